@@ -66,9 +66,10 @@ class State:
     """The stacked parameters of K candidates with C outputs each.
 
     Column k * C + c belongs to output c of candidate k. Columns are stored in tiles of 16: ``weights`` and its two
-    moments are float32 (T, d, 16) with T = ceil(K * C / 16), feature-major inside a tile, so that a kernel reads them
-    in order and a sparse row touches one cache line a tile. Column j is ``weights[j // 16, :, j % 16]``. ``bias`` and its
-    moments are (T * 16,). Padding columns are zero and stay zero. ``updates`` counts the mini-batches seen.
+    moments are float32 (T, d, 16) with T = ceil(K * C / 16), feature-major inside a tile, so that a kernel reads
+    them in order and a sparse row touches one cache line a tile. Column j is ``weights[j // 16, :, j % 16]``.
+    ``bias`` and its moments are (T * 16,). Padding columns are zero and stay zero. ``updates`` counts the
+    mini-batches seen.
     """
 
     candidates: int

@@ -1,0 +1,153 @@
+"""The only place that knows ``/opt/ml``: what the platform hands a job, and where it looks for the outcome.
+
+    input/config/   hyperparameters.json · inputdataconfig.json · resourceconfig.json
+    input/data/     a folder for each channel
+    model/          the trained model
+    output/         failure (why a job failed) · data/ (anything else worth keeping)
+
+Source: "How Amazon SageMaker Provides Training Information" and "How Amazon SageMaker Processes Training Output" of
+the SageMaker Developer Guide. The SDK's local mode writes fewer keys than the service; only what is needed is required.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from linear_learner.errors import ClientError, LinearLearnerError
+
+DEFAULT_BASE = Path("/opt/ml")
+FAILURE_REASON_LENGTH = 1024
+"""Characters of the failure file that SageMaker shows as FailureReason."""
+
+
+@dataclass(frozen=True)
+class ChannelConfig:
+    """One entry of inputdataconfig.json. ``content_type`` is None where the channel names none."""
+
+    name: str
+    path: Path
+    content_type: str | None = None
+    input_mode: str = "File"
+
+
+@dataclass(frozen=True)
+class Environment:
+    """The folder of a job and what its files say. Nothing is read or made before it is asked for."""
+
+    base: Path
+    job_name: str | None = None
+    """TRAINING_JOB_NAME; None where no platform runs the job, so that nobody else packs model.tar.gz."""
+
+    @classmethod
+    def from_environ(cls, base: Path | None = None) -> Environment:
+        return cls(base or DEFAULT_BASE, os.environ.get("TRAINING_JOB_NAME"))
+
+    @property
+    def hyperparameters_file(self) -> Path:
+        return self.base / "input/config/hyperparameters.json"
+
+    @property
+    def data_dir(self) -> Path:
+        return self.base / "input/data"
+
+    @property
+    def model_dir(self) -> Path:
+        return self.base / "model"
+
+    @property
+    def output_data_dir(self) -> Path:
+        return self.base / "output/data"
+
+    @property
+    def failure_file(self) -> Path:
+        return self.base / "output/failure"
+
+    def hyperparameters(self) -> dict[str, Any]:
+        """The user's hyperparameters, as they are written; their values are strings on the service."""
+        return _read_object(self.hyperparameters_file)
+
+    def channels(self) -> dict[str, ChannelConfig]:
+        """The channels by name: those of inputdataconfig.json, or without that file the folders below input/data, so
+        that a laptop needs no config."""
+        file = self.base / "input/config/inputdataconfig.json"
+        if not file.exists():
+            folders = sorted(p for p in self.data_dir.glob("*") if p.is_dir()) if self.data_dir.is_dir() else []
+            return {p.name: ChannelConfig(p.name, p) for p in folders}
+        channels = {}
+        for name, config in _read_object(file).items():
+            if not isinstance(config, dict):
+                raise ClientError(f"Channel '{name}' is not described by a JSON object", where=str(file))
+            channels[name] = ChannelConfig(
+                name, self.data_dir / name, config.get("ContentType"), config.get("TrainingInputMode", "File")
+            )
+        return channels
+
+    def hosts(self) -> tuple[str, list[str]]:
+        """(this host, all hosts). A job without resourceconfig.json runs on one host, algo-1."""
+        file = self.base / "input/config/resourceconfig.json"
+        if not file.exists():
+            return "algo-1", ["algo-1"]
+        config = _read_object(file)
+        current = str(config.get("current_host", "algo-1"))
+        return current, [str(host) for host in config.get("hosts", [current])]
+
+    def write_failure(self, error: BaseException) -> None:
+        """Write why the job failed, the message first: only the first 1,024 characters are shown to the user."""
+        self.failure_file.parent.mkdir(parents=True, exist_ok=True)
+        self.failure_file.write_text(failure_text(error), encoding="utf-8")
+
+
+def failure_text(error: BaseException) -> str:
+    """``<kind of error>: <message>``, and below it what caused it."""
+    prefix = error.prefix if isinstance(error, LinearLearnerError) else LinearLearnerError.prefix
+    text = f"{prefix}: {error}" if str(error) else f"{prefix}: {type(error).__name__}"
+    cause = error.__cause__ or (None if isinstance(error, LinearLearnerError) else error)
+    if cause is None:
+        return text
+    return f"{text} (caused by {type(cause).__name__})\n\nCaused by: {cause}"
+
+
+def _read_object(file: Path) -> dict[str, Any]:
+    """The JSON object in a config file."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ClientError("File not found", where=str(file), fix="mount the job's folder at /opt/ml") from None
+    except ValueError as error:
+        raise ClientError(f"Not a JSON document: {error}", where=str(file), fix="mend the file") from None
+    if not isinstance(content, dict):
+        raise ClientError("Not a JSON object", where=str(file), fix='write {"name": "value", ...}')
+    return content
+
+
+def cpu_count() -> int:
+    """CPUs to use: those this process may run on, less where a container's CPU quota (cgroup v2 or v1) is smaller, or
+    OMP_NUM_THREADS says so. At least 1."""
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = cgroup_cpu_quota(Path("/sys/fs/cgroup"))
+    if quota is not None:
+        cpus = min(cpus, math.ceil(quota))
+    wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    if wanted.isdigit():
+        cpus = min(cpus, int(wanted))
+    return max(1, cpus)
+
+
+def cgroup_cpu_quota(root: Path) -> float | None:
+    """CPUs that the control group below ``root`` may use, or None without a limit."""
+    try:
+        quota, period = (root / "cpu.max").read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        try:
+            quota = (root / "cpu/cpu.cfs_quota_us").read_text(encoding="ascii").strip()
+            period = (root / "cpu/cpu.cfs_period_us").read_text(encoding="ascii").strip()
+        except OSError:
+            return None
+    if not quota.isdigit() or not period.isdigit() or int(period) == 0:
+        return None  # "max" or -1: no limit
+    return int(quota) / int(period)

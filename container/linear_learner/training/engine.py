@@ -1,0 +1,58 @@
+"""The training engine: one call trains all candidates over a chunk of rows.
+
+Two implementations of one contract. ``operators_engine`` calls MXNet's own operators, some 25 for every mini-batch: the
+readable reference, and what runs where the native library is missing. ``native_engine`` is one C++ operator that runs
+all mini-batches of a chunk in a call. Both give the same numbers up to float32 rounding.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Protocol
+
+import numpy as np
+
+from linear_learner.data.chunk import Chunk
+from linear_learner.errors import ClientError
+from linear_learner.training.state import Objective, Rates, State
+
+logger = logging.getLogger(__name__)
+
+
+class Engine(Protocol):
+    """Trains K candidates of one objective."""
+
+    def step(self, chunk: Chunk, state: State) -> np.ndarray:
+        """Train over the chunk's mini-batches in order, changing ``state`` in place.
+
+        Returns float64 (K,): the sums over the rows of each candidate's weighted loss, taken before the update that the
+        row takes part in. A candidate that diverged has a sum that is not finite.
+        """
+
+    def evaluate(self, chunk: Chunk, state: State) -> np.ndarray:
+        """float64 (K,): the sums over the chunk's rows of each candidate's weighted loss. Changes nothing."""
+
+
+def make_engine(name: str, objective: Objective, rates: Rates, threads: int) -> Engine:
+    """The engine that the hyperparameter ``_engine`` names; ``auto`` takes the native one where it can be loaded.
+
+    MXNet is imported here, by either engine, and by nothing before it.
+    """
+    if name != "operators":
+        from linear_learner.native import library
+
+        problem = library.problem()
+        if problem is None:
+            from linear_learner.training.native_engine import NativeEngine
+
+            return NativeEngine(objective, rates, threads)
+        if name == "native":
+            raise ClientError(
+                f"The native engine cannot be loaded: {problem}",
+                where="hyperparameter _engine",
+                fix="build it with 'make native', or leave _engine out",
+            )
+        logger.warning("Training with MXNet's operators: the native engine cannot be loaded: %s", problem)
+    from linear_learner.training.operators_engine import OperatorsEngine
+
+    return OperatorsEngine(objective, rates)

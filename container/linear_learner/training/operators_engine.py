@@ -1,0 +1,124 @@
+"""The engine made of MXNet's own operators: the readable reference of what training computes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from linear_learner.data.chunk import Chunk
+from linear_learner.model.losses import BINARY
+from linear_learner.model.mxnet_import import mx
+from linear_learner.training.optimizers import OPTIMIZERS, soft_threshold
+from linear_learner.training.state import Objective, Rates, State, tile, untile
+
+Array = Any  # mxnet.nd.NDArray
+
+EVALUATION_ROWS = 8192
+
+
+class OperatorsEngine:
+    """``Engine`` on ``mxnet.nd``. The state is laid out as matrices (d, K * C) for the length of a call."""
+
+    def __init__(self, objective: Objective, rates: Rates) -> None:
+        self.objective = objective
+        self.rates = rates
+        self.optimizer = OPTIMIZERS[objective.optimizer]
+        # Adding 1 / 2**24 or less to 1 is lost in float32, so 1 - beta is taken in float64 and rounded once.
+        decays = [getattr(rates, name).astype(np.float64) for name in self.optimizer.decays]
+        self.decay = [self._row(value) for decay in decays for value in (decay, 1 - decay)]
+        self.wd = self._row(rates.wd)
+        self.bias_wd = self._row(rates.wd * rates.bias_wd_mult)
+        self.l1 = self._row(rates.l1)
+        self.positive_weight = mx.nd.array(rates.positive_weight.reshape(1, -1))
+
+    def step(self, chunk: Chunk, state: State) -> np.ndarray:
+        weights, bias = self._matrix(state.weights, state), self._matrix(state.bias[None], state)
+        moments = [self._matrix(moment, state) for moment in state.moments]
+        bias_moments = [self._matrix(moment[None], state) for moment in state.bias_moments]
+        sums = np.zeros(len(self.rates))
+        size = self.objective.mini_batch_size
+        for start in range(0, len(chunk.order), size):
+            rows = chunk.order[start : start + size]
+            features, labels, row_weights = self._take(chunk, rows)
+            scores = mx.nd.broadcast_add(mx.nd.dot(features, weights), bias)
+            loss, gradient = self._loss_and_gradient(scores, labels, row_weights)
+            sums += loss
+            gradient = gradient / len(rows)
+            lr = self.rates.learning_rate_at(state.updates).astype(np.float64)
+            self._update(
+                weights, moments, mx.nd.dot(features, gradient, transpose_a=True) + self.wd * weights,
+                lr, state.updates, self.l1,
+            )  # fmt: skip
+            if self.objective.use_bias:
+                bias_gradient = mx.nd.sum(gradient, axis=0, keepdims=True) + self.bias_wd * bias
+                self._update(bias, bias_moments, bias_gradient, lr * self.rates.bias_lr_mult, state.updates, None)
+            state.updates += 1
+        self._store(state, weights, bias, moments, bias_moments)
+        return sums
+
+    def evaluate(self, chunk: Chunk, state: State) -> np.ndarray:
+        weights, bias = self._matrix(state.weights, state), self._matrix(state.bias[None], state)
+        sums = np.zeros(len(self.rates))
+        for start in range(0, len(chunk.order), EVALUATION_ROWS):
+            features, labels, row_weights = self._take(chunk, chunk.order[start : start + EVALUATION_ROWS])
+            scores = mx.nd.broadcast_add(mx.nd.dot(features, weights), bias)
+            sums += self._loss(self._by_candidate(scores), labels, row_weights).asnumpy().sum(axis=0, dtype=np.float64)
+        return sums
+
+    def _update(self, w: Array, moments: list[Array], g: Array, lr: np.ndarray, update: int, l1: Array | None) -> None:
+        """One step of the optimizer on the matrix ``w``, in place."""
+        rate = self._row(self.optimizer.rate(self.rates, lr, update))
+        step, direction = self.optimizer.step(mx.nd, g, moments, rate, self.decay)
+        moved = w - step * direction
+        w[:] = moved if l1 is None else soft_threshold(mx.nd, moved, step * l1)
+
+    def _loss(self, scores: Array, labels: Array, row_weights: Array) -> Array:
+        """(n, K): the weighted loss of every row."""
+        return row_weights * self.objective.loss.value(mx.nd, scores, labels, **self.objective.constants)
+
+    def _loss_and_gradient(self, scores: Array, labels: Array, row_weights: Array) -> tuple[np.ndarray, Array]:
+        """(K,) sums of the weighted loss and its gradient (n, K * C) with respect to the scores."""
+        shaped = self._by_candidate(scores)
+        loss = self._loss(shaped, labels, row_weights).asnumpy().sum(axis=0, dtype=np.float64)
+        gradient = self.objective.loss.gradient(mx.nd, shaped, labels, **self.objective.constants)
+        if self.objective.loss.coupled:
+            row_weights = row_weights.expand_dims(2)
+        return loss, (row_weights * gradient).reshape(scores.shape)
+
+    def _take(self, chunk: Chunk, rows: np.ndarray) -> tuple[Array, Array, Array]:
+        """Features (n, d), labels (n, 1) or one-hot (n, 1, C), and weights (n, K or 1) of some rows."""
+        labels = mx.nd.array(chunk.labels[rows])
+        weights = np.ones(len(rows), np.float32) if chunk.weights is None else chunk.weights[rows]
+        row_weights = mx.nd.array(weights.reshape(-1, 1))
+        if self.objective.loss.coupled:
+            labels = mx.nd.one_hot(labels, self.objective.outputs).expand_dims(1)
+        else:
+            labels = labels.reshape((-1, 1))
+            if self.objective.loss.predictor_type == BINARY:
+                row_weights = row_weights * (1 + labels * (self.positive_weight - 1))
+        return mx.nd.array(chunk.features[rows]), labels, row_weights
+
+    def _by_candidate(self, scores: Array) -> Array:
+        """(n, K * C) -> (n, K, C) where the outputs of a candidate are coupled."""
+        if not self.objective.loss.coupled:
+            return scores
+        return scores.reshape((0, len(self.rates), self.objective.outputs))
+
+    def _row(self, per_candidate: np.ndarray) -> Array:
+        """(K,) -> (1, K * C), each number repeated for the outputs of its candidate."""
+        return mx.nd.array(np.repeat(per_candidate, self.objective.outputs).reshape(1, -1).astype(np.float32))
+
+    def _matrix(self, tiles: np.ndarray, state: State) -> Array:
+        """Tiles (T, d, 16), or a row of them (1, T * 16), as a matrix (d, K * C)."""
+        matrix = untile(tiles) if tiles.ndim == 3 else tiles
+        return mx.nd.array(matrix[:, : state.columns])
+
+    def _store(
+        self, state: State, weights: Array, bias: Array, moments: list[Array], bias_moments: list[Array]
+    ) -> None:
+        state.set_weights(weights.asnumpy(), bias.asnumpy()[0])
+        for stored, moment in zip(state.moments, moments, strict=True):
+            stored[...] = tile(moment.asnumpy())
+        for stored, moment in zip(state.bias_moments, bias_moments, strict=True):
+            stored[: state.columns] = moment.asnumpy()[0]

@@ -1,0 +1,96 @@
+"""The optimizers, one row each: SGD with momentum, Adam, RMSProp and AdaGrad, as proximal steps.
+
+An optimizer turns a gradient ``g`` into a direction ``m`` and a step ``s`` for every coordinate; the update is then
+
+    w  <-  soft(w - s * m, s * l1),      soft(x, a) = sign(x) * max(|x| - a, 0)
+
+the proximal step of the L1 penalty in the optimizer's own metric, so that weights become exactly zero and the fixed
+point is the minimum of loss + l1 * |w| whatever the step is. L2 (``wd``) comes with the gradient.
+
+All functions are written over ``F``, which is ``mxnet.nd`` or ``numpy``; arrays are (d, K * C) and the rates (K * C,)
+or scalars. Formulas are those of MXNet 1.9.1's optimizers (``mxnet/optimizer``), with classical momentum written as an
+average: M <- mom * M + (1 - mom) * g and a step of lr / (1 - mom), which moves w just as v <- mom * v - lr * g does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from linear_learner.training.state import Rates
+
+Array = Any  # numpy.ndarray or mxnet.nd.NDArray, as F is
+
+ADAM_EPSILON = 1e-8
+RMSPROP_DECAY, RMSPROP_EPSILON = 0.9, 1e-8
+ADAGRAD_EPSILON = 1e-7
+
+
+def soft_threshold(F: Any, x: Array, a: Array) -> Array:
+    """sign(x) * max(|x| - a, 0)."""
+    return F.sign(x) * F.maximum(F.abs(x) - a, 0.0)
+
+
+def sgd(F: Any, g: Array, moments: list[Array], rate: Array, decay: list[Array]) -> tuple[Array, Array]:
+    """Returns (s, m). ``decay`` holds momentum and 1 - momentum; rate is already lr / (1 - momentum)."""
+    momentum, rest = decay
+    moments[0][:] = momentum * moments[0] + rest * g
+    return rate, moments[0]
+
+
+def adam(F: Any, g: Array, moments: list[Array], rate: Array, decay: list[Array]) -> tuple[Array, Array]:
+    """Kingma and Ba 2015. ``decay``: beta_1, 1 - beta_1, beta_2, 1 - beta_2; rate carries the bias correction."""
+    beta_1, rest_1, beta_2, rest_2 = decay
+    moments[0][:] = beta_1 * moments[0] + rest_1 * g
+    moments[1][:] = beta_2 * moments[1] + rest_2 * F.square(g)
+    return rate / (F.sqrt(moments[1]) + ADAM_EPSILON), moments[0]
+
+
+def rmsprop(F: Any, g: Array, moments: list[Array], rate: Array, decay: list[Array]) -> tuple[Array, Array]:
+    """Tieleman and Hinton 2012, not centred."""
+    moments[1][:] = RMSPROP_DECAY * moments[1] + (1 - RMSPROP_DECAY) * F.square(g)
+    return rate / (F.sqrt(moments[1]) + RMSPROP_EPSILON), g
+
+
+def adagrad(F: Any, g: Array, moments: list[Array], rate: Array, decay: list[Array]) -> tuple[Array, Array]:
+    """Duchi, Hazan and Singer 2011."""
+    moments[1][:] = moments[1] + F.square(g)
+    return rate / (F.sqrt(moments[1]) + ADAGRAD_EPSILON), g
+
+
+def _plain_rate(rates: Rates, lr: np.ndarray, update: int) -> np.ndarray:
+    return lr
+
+
+def _sgd_rate(rates: Rates, lr: np.ndarray, update: int) -> np.ndarray:
+    return lr / (1 - rates.momentum.astype(np.float64))
+
+
+def _adam_rate(rates: Rates, lr: np.ndarray, update: int) -> np.ndarray:
+    """lr * sqrt(1 - beta_2^t) / (1 - beta_1^t), t counted from 1."""
+    beta_1, beta_2 = rates.beta_1.astype(np.float64), rates.beta_2.astype(np.float64)
+    return lr * np.sqrt(1 - beta_2 ** (update + 1)) / (1 - beta_1 ** (update + 1))
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """One row of OPTIMIZERS.
+
+    ``step`` as above. ``rate(rates, lr, update)``: float64 (K,), what multiplies a direction at that update.
+    ``decays``: the fields of Rates that its ``decay`` argument is made of, each followed by 1 minus it.
+    """
+
+    step: Callable[[Any, Array, list[Array], Array, list[Array]], tuple[Array, Array]]
+    rate: Callable[[Rates, np.ndarray, int], np.ndarray] = _plain_rate
+    decays: tuple[str, ...] = ()
+
+
+OPTIMIZERS: dict[str, Optimizer] = {
+    "sgd": Optimizer(sgd, _sgd_rate, decays=("momentum",)),
+    "adam": Optimizer(adam, _adam_rate, decays=("beta_1", "beta_2")),
+    "rmsprop": Optimizer(rmsprop),
+    "adagrad": Optimizer(adagrad),
+}

@@ -1,0 +1,169 @@
+"""The training loop: epochs over the data, validation, early stopping, and the best epoch of every candidate."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from linear_learner.data.chunk import Chunk
+from linear_learner.errors import ClientError
+from linear_learner.training.engine import Engine
+from linear_learner.training.selection import EarlyStopping
+from linear_learner.training.state import TILE, State
+
+logger = logging.getLogger(__name__)
+
+SNAPSHOTS = 16
+"""How many times an epoch the weights are taken for its average."""
+
+
+class Epochs(Protocol):
+    """The training rows, in a new order every epoch."""
+
+    rows: int
+
+    def chunks(self, epoch: int) -> Iterator[Chunk]: ...
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """What an epoch came to. All arrays are (K,); ``train_loss`` and ``validation_loss`` are means over rows, in the
+    units of the labels that the engine sees, and nan for candidates that diverged. Without a validation channel
+    ``validation_loss`` is None. ``criterion``: what early stopping watches, the best over the candidates."""
+
+    epoch: int
+    train_loss: np.ndarray
+    validation_loss: np.ndarray | None
+    criterion: float
+    message: str | None
+
+
+@dataclass
+class Trained:
+    """The outcome: for every candidate the weights of its best epoch.
+
+    ``loss``: (K,) their mean loss on the rows that chose them. ``alive``: (K,), False for candidates that diverged.
+    """
+
+    best: State
+    loss: np.ndarray
+    best_epoch: np.ndarray
+    alive: np.ndarray
+    epochs: list[EpochReport] = field(default_factory=list)
+
+
+def train(
+    engine: Engine,
+    state: State,
+    epochs: Epochs,
+    *,
+    mini_batch_size: int,
+    max_epochs: int,
+    stopping: EarlyStopping,
+    selection_rows: Chunk,
+    has_validation: bool,
+    criterion: Callable[[State], np.ndarray] | None,
+    report: Callable[[EpochReport], None],
+) -> Trained:
+    """Train all candidates of ``state`` and return each one's best epoch.
+
+    ``selection_rows``: the rows by whose loss epochs are compared: the validation channel, or the train channel in jobs
+    without one. ``criterion``: what early stopping watches besides the loss, (K,), higher is better; None to watch the
+    loss alone. ClientError when every candidate diverged.
+    """
+    count = state.candidates
+    average = State.zeros(count, state.outputs, state.feature_dim)
+    result = Trained(
+        best=State.zeros(count, state.outputs, state.feature_dim),
+        loss=np.full(count, np.inf),
+        best_epoch=np.full(count, -1),
+        alive=np.ones(count, bool),
+    )
+    for epoch in range(max_epochs):
+        train_loss = _run_epoch(engine, state, average, epochs, epoch, mini_batch_size)
+        loss = engine.evaluate(selection_rows, average) / len(selection_rows.order)
+        _drop_diverged(result, state, average, epoch, ~(np.isfinite(train_loss) & np.isfinite(loss)))
+        train_loss, loss = (np.where(result.alive, values, np.nan) for values in (train_loss, loss))
+        _keep_best(result, average, epoch, loss)
+        least = float(np.nanmin(loss))
+        watched = least if criterion is None else float(np.max(criterion(average)[result.alive]))
+        verdict = stopping.update(epoch, criterion=watched, loss=least)
+        result.epochs.append(EpochReport(epoch, train_loss, loss if has_validation else None, watched, verdict.message))
+        report(result.epochs[-1])
+        if verdict.stop:
+            break
+    return result
+
+
+def _run_epoch(
+    engine: Engine, state: State, average: State, epochs: Epochs, epoch: int, mini_batch_size: int
+) -> np.ndarray:
+    """One pass over the rows. Returns the mean loss of each candidate, (K,), and leaves in ``average`` the mean of the
+    weights along the way.
+
+    The mean of the iterates has far less noise than the last of them, so that a learning rate that is large enough to
+    get there can also be small enough to stay (Polyak and Juditsky 1992). A weight that L1 holds at zero at the end of
+    the epoch is zero in the mean too, and keeps the model sparse.
+    """
+    sums = np.zeros(state.candidates)
+    average.weights[...] = 0
+    average.bias[...] = 0
+    taken = 0
+    for chunk in epochs.chunks(epoch):
+        for piece in _pieces(chunk, epochs.rows, mini_batch_size):
+            sums += engine.step(piece, state)
+            average.weights += state.weights
+            average.bias += state.bias
+            taken += 1
+    average.weights *= np.float32(1 / taken)
+    average.bias *= np.float32(1 / taken)
+    average.weights[state.weights == 0] = 0
+    return sums / epochs.rows
+
+
+def _pieces(chunk: Chunk, rows: int, mini_batch_size: int) -> Iterator[Chunk]:
+    """The chunk cut at mini-batches, so that an epoch of ``rows`` rows comes to about SNAPSHOTS pieces."""
+    mini_batches = -(-rows // mini_batch_size)
+    size = -(-mini_batches // SNAPSHOTS) * mini_batch_size
+    for start in range(0, len(chunk.order), size):
+        yield Chunk(chunk.features, chunk.labels, chunk.order[start : start + size], chunk.weights)
+
+
+def _drop_diverged(result: Trained, state: State, average: State, epoch: int, diverged: np.ndarray) -> None:
+    """Take candidates whose loss is no number out of the race; their weights become zero, so that they cost nothing."""
+    for k in np.flatnonzero(diverged & result.alive):
+        logger.warning("Model %d diverged in epoch %d and is dropped. Its learning_rate is too high.", k, epoch)
+    result.alive &= ~diverged
+    if not result.alive.any():
+        raise ClientError(
+            "The loss of every model became infinite or NaN",
+            where=f"epoch {epoch}",
+            fix="lower learning_rate, or leave normalize_data on",
+        )
+    columns = _columns(state, diverged)
+    for stacked in (state, average):
+        for tiles in (stacked.weights, *stacked.moments):
+            tiles.transpose(0, 2, 1)[columns] = 0
+        for row in (stacked.bias, *stacked.bias_moments):
+            row[columns.ravel()] = 0
+
+
+def _keep_best(result: Trained, average: State, epoch: int, loss: np.ndarray) -> None:
+    """Remember the weights of the candidates whose loss is the least so far."""
+    better = loss < result.loss
+    result.loss[better] = loss[better]
+    result.best_epoch[better] = epoch
+    columns = _columns(average, better)
+    result.best.weights.transpose(0, 2, 1)[columns] = average.weights.transpose(0, 2, 1)[columns]
+    result.best.bias[columns.ravel()] = average.bias[columns.ravel()]
+
+
+def _columns(state: State, candidates: np.ndarray) -> np.ndarray:
+    """bool (T, 16): which columns of the tiles belong to the ``candidates``, bool (K,)."""
+    columns = np.zeros(state.bias.shape, bool)
+    columns[: state.columns] = np.repeat(candidates, state.outputs)
+    return columns.reshape(-1, TILE)

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from linear_learner.hyperparameters import validate
+from linear_learner.training.class_weights import class_weights, positive_weights
+
+LABELS = np.array([1, 0, 0, 0, 0], np.float32)
+
+
+@pytest.mark.parametrize(("given", "weights"), [("2.5", [2.5]), ("balanced", [4.0]), ("auto", [1.0, 2.0, 4.0])])
+def test_positive_weights(given: str, weights: list[float]) -> None:
+    hp = validate({"predictor_type": "binary_classifier", "positive_example_weight_mult": given})
+    assert positive_weights(hp, LABELS) == weights
+
+
+def test_a_regressor_has_no_positive_examples() -> None:
+    assert positive_weights(validate({"predictor_type": "regressor"}), LABELS) == [1.0]
+
+
+def test_balanced_classes_have_the_same_total_weight_and_mean_one() -> None:
+    hp = validate({"predictor_type": "multiclass_classifier", "num_classes": "4", "balance_multiclass_weights": "true"})
+    labels = np.array([0, 0, 0, 1, 1, 3], np.float32)
+    weights = class_weights(hp, labels)
+    assert weights is not None
+    per_row = weights[labels.astype(int)]
+    assert per_row.mean() == pytest.approx(1)
+    assert [per_row[labels == c].sum() for c in (0, 1, 3)] == pytest.approx([2, 2, 2])
+
+
+def test_classes_count_alike_unless_asked() -> None:
+    hp = validate({"predictor_type": "multiclass_classifier", "num_classes": "3"})
+    assert class_weights(hp, LABELS) is None
