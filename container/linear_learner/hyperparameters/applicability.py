@@ -1,0 +1,141 @@
+"""What has no effect in a job, and the sentences that tell the user so."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from typing import Any
+
+from linear_learner.hyperparameters.auto import AUTO_MEANS
+from linear_learner.hyperparameters.fields import Row, as_text
+from linear_learner.hyperparameters.schema import MULTICLASS, ROWS, HyperParameters
+
+_EVERYWHERE = ("train", "validation", "test")
+_METRICS: dict[str, tuple[str, ...]] = {
+    "progress": ("train",),
+    "throughput": ("train",),
+    "objective_loss": _EVERYWHERE,
+    "objective_loss:final": ("train", "validation"),
+    "binary_classification_accuracy": _EVERYWHERE,
+    "binary_f_beta": _EVERYWHERE,
+    "precision": _EVERYWHERE,
+    "recall": _EVERYWHERE,
+    "mse": _EVERYWHERE,
+    "absolute_loss": _EVERYWHERE,
+    "rmse": ("validation", "test"),
+    "roc_auc_score": ("validation", "test"),
+    "multiclass_accuracy": ("validation", "test"),
+    "multiclass_top_k_accuracy": ("validation", "test"),
+    "dcg": ("validation", "test"),
+    "macro_precision": ("validation", "test"),
+    "macro_recall": ("validation", "test"),
+    "macro_f_beta": ("validation", "test"),
+}
+TUNING_METRICS = frozenset(f"{channel}:{metric}" for metric, channels in _METRICS.items() for channel in channels)
+"""The metrics that Amazon defines for automatic tuning of this algorithm."""
+
+
+def settle(hp: HyperParameters) -> HyperParameters:
+    """``hp`` with ``loss`` and ``optimizer`` decided, on which it depends what else is used."""
+    for name in ("loss", "optimizer"):
+        decide = AUTO_MEANS[name].value
+        if hp.is_auto(name) and decide is not None:
+            hp = dataclasses.replace(hp, **{name: decide(hp, 0)})
+    return hp
+
+
+def unmet(row: Row, settled: HyperParameters) -> dict[str, Any]:
+    """The conditions of ``row`` that a job does not meet: the value that the job has instead, by hyperparameter."""
+    values = {name: getattr(settled, name) for name in row.used_if}
+    return {name: value for name, value in values.items() if value not in row.used_if[name]}
+
+
+def notices(hp: HyperParameters) -> list[str]:
+    """What a job logs when it starts: each hyperparameter that was given and changes nothing, or not what it says.
+
+    ``hp`` is as validated, before ``resolve``.
+    """
+    settled = settle(hp)
+    sentences = [_no_effect(name, row, settled) for name, row in ROWS.items() if _was_changed(name, hp)]
+    sentences += [say(settled) for say in (_store, _gpus, _tuning, _old_criterion, _top_k, _rate_floor, _shift)]
+    return [sentence for sentence in sentences if sentence]
+
+
+def _was_changed(name: str, hp: HyperParameters) -> bool:
+    return name in hp.given and getattr(hp, name) != ROWS[name].default
+
+
+def _no_effect(name: str, row: Row, settled: HyperParameters) -> str:
+    if row.ignored:
+        return f"Hyperparameter '{name}' is ignored: {row.ignored}."
+    missing = unmet(row, settled)
+    if not missing:
+        return ""
+    reasons = (
+        f"it needs {other} {' or '.join(as_text(legal) for legal in row.used_if[other])}, and this job has "
+        f"{other} {as_text(value)}"
+        for other, value in missing.items()
+    )
+    return f"Hyperparameter '{name}' is ignored: {'; '.join(reasons)}."
+
+
+def _store(hp: HyperParameters) -> str:
+    if not hp._kvstore.startswith("dist"):
+        return ""
+    return f"_kvstore={hp._kvstore} is replaced by local: a job on one host has nobody to share parameters with."
+
+
+def _gpus(hp: HyperParameters) -> str:
+    if hp.is_auto("_num_gpus") or hp._num_gpus == 0:
+        return ""
+    return f"_num_gpus={hp._num_gpus} is lowered to 0: this container trains on CPUs."
+
+
+def _tuning(hp: HyperParameters) -> str:
+    metric = hp._tuning_objective_metric
+    if not metric:
+        return ""
+    given = f", not {hp.num_models}" if not hp.is_auto("num_models") and hp.num_models != 1 else ""
+    sentence = f"One model is trained{given}: this is a tuning job (_tuning_objective_metric={metric})."
+    if metric in TUNING_METRICS:
+        return sentence
+    near = difflib.get_close_matches(metric[:100], sorted(TUNING_METRICS), n=1)
+    advice = f" Did you mean '{near[0]}'?" if near else ""
+    return f"{sentence} Amazon defines no such metric for this algorithm, so the job needs its own definition.{advice}"
+
+
+def _old_criterion(hp: HyperParameters) -> str:
+    criterion = hp.binary_classifier_model_selection_criteria
+    if criterion != "f1" or hp.f_beta == 1 or unmet(ROWS["binary_classifier_model_selection_criteria"], hp):
+        return ""
+    return f"f_beta={hp.f_beta} is replaced by 1.0: the criterion f1 asks for it. Use the criterion f_beta for others."
+
+
+def _top_k(hp: HyperParameters) -> str:
+    if hp.predictor_type != MULTICLASS or "accuracy_top_k" not in hp.given or hp.accuracy_top_k < hp.num_classes:
+        return ""
+    return f"accuracy_top_k={hp.accuracy_top_k} makes that metric always 1: there are {hp.num_classes} classes."
+
+
+def _rate_floor(hp: HyperParameters) -> str:
+    both = {"learning_rate", "lr_scheduler_minimum_lr"}
+    if not hp.use_lr_scheduler or any(hp.is_auto(name) for name in both):
+        return ""
+    if hp.lr_scheduler_minimum_lr < hp.learning_rate:
+        return ""
+    return (
+        f"The learning rate stays at {hp.learning_rate}: lr_scheduler_minimum_lr={hp.lr_scheduler_minimum_lr} "
+        "is not below it."
+    )
+
+
+def _shift(hp: HyperParameters) -> str:
+    asked = [
+        name for name in ("unbias_data", "unbias_label") if getattr(hp, name) is True and not unmet(ROWS[name], hp)
+    ]
+    if hp.use_bias or not asked:
+        return ""
+    return (
+        f"The saved model has a bias although use_bias=false: {' and '.join(f'{name}=true' for name in asked)} "
+        "subtracts means before training, and the bias puts them back."
+    )

@@ -1,0 +1,60 @@
+"""Hyperparameters as given -> hyperparameters as used: the one place where AUTO and what does not apply end."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from linear_learner.errors import ClientError
+from linear_learner.hyperparameters.applicability import settle, unmet
+from linear_learner.hyperparameters.auto import AUTO_MEANS
+from linear_learner.hyperparameters.schema import ROWS, HyperParameters
+
+
+def resolve(hp: HyperParameters, *, feature_dim: int, rows: int | None) -> HyperParameters:
+    """The values that a job trains with, for the base candidate where candidates differ.
+
+    ``feature_dim`` is the width of the train channel, ``rows`` its length (None: not known, a stream).
+    What has no effect in this job is put back to its default first, so that no reader needs to ask. Left as they are:
+    ``positive_example_weight_mult`` and ``_engine``, for which training decides what ``auto`` means.
+    Raises ClientError where a given ``feature_dim`` is not that of the data.
+    """
+    _check_width(hp, feature_dim)
+    hp = settle(hp)
+    hp = dataclasses.replace(hp, **{name: row.default for name, row in ROWS.items() if unmet(row, hp)})
+    hp = _replace_old_names(hp)
+    hp = _keep_to_one_host_without_gpus(hp)
+    if hp._tuning_objective_metric:
+        # Amazon's guide: num_models is 1 in a tuning job, which compares models of its own.
+        hp = dataclasses.replace(hp, num_models=1)
+    for name, meaning in AUTO_MEANS.items():
+        if hp.is_auto(name) and meaning.value is not None:
+            hp = dataclasses.replace(hp, **{name: meaning.value(hp, feature_dim)})
+    if rows is not None:
+        hp = dataclasses.replace(hp, mini_batch_size=max(1, min(hp.mini_batch_size, rows)))
+    return hp
+
+
+def _check_width(hp: HyperParameters, feature_dim: int) -> None:
+    if hp.is_auto("feature_dim") or hp.feature_dim == feature_dim:
+        return
+    raise ClientError(
+        f"Incorrect configuration or train dataset provided. The value of feature_dim hyperparameter "
+        f"'{hp.feature_dim}' doesn't match train data dimensionality '{feature_dim}'. Please set feature_dim to the "
+        "number of features in train dataset."
+    )
+
+
+def _replace_old_names(hp: HyperParameters) -> HyperParameters:
+    """``f1`` and ``cross_entropy_loss`` of 2018 in today's words."""
+    match hp.binary_classifier_model_selection_criteria:
+        case "f1":
+            return dataclasses.replace(hp, binary_classifier_model_selection_criteria="f_beta", f_beta=1.0)
+        case "cross_entropy_loss":
+            return dataclasses.replace(hp, binary_classifier_model_selection_criteria="loss_function")
+    return hp
+
+
+def _keep_to_one_host_without_gpus(hp: HyperParameters) -> HyperParameters:
+    if hp._kvstore.startswith("dist"):
+        hp = dataclasses.replace(hp, _kvstore="local")
+    return dataclasses.replace(hp, _num_gpus=0)
