@@ -1,0 +1,73 @@
+# make demo, make test: see README.md. `make help` lists the rest.
+# One virtual environment, .venv, is made on first use and brought up to date when pyproject.toml changes.
+
+PYTHON ?= python3.11
+CXX ?= g++
+IMAGE ?= linear-learner
+# Options for `docker build`, such as --network=host.
+DOCKER_BUILD_FLAGS ?=
+PYTEST_FLAGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+NATIVE := container/linear_learner/native
+
+export CXX
+
+.PHONY: help demo test lint native image test-image bench test-sanitizers clean distclean
+
+help:                    ## this list
+	@awk -F '[:#]+ *' '/^[a-z-]+:.*##/ {printf "  make %-16s %s\n", $$1, $$NF}' Makefile
+
+demo: native             ## train on the bundled data, serve, ask for predictions, stop
+	@$(BIN)/python local_test/demo.py
+
+test: native $(VENV)/.test-ready   ## unit and integration tests
+	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+lint: $(VENV)/.test-ready   ## ruff and mypy; edits nothing
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+native: $(VENV)/.native   ## compile the C++ library
+
+image:                   ## build the Docker image, linear-learner (or IMAGE=NAME)
+	docker build $(DOCKER_BUILD_FLAGS) --tag $(IMAGE) .
+
+test-image: $(VENV)/.test-ready   ## test the built image with docker run
+	$(BIN)/python -m pytest -m image tests/image --image $(IMAGE) $(PYTEST_FLAGS)
+
+clean:                   ## remove what was built, but not .venv
+	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis local_test/test_dir/model local_test/test_dir/output
+	rm -f $(VENV)/.native
+	find container benchmarks tests local_test \( -name '__pycache__' -o -name '*.egg-info' \) -prune -exec rm -rf {} +
+	find container -name '*.so' -delete
+
+distclean: clean         ## remove .venv too
+	rm -rf $(VENV)
+
+# -- set-up ------------------------------------------------------------------------------------------------------
+
+# A missing tool gets one line that names it and the command that installs it.
+works = $(shell $(1) >/dev/null 2>&1 && echo yes)
+define require_tools
+$(if $(call works,$(PYTHON) -c ''),,$(error $(PYTHON) is missing: sudo apt-get install python3.11))
+$(if $(call works,$(PYTHON) -c 'import venv; import ensurepip'),,$(error the venv module of $(PYTHON) is missing: sudo apt-get install python3.11-venv))
+$(if $(call works,command -v $(CXX)),,$(error the C++ compiler $(CXX) is missing: sudo apt-get install g++))
+endef
+
+$(VENV)/.ready: pyproject.toml
+	$(require_tools)@echo "== Setting up $(VENV) (a minute or so)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.test-ready: $(VENV)/.ready
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+$(VENV)/.native: $(VENV)/.ready $(wildcard $(NATIVE)/*.cc $(NATIVE)/*.h $(NATIVE)/*.py)
+	@echo "== Compiling the native library"
+	@$(BIN)/python -m linear_learner.native.build
+	@touch $@
