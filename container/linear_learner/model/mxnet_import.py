@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-if not hasattr(np, "bool"):
+if "bool" not in vars(np):  # hasattr would make NumPy warn
     np.bool = bool  # type: ignore[attr-defined]
 
 import mxnet as mx
