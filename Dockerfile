@@ -1,30 +1,38 @@
 # The training and inference image: `docker run IMAGE train`, `docker run -p 8080:8080 IMAGE serve`.
-# Three stages, so that the image holds no compiler and a change of the code installs nothing anew.
+# Built in stages, so that the image holds no compiler and a change of the code installs nothing anew.
 
-# -- what pyproject.toml depends on, as a list: only a change of the list itself installs MXNet again ------------
 FROM debian:bookworm-slim AS python
 RUN apt-get update \
     && apt-get install -y --no-install-recommends python3 libgomp1 libquadmath0 \
     && rm -rf /var/lib/apt/lists/*
 
+# -- the dependencies that pyproject.toml names: only a change of that list installs MXNet again -----------------
 FROM python AS requirements
 COPY pyproject.toml /
 RUN python3 -c "import tomllib; print(*tomllib.load(open('/pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
     > /requirements.txt
 
-# -- the virtual environment and the compiled library ------------------------------------------------------------
+# -- the virtual environment, the compiled library and the code --------------------------------------------------
 FROM python AS builder
 RUN apt-get update \
     && apt-get install -y --no-install-recommends g++ python3-venv ca-certificates \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=requirements /requirements.txt /
+# Left out: setuptools (nothing imports it), the packages' own tests, and botocore's descriptions of all the AWS
+# services but those that SageMaker jobs meet. pip stays: the SageMaker SDK's driver script calls it.
 RUN python3 -m venv /opt/venv \
     && /opt/venv/bin/pip install --no-cache-dir -r /requirements.txt \
-    && echo /opt/linear-learner > /opt/venv/lib/python3.11/site-packages/linear-learner.pth
+    && /opt/venv/bin/pip uninstall --yes setuptools \
+    && cd /opt/venv/lib/python3.11/site-packages \
+    && find numpy -type d -name tests -prune -exec rm -r {} + \
+    && find botocore/data -mindepth 1 -maxdepth 1 -type d ! -name 's3*' ! -name 'sts' ! -name 'sagemaker*' -exec rm -r {} + \
+    && echo /opt/linear-learner > linear-learner.pth
 
 COPY container/linear_learner/__init__.py container/linear_learner/errors.py /opt/linear-learner/linear_learner/
 COPY container/linear_learner/native /opt/linear-learner/linear_learner/native
 RUN /opt/venv/bin/python -m linear_learner.native.build
+COPY container /opt/linear-learner
+RUN /opt/venv/bin/python -m compileall -q /opt/linear-learner
 
 # -- the image ---------------------------------------------------------------------------------------------------
 FROM python
@@ -35,8 +43,7 @@ ENV PATH=/opt/linear-learner:/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1
 COPY --from=builder /opt/venv /opt/venv
 COPY --from=builder /opt/linear-learner /opt/linear-learner
-COPY container /opt/linear-learner
 EXPOSE 8080
-# Python itself is process 1, so that it gets the signals; the command is a subcommand of linear-learner.
-ENTRYPOINT ["python", "-m", "linear_learner.cli"]
+# Python itself is process 1, so that it gets the signals; the argument is a subcommand of linear-learner.
+ENTRYPOINT ["python3", "-m", "linear_learner.cli"]
 CMD ["train"]
