@@ -1,0 +1,99 @@
+"""Which candidate is the best, and when to stop looking."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from linear_learner.errors import ClientError
+
+
+def best(values: np.ndarray, *, higher_is_better: bool, alive: np.ndarray, losses: np.ndarray | None = None) -> int:
+    """The index of the best candidate.
+
+    ``values``: (K,), the criterion. ``alive``: bool (K,), False for a candidate that diverged; one whose value is nan
+    counts as such. Of equal values the one with the least of ``losses`` (K,) wins, if given, and then the lower index:
+    the first candidates are those nearest to what the user asked for. ClientError if no candidate is left.
+    """
+    left = np.flatnonzero(np.asarray(alive) & ~np.isnan(values))
+    if not len(left):
+        raise ClientError(
+            "every candidate model diverged: all losses became infinite or nan",
+            where="training",
+            fix="lower learning_rate, set normalize_data=true, or look for huge feature or label values",
+        )
+    values = np.asarray(values)[left]
+    left = left[values == (values.max() if higher_is_better else values.min())]
+    if losses is not None:
+        known = np.where(np.isnan(losses[left]), np.inf, losses[left])
+        return int(left[np.argmin(known)])
+    return int(left[0])
+
+
+@dataclass
+class Watched:
+    """A value whose progress counts. ``reference`` is its value when it last improved, nan before the first."""
+
+    tolerance: float
+    higher_is_better: bool
+    reference: float = math.nan
+
+    def improves(self, value: float) -> bool:
+        """Whether ``value`` is better than the reference by the tolerance, relative to the reference; if so it is the
+        new reference. Steps too small to count therefore add up.
+
+        Written as a product: from a reference of 0 every gain counts, and a negative one is measured by its size. A nan
+        or infinite value is no progress, and any finite value is progress from one.
+        """
+        if not math.isfinite(value):
+            return False
+        if math.isfinite(self.reference):
+            gain = value - self.reference if self.higher_is_better else self.reference - value
+            if gain <= 0 or gain < self.tolerance * abs(self.reference):
+                return False
+        self.reference = value
+        return True
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """On one epoch: whether it improved anything, whether training ends, and the line to log, if there is one."""
+
+    improved: bool
+    stop: bool
+    message: str | None
+
+
+@dataclass
+class EarlyStopping:
+    """Ends training when neither the criterion nor the loss has improved for more than ``patience`` epochs.
+
+    Both are the best over the candidates. The criterion alone would be a poor judge: accuracy on a sample stands still
+    for epochs while the loss still falls, and a loss may stand still while the threshold finds better cuts. As in
+    Amazon's logs, patience 3 means that training ends with the fourth epoch in a row without progress.
+    """
+
+    patience: int
+    tolerance: float
+    higher_is_better: bool
+    idle: int = 0
+    _criterion: Watched = field(init=False)
+    _loss: Watched = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._criterion = Watched(self.tolerance, self.higher_is_better)
+        self._loss = Watched(self.tolerance, higher_is_better=False)
+
+    def update(self, epoch: int, *, criterion: float, loss: float) -> Verdict:
+        """``criterion`` and ``loss``: the best values of epoch ``epoch``; the same number twice where the loss is the
+        criterion."""
+        improvements = [self._criterion.improves(criterion), self._loss.improves(loss)]
+        if any(improvements):
+            self.idle = 0
+            return Verdict(True, False, f"Epoch {epoch}: Loss improved. Updating best model")
+        self.idle += 1
+        if self.idle <= self.patience:
+            return Verdict(False, False, None)
+        return Verdict(False, True, f"Epoch {epoch}: Loss has not improved for {self.idle} epochs.")
