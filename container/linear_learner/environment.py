@@ -21,8 +21,6 @@ from typing import Any
 from linear_learner.errors import ClientError, LinearLearnerError
 
 DEFAULT_BASE = Path("/opt/ml")
-FAILURE_REASON_LENGTH = 1024
-"""Characters of the failure file that SageMaker shows as FailureReason."""
 
 
 @dataclass(frozen=True)
@@ -96,13 +94,15 @@ class Environment:
         current = str(config.get("current_host", "algo-1"))
         return current, [str(host) for host in config.get("hosts", [current])]
 
-    def write_failure(self, error: BaseException) -> None:
-        """Write why the job failed, the message first: only the first 1,024 characters are shown to the user."""
+    def write_failure(self, error: Exception) -> str:
+        """Write why the job failed; the user is shown its first 1,024 characters. Returns the text."""
+        text = failure_text(error)
         self.failure_file.parent.mkdir(parents=True, exist_ok=True)
-        self.failure_file.write_text(failure_text(error), encoding="utf-8")
+        self.failure_file.write_text(text, encoding="utf-8")
+        return text
 
 
-def failure_text(error: BaseException) -> str:
+def failure_text(error: Exception) -> str:
     """``<kind of error>: <message>``, and below it what caused it."""
     prefix = error.prefix if isinstance(error, LinearLearnerError) else LinearLearnerError.prefix
     text = f"{prefix}: {error}" if str(error) else f"{prefix}: {type(error).__name__}"

@@ -130,4 +130,4 @@ def tile(matrix: np.ndarray) -> np.ndarray:
 def untile(tiles: np.ndarray) -> np.ndarray:
     """(T, d, 16) -> (d, T * 16), a copy."""
     count, d, _ = tiles.shape
-    return np.ascontiguousarray(tiles.transpose(1, 0, 2)).reshape(d, count * TILE)
+    return tiles.transpose(1, 0, 2).copy().reshape(d, count * TILE)

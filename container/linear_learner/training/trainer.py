@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from linear_learner.data.chunk import Chunk
 from linear_learner.errors import ClientError
 from linear_learner.training.engine import Engine
+from linear_learner.training.reporting import Timers
 from linear_learner.training.selection import EarlyStopping
 from linear_learner.training.state import TILE, State
 
@@ -31,13 +32,15 @@ class Epochs(Protocol):
 
 @dataclass(frozen=True)
 class EpochReport:
-    """What an epoch came to. All arrays are (K,); ``train_loss`` and ``validation_loss`` are means over rows, in the
-    units of the labels that the engine sees, and nan for candidates that diverged. Without a validation channel
-    ``validation_loss`` is None. ``criterion``: what early stopping watches, the best over the candidates."""
+    """What an epoch came to.
+
+    ``train_loss`` and ``judge_loss``: (K,), means over rows, in the units of the labels that the engine sees, and nan
+    for candidates that diverged. ``criterion``: what early stopping watches, the best over the candidates.
+    """
 
     epoch: int
     train_loss: np.ndarray
-    validation_loss: np.ndarray | None
+    judge_loss: np.ndarray
     criterion: float
     message: str | None
 
@@ -64,16 +67,17 @@ def train(
     mini_batch_size: int,
     max_epochs: int,
     stopping: EarlyStopping,
-    selection_rows: Chunk,
-    has_validation: bool,
+    judge: Chunk,
     criterion: Callable[[State], np.ndarray] | None,
     report: Callable[[EpochReport], None],
+    timers: Timers,
+    should_stop: Callable[[], bool],
 ) -> Trained:
     """Train all candidates of ``state`` and return each one's best epoch.
 
-    ``selection_rows``: the rows by whose loss epochs are compared: the validation channel, or the train channel in jobs
-    without one. ``criterion``: what early stopping watches besides the loss, (K,), higher is better; None to watch the
-    loss alone. ClientError when every candidate diverged.
+    ``judge``: the rows by whose loss epochs are compared. ``criterion``: what early stopping watches besides the loss,
+    (K,), higher is better; None to watch the loss alone. ``should_stop``: asked often; once it says yes, the epoch at
+    hand is the last, cut short. ClientError when every candidate diverged.
     """
     count = state.candidates
     average = State.zeros(count, state.outputs, state.feature_dim)
@@ -84,23 +88,31 @@ def train(
         alive=np.ones(count, bool),
     )
     for epoch in range(max_epochs):
-        train_loss = _run_epoch(engine, state, average, epochs, epoch, mini_batch_size)
-        loss = engine.evaluate(selection_rows, average) / len(selection_rows.order)
-        _drop_diverged(result, state, average, epoch, ~(np.isfinite(train_loss) & np.isfinite(loss)))
-        train_loss, loss = (np.where(result.alive, values, np.nan) for values in (train_loss, loss))
-        _keep_best(result, average, epoch, loss)
-        least = float(np.nanmin(loss))
-        watched = least if criterion is None else float(np.max(criterion(average)[result.alive]))
-        verdict = stopping.update(epoch, criterion=watched, loss=least)
-        result.epochs.append(EpochReport(epoch, train_loss, loss if has_validation else None, watched, verdict.message))
+        with timers.measure("update.time"):
+            train_loss = _run_epoch(engine, state, average, epochs, epoch, mini_batch_size, should_stop)
+            loss = engine.evaluate(judge, average) / len(judge.order)
+            _drop_diverged(result, state, average, epoch, ~(np.isfinite(train_loss) & np.isfinite(loss)))
+            train_loss, loss = (np.where(result.alive, values, np.nan) for values in (train_loss, loss))
+            _keep_best(result, average, epoch, loss)
+        with timers.measure("check_early_stopping.time"):
+            least = float(np.nanmin(loss))
+            watched = least if criterion is None else float(np.nanmax(criterion(average)[result.alive]))
+            verdict = stopping.update(epoch, criterion=watched, loss=least)
+        result.epochs.append(EpochReport(epoch, train_loss, loss, watched, verdict.message))
         report(result.epochs[-1])
-        if verdict.stop:
+        if verdict.stop or should_stop():
             break
     return result
 
 
 def _run_epoch(
-    engine: Engine, state: State, average: State, epochs: Epochs, epoch: int, mini_batch_size: int
+    engine: Engine,
+    state: State,
+    average: State,
+    epochs: Epochs,
+    epoch: int,
+    mini_batch_size: int,
+    should_stop: Callable[[], bool],
 ) -> np.ndarray:
     """One pass over the rows. Returns the mean loss of each candidate, (K,), and leaves in ``average`` the mean of the
     weights along the way.
@@ -112,25 +124,28 @@ def _run_epoch(
     sums = np.zeros(state.candidates)
     average.weights[...] = 0
     average.bias[...] = 0
-    taken = 0
-    for chunk in epochs.chunks(epoch):
-        for piece in _pieces(chunk, epochs.rows, mini_batch_size):
-            sums += engine.step(piece, state)
-            average.weights += state.weights
-            average.bias += state.bias
-            taken += 1
+    taken = rows = 0
+    for piece in _pieces(epochs.chunks(epoch), epochs.rows, mini_batch_size):
+        sums += engine.step(piece, state)
+        average.weights += state.weights
+        average.bias += state.bias
+        taken += 1
+        rows += len(piece.order)
+        if should_stop():
+            break
     average.weights *= np.float32(1 / taken)
     average.bias *= np.float32(1 / taken)
     average.weights[state.weights == 0] = 0
-    return sums / epochs.rows
+    return sums / rows
 
 
-def _pieces(chunk: Chunk, rows: int, mini_batch_size: int) -> Iterator[Chunk]:
-    """The chunk cut at mini-batches, so that an epoch of ``rows`` rows comes to about SNAPSHOTS pieces."""
+def _pieces(chunks: Iterator[Chunk], rows: int, mini_batch_size: int) -> Iterator[Chunk]:
+    """The chunks cut at mini-batches, so that an epoch of ``rows`` rows comes to about SNAPSHOTS pieces."""
     mini_batches = -(-rows // mini_batch_size)
     size = -(-mini_batches // SNAPSHOTS) * mini_batch_size
-    for start in range(0, len(chunk.order), size):
-        yield Chunk(chunk.features, chunk.labels, chunk.order[start : start + size], chunk.weights)
+    for chunk in chunks:
+        for start in range(0, len(chunk.order), size):
+            yield replace(chunk, order=chunk.order[start : start + size])
 
 
 def _drop_diverged(result: Trained, state: State, average: State, epoch: int, diverged: np.ndarray) -> None:

@@ -1,0 +1,66 @@
+"""The command line: ``linear-learner train`` and ``linear-learner serve``, as SageMaker runs them and as people do."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from linear_learner import __version__
+from linear_learner.environment import DEFAULT_BASE, Environment
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code (0 done, 1 a bug of ours, 2 the user's mistake, 3 the machine's fault)."""
+    arguments = _parser().parse_args(argv)
+    code: int = arguments.run(arguments)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="linear-learner",
+        description="Train many linear models side by side, keep the best, and serve it.",
+        epilog="The folder of a job is laid out as on SageMaker: input/config/hyperparameters.json, "
+        "input/data/train/, input/data/validation/, model/, output/. See README.md.",
+    )
+    parser.add_argument("--version", action="version", version=f"linear-learner {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    train = commands.add_parser("train", help="run the training job of a folder", description=_train.__doc__)
+    train.set_defaults(run=_train)
+    serve = commands.add_parser("serve", help="answer requests with a trained model", description=_serve.__doc__)
+    serve.add_argument(
+        "--port",
+        type=int,
+        default=None,
+        metavar="N",
+        help="port to listen on (default: SAGEMAKER_BIND_TO_PORT or 8080)",
+    )
+    serve.set_defaults(run=_serve)
+    for command in (train, serve):
+        command.add_argument(
+            "--base", type=Path, default=DEFAULT_BASE, metavar="DIR", help="folder of the job (default: %(default)s)"
+        )
+    return parser
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    """Read input/ below the folder, train, and write model/. Why a job failed is printed and written to
+    output/failure."""
+    from linear_learner.training.job import run
+
+    return run(Environment.from_environ(arguments.base))
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    """Load model/ below the folder and answer GET /ping and POST /invocations until stopped."""
+    from linear_learner.serving.server import serve
+    from linear_learner.serving.settings import Settings
+
+    return serve(Environment.from_environ(arguments.base).model_dir, Settings.from_environ(port=arguments.port))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

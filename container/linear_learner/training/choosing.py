@@ -1,0 +1,139 @@
+"""From trained candidates to one model: the best by the criterion, in raw units, with its threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from linear_learner.hyperparameters import HyperParameters
+from linear_learner.model.linear_model import LINKS, LinearModel
+from linear_learner.model.losses import BINARY, Loss
+from linear_learner.training import selection
+from linear_learner.training.calibration import (
+    SAMPLED_ROWS,
+    Calibration,
+    Criterion,
+    calibrate,
+    evenly_spaced,
+    sampled_criterion,
+)
+from linear_learner.training.preparation import Task
+from linear_learner.training.state import State
+from linear_learner.training.trainer import Trained
+
+SCORES_AT_ONCE = 1 << 26
+"""Scores of candidates held at a time while they are compared: 256 MiB."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The chosen candidate's number and model; ``values``: (K,), what the candidates were compared by."""
+
+    candidate: int
+    model: LinearModel
+    values: np.ndarray
+
+
+def criterion_of(hp: HyperParameters) -> Criterion | None:
+    """What a binary classifier is chosen by besides the loss; None where the loss alone counts."""
+    if hp.predictor_type != BINARY:
+        return None
+    criterion = _criterion(hp)
+    return None if criterion.by_loss else criterion
+
+
+def _criterion(hp: HyperParameters) -> Criterion:
+    return Criterion(hp.binary_classifier_model_selection_criteria, hp.f_beta, hp.target_recall, hp.target_precision)
+
+
+def neutral_threshold(loss: Loss) -> float:
+    """Where the loss itself draws the line: at even odds, or at a margin of 0."""
+    return 0.5 if loss.link == "logistic" else 0.0
+
+
+def watcher(task: Task, criterion: Criterion) -> Callable[[State], np.ndarray]:
+    """What early stopping asks after each epoch: the criterion of every candidate, float64 (K,), each with its best
+    threshold, on a sample of the judging rows."""
+    rows = evenly_spaced(len(task.judge.labels), SAMPLED_ROWS)
+    features, labels = task.judge.features[rows], task.judge.labels[rows]
+
+    def criterion_of_epoch(state: State) -> np.ndarray:
+        # The link is left out: it changes no order.
+        scores = features @ state.weight_matrix() + state.bias[: state.columns]
+        return sampled_criterion(scores, labels, criterion)
+
+    return criterion_of_epoch
+
+
+def choose(trained: Trained, task: Task, hp: HyperParameters) -> Choice:
+    """The best candidate as a model with its threshold. ClientError when no candidate is left."""
+    criterion = criterion_of(hp)
+    if criterion is None:
+        values = trained.loss
+        chosen = selection.best(values, higher_is_better=False, alive=trained.alive)
+    else:
+        values = _criterion_values(trained, task, hp)
+        chosen = selection.best(
+            values,
+            higher_is_better=True,
+            alive=trained.alive,
+            losses=trained.loss,
+            rows=_deciding_rows(criterion, task.judge.labels),
+        )
+    model = to_model(trained.best, chosen, task, hp)
+    if hp.predictor_type == BINARY:
+        # On the scores as they are served, which differ from those compared above by rounding.
+        threshold = _calibrate(model.predict(task.raw_judge).score, task, hp).threshold
+        model = replace(model, threshold=threshold)
+    return Choice(chosen, model, values)
+
+
+def to_model(best: State, k: int, task: Task, hp: HyperParameters) -> LinearModel:
+    """Candidate k with the scaling folded in, and with the neutral threshold."""
+    weights, bias = task.scaler.fold(*best.candidate(k))
+    return LinearModel(
+        weights=weights,
+        bias=bias,
+        predictor_type=hp.predictor_type,
+        loss=task.loss.name,
+        link=task.loss.link,
+        threshold=neutral_threshold(task.loss) if hp.predictor_type == BINARY else None,
+        num_classes=hp.num_classes,
+    )
+
+
+def _criterion_values(trained: Trained, task: Task, hp: HyperParameters) -> np.ndarray:
+    """float64 (K,): the criterion of each candidate at its own best threshold; nan for those that diverged."""
+    values = np.full(len(trained.alive), np.nan)
+    for k, scores in _scores(trained.best, task.judge.features):
+        if trained.alive[k]:
+            values[k] = _calibrate(LINKS[task.loss.link](scores), task, hp).value
+    return values
+
+
+def _scores(best: State, features: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """(k, float32 (n,)) for every candidate of one output: its scores before the link."""
+    matrix, bias = best.weight_matrix(), best.bias[: best.columns]
+    at_once = max(1, SCORES_AT_ONCE // len(features))
+    for start in range(0, best.columns, at_once):
+        block = features @ matrix[:, start : start + at_once] + bias[start : start + at_once]
+        for offset in range(block.shape[1]):
+            yield start + offset, np.ascontiguousarray(block[:, offset])
+
+
+def _calibrate(scores: np.ndarray, task: Task, hp: HyperParameters) -> Calibration:
+    """``scores``: float32 (n,), of the judging rows."""
+    return calibrate(
+        scores,
+        task.judge.labels,
+        _criterion(hp),
+        neutral=neutral_threshold(task.loss),
+        at_most=hp.num_calibration_samples,
+    )
+
+
+def _deciding_rows(criterion: Criterion, labels: np.ndarray) -> int:
+    """How many rows decide the criterion: all of them, or the positive ones where it speaks of those."""
+    return len(labels) if criterion.name == "accuracy" else int(np.count_nonzero(labels))

@@ -1,0 +1,260 @@
+"""A training job from its folder to its model, top to bottom."""
+
+from __future__ import annotations
+
+import contextlib
+import cProfile
+import logging
+import pstats
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from linear_learner import hyperparameters
+from linear_learner.data.channel_reader import read_channel
+from linear_learner.data.dataset import Dataset, check_same_width
+from linear_learner.data.epochs import Epochs
+from linear_learner.data.labels import check_labels
+from linear_learner.environment import Environment, cpu_count
+from linear_learner.errors import ClientError, LinearLearnerError, PlatformError
+from linear_learner.hyperparameters import HyperParameters
+from linear_learner.model import artifact
+from linear_learner.training import choosing, outcome
+from linear_learner.training.candidates import Candidate, make_candidates, rates
+from linear_learner.training.class_weights import positive_weights
+from linear_learner.training.engine import make_engine
+from linear_learner.training.initializer import initial_state
+from linear_learner.training.preparation import Task, make_objective, prepare
+from linear_learner.training.reporting import PassCounter, Reporter, Timers, configure_logging
+from linear_learner.training.selection import EarlyStopping
+from linear_learner.training.trainer import EpochReport, Trained, train
+
+logger = logging.getLogger(__name__)
+
+
+def run(env: Environment) -> int:
+    """Run the job of ``env``; returns its exit code. Every error ends here, in the log and in the failure file."""
+    configure_logging("info", sys.stdout)
+    try:
+        train_job(env, stop_on_sigterm())
+        return 0
+    except Exception as error:
+        return fail(env, error)
+
+
+def fail(env: Environment, error: Exception) -> int:
+    """Log why the job failed and write it to the failure file; returns the exit code."""
+    if isinstance(error, MemoryError):
+        error = ClientError(
+            "Out of Memory. Please use a larger instance type or reduce batch size", fix="fewer models need less, too"
+        )
+    elif isinstance(error, OSError):
+        error = PlatformError(error.strerror or str(error), where=str(error.filename or env.base))
+    if not isinstance(error, LinearLearnerError):
+        logger.error("%s", traceback.format_exc())
+    logger.error("%s", env.write_failure(error))
+    return error.exit_code if isinstance(error, LinearLearnerError) else LinearLearnerError.exit_code
+
+
+def train_job(env: Environment, should_stop: Callable[[], bool]) -> None:
+    """The whole job. Once ``should_stop`` says yes, training ends and the best model so far is the outcome.
+
+    Raises for what went wrong, and leaves the model folder as it was then.
+    """
+    timers = Timers()
+    host, hosts = env.hosts()
+    log = Reporter(host)
+    log.entrypoint("train")
+    with timers.measure("initialize.time"):
+        requested = configure(env, log)
+        refuse_several_hosts(host, hosts)
+    with profile(env.output_data_dir if requested._enable_profiler else None):
+        with timers.measure("initialize.time"):
+            channels = read_channels(env, requested)
+            rows = len(channels["train"])
+            hp = hyperparameters.resolve(requested, feature_dim=channels["train"].feature_dim, rows=rows)
+            log.resolved(hp.as_dict())
+            task = prepare(hp, channels)
+            report_scaler(task, hp, log)
+        with timers.measure("setuptime"):
+            weights_to_try = positive_weights(hp, channels["train"].labels)
+            candidates = make_candidates(requested, hp, rows=rows, positive_weights=weights_to_try)
+        trained = train_candidates(hp, task, candidates, log, timers, should_stop)
+        with timers.measure("finalize.time"):
+            finish(env, hp, task, candidates, trained, channels, log)
+        log.totals(timers, hp.epochs)
+
+
+def configure(env: Environment, log: Reporter) -> HyperParameters:
+    """Read and check the hyperparameters, and log them as Amazon's container does."""
+    provided = env.hyperparameters()
+    defaults = hyperparameters.defaults()
+    log.default_configuration("linear_learner.hyperparameters.schema", defaults)
+    log.provided_configuration(str(env.hyperparameters_file), provided)
+    log.final_configuration(defaults | provided)
+    hp = hyperparameters.validate(provided)
+    configure_logging(hp._log_level, sys.stdout)
+    for notice in hyperparameters.notices(hp):
+        logger.warning("%s", notice)
+    log.checkpoints_disabled()
+    log.store("local")
+    log.no_gpus()
+    return hp
+
+
+def refuse_several_hosts(host: str, hosts: list[str]) -> None:
+    if len(hosts) > 1:
+        raise ClientError(
+            f"The job has {len(hosts)} hosts ({', '.join(hosts)}), and this container trains on one",
+            where=f"resourceconfig.json of {host}",
+            fix="set the instance count to 1",
+        )
+
+
+def read_channels(env: Environment, hp: HyperParameters) -> dict[str, Dataset]:
+    """The channels train (required), validation and test, in memory and checked."""
+    configs = env.channels()
+    if "train" not in configs:
+        there = f"The job has {', '.join(sorted(configs))}" if configs else f"There is no folder {env.data_dir}/train"
+        raise ClientError("The channel 'train' is missing", where=there, fix="give the job a channel named 'train'")
+    for name in configs.keys() - {"train", "validation", "test"}:
+        logger.warning("The channel '%s' is ignored: only train, validation and test are read.", name)
+    given_width = None if hp.is_auto("feature_dim") else hp.feature_dim
+    channels: dict[str, Dataset] = {}
+    for name in ("train", "validation", "test"):
+        if name in configs:
+            data = channels[name] = read_channel(configs[name], feature_dim=given_width)
+            check_labels(data, predictor_type=hp.predictor_type, num_classes=hp.num_classes, is_train=name == "train")
+            logger.info("Channel '%s': %d rows of %d features.", name, len(data), data.feature_dim)
+    check_same_width(channels["train"], channels.values())
+    return channels
+
+
+def report_scaler(task: Task, hp: HyperParameters, log: Reporter) -> None:
+    log.scaler(
+        mean_weight=task.scaler.mean if hp.unbias_data else None,
+        stdev_weight=task.scaler.std if hp.normalize_data else None,
+        mean_label=task.scaler.label_mean if hp.unbias_label else None,
+        stdev_label=task.scaler.label_std if hp.normalize_label else None,
+    )
+
+
+def train_candidates(
+    hp: HyperParameters,
+    task: Task,
+    candidates: list[Candidate],
+    log: Reporter,
+    timers: Timers,
+    should_stop: Callable[[], bool],
+) -> Trained:
+    """All candidates, epoch by epoch, with a line for each step in the log."""
+    objective = make_objective(hp, task)
+    engine = make_engine(hp._engine, objective, rates(candidates), cpu_count())
+    logger.info("Training %d models on %d threads.", len(candidates), cpu_count())
+    criterion = choosing.criterion_of(hp)
+    outputs = objective.outputs
+    return train(
+        engine,
+        initial_state(hp, candidates=len(candidates), outputs=outputs, feature_dim=hp.feature_dim),
+        Epochs(task.train.features, task.train.labels, task.train.weights, hp.seed),
+        mini_batch_size=hp.mini_batch_size,
+        max_epochs=hp.epochs,
+        stopping=EarlyStopping(
+            hp.early_stopping_patience, hp.early_stopping_tolerance, higher_is_better=criterion is not None
+        ),
+        judge=task.judge,
+        criterion=None if criterion is None else choosing.watcher(task, criterion),
+        report=EpochLog(hp, task, log).write,
+        timers=timers,
+        should_stop=should_stop,
+    )
+
+
+class EpochLog:
+    """Writes the lines of each epoch."""
+
+    def __init__(self, hp: HyperParameters, task: Task, log: Reporter) -> None:
+        self.hp, self.task, self.log = hp, task, log
+        self.counter = PassCounter()
+        self.since = time.perf_counter()
+        criterion = choosing.criterion_of(hp)
+        self.criterion = task.loss.objective if criterion is None else f"sampled_{criterion.name}"
+
+    def write(self, report: EpochReport) -> None:
+        """Train objectives are in normalised label units and validation ones in raw units, as in Amazon's logs."""
+        log, name, epoch = self.log, self.task.loss.objective, report.epoch
+        raw_units = self.task.scaler.label_std**self.task.loss.degree
+        has_validation = self.task.judge_channel == "validation"
+        judged = report.judge_loss * raw_units
+        log.epoch_losses(epoch, name, report.train_loss, judged if has_validation else None)
+        best = int(np.nanargmin(report.judge_loss))
+        log.epoch_quality(epoch, "train", name, float(report.train_loss[best]))
+        if has_validation:
+            log.epoch_quality(epoch, "validation", name, float(judged[best]))
+        watched_loss = self.criterion == name
+        log.early_stopping_criterion(epoch, self.criterion, report.criterion * (raw_units if watched_loss else 1.0))
+        log.say(report.message)
+        log.progress(epoch, self.hp.epochs)
+        rows = len(self.task.train.labels)
+        self.counter.reset()
+        self.counter.saw(batches=-(-rows // self.hp.mini_batch_size), records=rows)
+        log.counters("training_data_iter", self.counter, epoch)
+        now = time.perf_counter()
+        log.throughput(rows, now - self.since)
+        self.since = now
+
+
+def finish(
+    env: Environment,
+    hp: HyperParameters,
+    task: Task,
+    candidates: list[Candidate],
+    trained: Trained,
+    channels: dict[str, Dataset],
+    log: Reporter,
+) -> None:
+    """Choose a candidate, score it on the held-out channels, and write it."""
+    choice = choosing.choose(trained, task, hp)
+    chosen = candidates[choice.candidate]
+    scores = {}
+    for name in (task.judge_channel, "test"):
+        if name in channels:
+            data = replace(channels[name], features=task.raw_judge) if name == task.judge_channel else channels[name]
+            scores[name] = outcome.score(choice.model, data, task, chosen, hp)
+            log.scores(name, scores[name])
+    log.best_model({"optimizer": hp.optimizer, **vars(chosen)})
+    if "test" not in channels:
+        log.no_test_data()
+    model = replace(choice.model, metadata=outcome.metadata(hp, choice, chosen, trained, task, scores))
+    host, _ = env.hosts()
+    artifact.save(model, env.model_dir, host=host, pack=env.job_name is None)
+    log.saved(str(env.model_dir / "mx-mod-0000.params"))
+
+
+@contextlib.contextmanager
+def profile(folder: Path | None) -> Iterator[None]:
+    """Write where the time inside the ``with`` went to profile.txt in ``folder``, if one is given."""
+    if folder is None:
+        yield
+        return
+    with cProfile.Profile() as profiler:
+        yield
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "profile.txt").open("w", encoding="utf-8") as file:
+        pstats.Stats(profiler, stream=file).sort_stats("cumulative").print_stats()
+
+
+def stop_on_sigterm() -> Callable[[], bool]:
+    """SageMaker sends SIGTERM, waits 120 s and kills. Returns a function that says whether it came. As PID 1 of a
+    container a process without a handler would not hear it at all."""
+    stopped = threading.Event()
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda number, frame: stopped.set())
+    return stopped.is_set

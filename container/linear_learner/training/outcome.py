@@ -1,0 +1,91 @@
+"""What is said of the chosen model: its final scores in the log, and the story of its making in the artifact."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from typing import Any
+
+import numpy as np
+
+from linear_learner import __version__
+from linear_learner.data.dataset import Dataset
+from linear_learner.hyperparameters import HyperParameters
+from linear_learner.model.linear_model import LinearModel
+from linear_learner.model.losses import BINARY
+from linear_learner.training import metrics
+from linear_learner.training.candidates import Candidate
+from linear_learner.training.choosing import Choice
+from linear_learner.training.metrics import Metric
+from linear_learner.training.preparation import Task, row_weights
+from linear_learner.training.reporting import objective_metric
+from linear_learner.training.trainer import Trained
+
+ROWS_AT_ONCE = 1 << 18
+
+
+def score(model: LinearModel, data: Dataset, task: Task, chosen: Candidate, hp: HyperParameters) -> list[Metric]:
+    """The objective and all metrics of the model, as it is served, on the raw rows of a channel."""
+    predictions = model.predict(data.features)
+    return [
+        objective_metric(task.loss.objective, objective(model, data, task, chosen, hp)),
+        *metrics.evaluate(
+            predictions.score,
+            data.labels,
+            predictor_type=hp.predictor_type,
+            threshold=model.threshold,
+            f_beta=hp.f_beta,
+            accuracy_top_k=hp.accuracy_top_k,
+            probabilities=model.link != "identity",
+        ),
+    ]
+
+
+def objective(model: LinearModel, data: Dataset, task: Task, chosen: Candidate, hp: HyperParameters) -> float:
+    """The mean weighted loss of the model on raw rows, in raw label units."""
+    constants = {keyword: getattr(hp, name) for keyword, name in task.loss.constants}
+    weights = row_weights(data.labels, task.class_weights)
+    if task.loss.predictor_type == BINARY:
+        weights = np.where(data.labels == 1, chosen.positive_weight, 1.0)
+    total = 0.0
+    for start in range(0, len(data.labels), ROWS_AT_ONCE):
+        rows = slice(start, start + ROWS_AT_ONCE)
+        scores, labels = model.raw_scores(data.features[rows]).astype(np.float64), data.labels[rows]
+        if task.loss.coupled:
+            one_hot = np.eye(model.outputs)[labels.astype(np.int64)]
+            values = task.loss.value(np, scores[:, None, :], one_hot[:, None, :], **constants)[:, 0]
+        else:
+            values = task.loss.value(np, scores, labels[:, None].astype(np.float64), **constants)[:, 0]
+        total += float(np.sum(values if weights is None else values * weights[rows]))
+    return total / len(data.labels)
+
+
+def metadata(
+    hp: HyperParameters,
+    choice: Choice,
+    chosen: Candidate,
+    trained: Trained,
+    task: Task,
+    scores: dict[str, list[Metric]],
+) -> dict[str, Any]:
+    """What additional-params.json tells beside Amazon's keys. ``scores``: final metrics by channel."""
+    values = dataclasses.asdict(chosen)
+    positive_weight = values.pop("positive_weight")
+    return {
+        "hyperparameters": hp.as_dict() | values | {"positive_example_weight_mult": positive_weight},
+        "class_weights": None if task.class_weights is None else task.class_weights.tolist(),
+        "selection": {
+            "candidate": choice.candidate,
+            "candidates": len(trained.alive),
+            "diverged": np.flatnonzero(~trained.alive).tolist(),
+            "epoch": int(trained.best_epoch[choice.candidate]),
+            "epochs": len(trained.epochs),
+            "channel": task.judge_channel,
+        },
+        "metrics": {channel: {metric.name: metric.value for metric in found} for channel, found in scores.items()},
+        "versions": {
+            "linear_learner": __version__,
+            "numpy": np.__version__,
+            "python": ".".join(map(str, sys.version_info[:3])),
+        },
+    }

@@ -1,0 +1,94 @@
+"""From the rows of the channels to what the engine sees: scaled, weighted, and with an objective."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from linear_learner.data.chunk import Chunk
+from linear_learner.data.dataset import Dataset
+from linear_learner.hyperparameters import HyperParameters
+from linear_learner.model import scaler
+from linear_learner.model.losses import LOSSES, Loss
+from linear_learner.model.scaler import Scaler
+from linear_learner.training.class_weights import class_weights
+from linear_learner.training.state import Objective
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a job trains on and is judged by.
+
+    ``train``: the normalised rows of the train channel. ``judge``: those by which epochs and candidates are compared,
+    of the validation channel or else of the train channel; ``raw_judge``: the same rows, float32 (n, d), raw.
+    ``class_weights``: float32 (num_classes,) or None.
+    """
+
+    loss: Loss
+    scaler: Scaler
+    class_weights: np.ndarray | None
+    train: Chunk
+    judge: Chunk
+    raw_judge: np.ndarray
+    judge_channel: str
+
+
+def prepare(hp: HyperParameters, channels: dict[str, Dataset]) -> Task:
+    """Fit the scaler on the train channel and normalise. ``channels``: by name, train at least.
+
+    The train channel is normalised in place, to hold it once, unless its raw rows are needed as the judge.
+    """
+    train = channels["train"]
+    fitted = fit_scaler(hp, train)
+    weights = class_weights(hp, train.labels)
+    if "validation" in channels:
+        validation = channels["validation"]
+        judge = _normalise(validation, fitted, weights)
+        rows = _normalise(train, fitted, weights, in_place=True)
+        return Task(LOSSES[hp.predictor_type, hp.loss], fitted, weights, rows, judge, validation.features, "validation")
+    rows = _normalise(train, fitted, weights)
+    return Task(LOSSES[hp.predictor_type, hp.loss], fitted, weights, rows, rows, train.features, "train")
+
+
+def fit_scaler(hp: HyperParameters, train: Dataset) -> Scaler:
+    """From ``num_point_for_scaler`` rows, spread over the channel."""
+    sample = scaler.sample_rows(len(train.labels), hp.num_point_for_scaler)
+    return scaler.fit(
+        train.features[sample],
+        train.labels[sample],
+        normalize_data=hp.normalize_data,
+        unbias_data=hp.unbias_data,
+        normalize_label=hp.normalize_label,
+        unbias_label=hp.unbias_label,
+    )
+
+
+def make_objective(hp: HyperParameters, task: Task) -> Objective:
+    """The objective in normalised label units: constants that are in label units are scaled with the label."""
+    constants = {}
+    for keyword, name in task.loss.constants:
+        value = getattr(hp, name)
+        constants[keyword] = value / task.scaler.label_std if keyword in task.loss.scaled_constants else value
+    return Objective(
+        loss=task.loss,
+        outputs=hp.num_classes if task.loss.coupled else 1,
+        optimizer=hp.optimizer,
+        mini_batch_size=hp.mini_batch_size,
+        use_bias=hp.use_bias,
+        constants=constants,
+    )
+
+
+def row_weights(labels: np.ndarray, class_weights: np.ndarray | None) -> np.ndarray | None:
+    """float32 (n,), the weight of each row by its class; None where rows count alike."""
+    return None if class_weights is None else class_weights[labels.astype(np.int64)]
+
+
+def _normalise(data: Dataset, fitted: Scaler, class_weights: np.ndarray | None, *, in_place: bool = False) -> Chunk:
+    return Chunk(
+        fitted.transform(data.features, out=data.features if in_place else None),
+        fitted.transform_labels(data.labels),
+        np.arange(len(data.labels), dtype=np.int64),
+        row_weights(data.labels, class_weights),
+    )

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+
+from linear_learner.hyperparameters import resolve, validate
+from linear_learner.training.candidates import Candidate, make_candidates, rates
+
+ROWS = 1000
+
+
+def candidates_for(positive_weights: tuple[float, ...] = (1.0,), **given: str) -> list[Candidate]:
+    requested = validate({"predictor_type": "binary_classifier", **given})
+    resolved = resolve(requested, feature_dim=3, rows=ROWS)
+    return make_candidates(requested, resolved, rows=ROWS, positive_weights=positive_weights)
+
+
+def test_by_default_there_are_32_and_no_two_are_equal() -> None:
+    assert len(set(candidates_for())) == 32
+
+
+def test_the_first_candidate_has_the_resolved_values() -> None:
+    resolved = resolve(validate({"predictor_type": "binary_classifier"}), feature_dim=3, rows=ROWS)
+    first = candidates_for()[0]
+    for field in dataclasses.fields(Candidate):
+        if field.name != "positive_weight":
+            assert getattr(first, field.name) == getattr(resolved, field.name), field.name
+
+
+@pytest.mark.parametrize("name", ["learning_rate", "wd", "l1"])
+def test_what_the_user_gave_is_the_same_in_every_candidate_and_the_rest_varies(name: str) -> None:
+    found = candidates_for(**{name: "0.0123"})
+    assert {getattr(c, name) for c in found} == {0.0123}
+    for other in {"learning_rate", "wd", "l1"} - {name}:
+        assert len({getattr(c, other) for c in found}) > 1
+    assert len(set(found)) == 32
+
+
+def test_where_all_is_given_one_model_is_enough() -> None:
+    assert len(candidates_for(learning_rate="0.1", wd="0", l1="0")) == 1
+
+
+@pytest.mark.parametrize("count", [1, 5, 32, 33, 256])
+def test_num_models_is_the_number_of_distinct_candidates(count: int) -> None:
+    found = candidates_for(num_models=str(count))
+    assert len(found) == len(set(found)) == count
+    assert found[: min(count, 32)] == candidates_for()[: min(count, 32)]
+
+
+def test_draws_depend_on_the_seed_only() -> None:
+    assert candidates_for(num_models="40") == candidates_for(num_models="40")
+    assert candidates_for(num_models="40") != candidates_for(num_models="40", seed="1")
+
+
+def test_every_weight_of_positives_meets_every_learning_rate() -> None:
+    found = candidates_for(positive_weights=(1.0, 3.0, 9.0))
+    pairs = {(c.positive_weight, c.learning_rate) for c in found}
+    assert pairs == set(itertools.product((1.0, 3.0, 9.0), {c.learning_rate for c in found}))
+
+
+def test_weights_of_positives_are_tried_even_where_all_else_is_given() -> None:
+    found = candidates_for(positive_weights=(1.0, 3.0, 9.0), learning_rate="0.1", wd="0", l1="0")
+    assert sorted(c.positive_weight for c in found) == [1.0, 3.0, 9.0]
+
+
+def test_without_a_scheduler_the_learning_rate_never_changes() -> None:
+    stacked = rates(candidates_for(use_lr_scheduler="false"))
+    np.testing.assert_array_equal(stacked.learning_rate_at(10_000), stacked.learning_rate)
+
+
+def test_the_scheduler_multiplies_every_so_many_steps_down_to_a_floor() -> None:
+    given = {"learning_rate": "0.1", "lr_scheduler_step": "10", "lr_scheduler_factor": "0.5"}
+    stacked = rates(candidates_for(**given, lr_scheduler_minimum_lr="0.02"))
+    found = [float(stacked.learning_rate_at(step)[0]) for step in (0, 9, 10, 20, 30, 1000)]
+    np.testing.assert_allclose(found, [0.1, 0.1, 0.05, 0.025, 0.02, 0.02], rtol=1e-6)
+
+
+def test_a_floor_above_the_learning_rate_does_not_raise_it() -> None:
+    stacked = rates(candidates_for(learning_rate="0.001", lr_scheduler_minimum_lr="0.1"))
+    assert float(stacked.learning_rate_at(500)[0]) == pytest.approx(0.001)

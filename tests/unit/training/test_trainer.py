@@ -1,0 +1,123 @@
+"""The loop around an engine that does simple arithmetic, so that every outcome can be told in advance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+
+from linear_learner.data.chunk import Chunk
+from linear_learner.errors import ClientError
+from linear_learner.training.reporting import Timers
+from linear_learner.training.selection import EarlyStopping
+from linear_learner.training.state import State
+from linear_learner.training.trainer import EpochReport, Trained, train
+
+ROWS = 64
+
+
+class OneChunk:
+    rows = ROWS
+
+    def chunks(self, epoch: int) -> Iterator[Chunk]:
+        yield chunk()
+
+
+def chunk() -> Chunk:
+    return Chunk(np.zeros((ROWS, 2), np.float32), np.zeros(ROWS, np.float32), np.arange(ROWS))
+
+
+class Scripted:
+    """Each call of ``step`` moves every weight up by 1; ``losses[epoch]`` is what ``evaluate`` finds, (K,)."""
+
+    def __init__(self, losses: list[list[float]], zero_weight: bool = False) -> None:
+        self.losses, self.zero_weight = losses, zero_weight
+        self.evaluations = 0
+        self.seen: list[np.ndarray] = []
+
+    def step(self, piece: Chunk, state: State) -> np.ndarray:
+        state.weights += 1
+        if self.zero_weight and state.updates == 3:
+            state.weights[:, 0] = 0
+        state.updates += 1
+        return np.full(state.candidates, float(len(piece.order)))
+
+    def evaluate(self, judge: Chunk, state: State) -> np.ndarray:
+        self.seen.append(state.weight_matrix())
+        loss = self.losses[self.evaluations]
+        self.evaluations += 1
+        return np.array(loss) * ROWS
+
+
+def run(engine: Scripted, **changed: object) -> tuple[Trained, list[EpochReport]]:
+    reports: list[EpochReport] = []
+    settings: dict = {
+        "mini_batch_size": 16,
+        "max_epochs": len(engine.losses),
+        "stopping": EarlyStopping(3, 0.001, higher_is_better=False),
+        "criterion": None,
+        "should_stop": lambda: False,
+    } | changed
+    trained = train(
+        engine, State.zeros(len(engine.losses[0]), 1, 2), OneChunk(), judge=chunk(), report=reports.append,
+        timers=Timers(), **settings,
+    )  # fmt: skip
+    return trained, reports
+
+
+def test_each_candidate_keeps_the_weights_of_its_own_best_epoch() -> None:
+    engine = Scripted([[3, 1], [1, 2], [2, 3]])
+    trained, _ = run(engine)
+    assert trained.best_epoch.tolist() == [1, 0]
+    assert trained.loss.tolist() == [1, 1]
+    np.testing.assert_array_equal(trained.best.candidate(0)[0][:, 0], engine.seen[1][:, 0])
+    np.testing.assert_array_equal(trained.best.candidate(1)[0][:, 0], engine.seen[0][:, 1])
+
+
+def test_the_weights_of_an_epoch_are_the_mean_along_the_way() -> None:
+    """Four mini-batches move a weight to 1, 2, 3, 4 in the first epoch and to 5, 6, 7, 8 in the second."""
+    engine = Scripted([[1.0], [0.5]])
+    run(engine)
+    assert [float(seen[0, 0]) for seen in engine.seen] == [2.5, 6.5]
+
+
+def test_a_weight_that_ends_the_epoch_at_zero_is_zero() -> None:
+    engine = Scripted([[1.0]], zero_weight=True)
+    run(engine)
+    assert engine.seen[0][0, 0] == 0 and engine.seen[0][1, 0] == 2.5
+
+
+def test_a_diverged_candidate_is_dropped_and_the_others_go_on(caplog: pytest.LogCaptureFixture) -> None:
+    trained, reports = run(Scripted([[1, 1], [np.nan, 0.9], [0.1, 0.8]]))
+    assert trained.alive.tolist() == [False, True]
+    assert np.isnan(reports[2].judge_loss[0]) and reports[2].judge_loss[1] == 0.8
+    assert "Model 0 diverged in epoch 1" in caplog.text
+
+
+def test_when_all_diverge_the_error_says_what_to_do() -> None:
+    with pytest.raises(ClientError, match=r"every model.*Lower learning_rate"):
+        run(Scripted([[np.inf, np.nan]]))
+
+
+def test_training_ends_when_patience_does() -> None:
+    _, reports = run(Scripted([[1.0]] * 10))
+    assert len(reports) == 5
+    assert reports[-1].message == "Epoch 4: Loss has not improved for 4 epochs."
+
+
+def test_a_rising_criterion_keeps_training_alive() -> None:
+    values = iter([[0.1], [0.2], [0.3], [0.4], [0.5], [0.6]])
+    watch: Callable[[State], np.ndarray] = lambda state: np.array(next(values))  # noqa: E731
+    stopping = EarlyStopping(1, 0.001, higher_is_better=True)
+    _, reports = run(Scripted([[1.0]] * 6), criterion=watch, stopping=stopping)
+    assert [report.criterion for report in reports] == [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]
+
+
+def test_a_stop_cuts_the_epoch_short_and_keeps_what_there_is() -> None:
+    asked = iter([False, False, True, True])
+    engine = Scripted([[1.0], [0.5]])
+    trained, reports = run(engine, should_stop=lambda: next(asked))
+    assert len(reports) == 1
+    assert reports[0].train_loss.tolist() == [1.0]
+    assert float(trained.best.candidate(0)[0][0, 0]) == 2.0
