@@ -1,0 +1,61 @@
+// Training and evaluating all candidates over a chunk of rows.
+#ifndef LINEAR_LEARNER_NATIVE_ENGINE_H_
+#define LINEAR_LEARNER_NATIVE_ENGINE_H_
+
+#include <stdint.h>
+
+namespace linear_learner {
+
+// Rows of the table of rates (RateCount, K), float64; the fields of Rates in training/state.py.
+enum Rate {
+  kLearningRate,
+  kSchedulerStep,
+  kSchedulerFactor,
+  kSchedulerMinimum,
+  kWd,
+  kL1,
+  kMomentum,
+  kBeta1,
+  kBeta2,
+  kBiasLrMult,
+  kBiasWdMult,
+  kPositiveWeight,
+  kRateCount
+};
+
+// One call. Shapes and meanings are those of Chunk, State, Objective and Rates in Python; n = rows, m = rows to visit,
+// K = candidates, C = outputs, T = ceil(K * C / 16).
+struct Call {
+  const float* features;     // (n, d)
+  const float* labels;       // (n)
+  const float* row_weights;  // (n), or null: every row counts 1
+  const int64_t* order;      // (m)
+  int64_t n, d, m;
+
+  int64_t candidates, outputs;
+  float* weights;          // (T, d, 16)
+  float* bias;             // (T * 16)
+  float* moments[2];       // (T, d, 16)
+  float* bias_moments[2];  // (T * 16)
+  int64_t updates;         // mini-batches seen before
+
+  const double* rates;    // (kRateCount, K)
+  const char* loss;       // a name of losses.h
+  const char* optimizer;  // a name of updates.h
+  double constant;        // of the loss
+  int64_t mini_batch_size;
+  int64_t use_bias;
+  int64_t threads;
+
+  double* sums;  // (K): receives each candidate's sum of weighted losses
+};
+
+// Trains over the chunk's mini-batches in order. Throws std::runtime_error on a call that makes no sense.
+void train(const Call& call);
+
+// The sums of the losses with the weights as they are; nothing else is written.
+void evaluate(const Call& call);
+
+}  // namespace linear_learner
+
+#endif  // LINEAR_LEARNER_NATIVE_ENGINE_H_

@@ -1,0 +1,85 @@
+// What the engine asks of an instruction set: five small loops over one tile of 16 columns.
+#ifndef LINEAR_LEARNER_NATIVE_KERNELS_H_
+#define LINEAR_LEARNER_NATIVE_KERNELS_H_
+
+#include <stdint.h>
+
+namespace linear_learner {
+
+// Columns of a tile, as in training/state.py.
+constexpr int64_t kTile = 16;
+
+// Rows that go through forward, loss and gradient together. A multiple of every kernel's row_block and width.
+constexpr int64_t kPanelRows = 96;
+
+// Scores of a panel: tiles of (panel_rows, 16) after one another. A loss leaves the weighted gradients in their place.
+struct LossPanel {
+  float* scores;
+  int64_t panel_rows;             // rows in memory, a multiple of row_block and width
+  int64_t rows;                   // rows that count; the others are padding
+  int64_t tiles;
+  const float* labels;            // (panel_rows)
+  const float* weights;           // (panel_rows)
+  const float* positive_weight;   // (tiles * 16), multiplies the weight of rows whose label is 1
+  int64_t candidates, outputs;    // of a coupled loss; candidate k has columns [k * outputs, (k + 1) * outputs)
+  float constant;
+  float* transposed;              // scratch of a coupled loss, (outputs, width)
+  double* sums;                   // (tiles * 16), or (candidates) of a coupled loss: the weighted losses are added
+  float* bias_gradient;           // (tiles * 16): the weighted gradients are added
+};
+
+// The numbers of one update by column of a tile.
+struct ColumnRates {
+  alignas(64) float rate[kTile];  // learning rate times the optimizer's factor
+  alignas(64) float momentum[kTile], rest_momentum[kTile];  // and 1 minus it; the betas alike
+  alignas(64) float beta_1[kTile], rest_1[kTile];
+  alignas(64) float beta_2[kTile], rest_2[kTile];
+  alignas(64) float wd[kTile], l1[kTile];
+  alignas(64) float scale[kTile];  // 1 / rows of the mini-batch; 0 for padding columns
+};
+
+struct LossRow {
+  const char* name;
+  bool coupled;
+  void (*apply)(const LossPanel&);
+};
+
+struct UpdateRow {
+  const char* name;
+  double (*rate_factor)(double momentum, double beta_1, double beta_2, double t);
+  // Weights and moments (rows, 16) move along the gradient (rows, 16), which becomes zero.
+  void (*apply)(int64_t rows, float* weights, float* first, float* second, float* gradient, const ColumnRates&);
+};
+
+struct Kernels {
+  const char* name;
+  int64_t row_block;
+  int64_t width;
+
+  // scores (rows, 16) = features (rows, d) weights (d, 16) + bias (16). Rows are a multiple of row_block; those of
+  // features lie ``stride`` floats apart.
+  void (*forward)(const float* features, int64_t stride, int64_t rows, int64_t d, const float* weights,
+                  const float* bias, float* scores);
+  // gradient (d, 16) += features (rows, d)^T scores (rows, 16)
+  void (*backward)(const float* features, int64_t stride, int64_t rows, int64_t d, const float* scores,
+                   float* gradient);
+  const LossRow* losses;
+  int64_t num_losses;
+  const UpdateRow* updates;
+  int64_t num_updates;
+};
+
+// Null where the compiler's target has no such instructions.
+const Kernels* baseline_kernels();
+const Kernels* avx2_kernels();
+const Kernels* avx512_kernels();
+
+// The kernels that calls use: the fastest that this machine runs, unless others were chosen.
+const Kernels& chosen_kernels();
+
+// Chooses by name, for tests and benchmarks; nothing changes and false comes back if this machine does not run them.
+bool choose_kernels(const char* name);
+
+}  // namespace linear_learner
+
+#endif  // LINEAR_LEARNER_NATIVE_KERNELS_H_

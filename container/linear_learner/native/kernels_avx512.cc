@@ -1,0 +1,15 @@
+// Kernels for AVX-512 (F, DQ, BW, VL: servers since 2017). Compiled with those flags; see build.py.
+#define KERNELS_NAME "avx512"
+
+namespace linear_learner {
+namespace {
+constexpr int kWidth = 16;
+constexpr int kRowBlock = 12, kFeatureBlock = 12;  // the more sums, the fewer weights are read for each
+}  // namespace
+}  // namespace linear_learner
+
+#include "kernels_body.h"
+
+namespace linear_learner {
+const Kernels* avx512_kernels() { return &kKernels; }
+}  // namespace linear_learner

@@ -1,0 +1,185 @@
+// The kernels, written once for any width of vector. Included by kernels_*.cc after kWidth, kRowBlock, kFeatureBlock.
+//
+// Everything here has internal linkage: were a function shared by two instruction sets, the linker would keep one.
+
+#include <math.h>
+#include <stdint.h>
+
+#include "kernels.h"
+
+namespace linear_learner {
+namespace {
+
+#include "vectors.h"
+
+#include "losses.h"
+#include "updates.h"
+
+constexpr int kVectors = kTile / kWidth;
+static_assert(kPanelRows % kRowBlock == 0 && kPanelRows % kWidth == 0, "panels are whole blocks");
+
+// Weights of as many features stay in the first-level cache while the rows of a panel pass over them.
+constexpr int64_t kDepth = 256;
+
+// kRowBlock rows by one tile in registers: every weight is read once for the block.
+void forward_block(const float* features, int64_t stride, int64_t depth, const float* weights, const float* start,
+                   int64_t start_stride, float* scores) {
+  Vector sums[kRowBlock][kVectors];
+  for (int r = 0; r < kRowBlock; ++r)
+    for (int v = 0; v < kVectors; ++v) sums[r][v] = load(start + r * start_stride + v * kWidth);
+  for (int64_t f = 0; f < depth; ++f) {
+    Vector w[kVectors];
+    for (int v = 0; v < kVectors; ++v) w[v] = load(weights + f * kTile + v * kWidth);
+    for (int r = 0; r < kRowBlock; ++r)
+      for (int v = 0; v < kVectors; ++v) sums[r][v] += features[r * stride + f] * w[v];
+  }
+  for (int r = 0; r < kRowBlock; ++r)
+    for (int v = 0; v < kVectors; ++v) store(scores + r * kTile + v * kWidth, sums[r][v]);
+}
+
+void forward(const float* features, int64_t stride, int64_t rows, int64_t d, const float* weights, const float* bias,
+             float* scores) {
+  for (int64_t begin = 0; begin < d; begin += kDepth) {
+    const int64_t depth = d - begin < kDepth ? d - begin : kDepth;
+    for (int64_t r = 0; r < rows; r += kRowBlock) {
+      float* block = scores + r * kTile;
+      forward_block(features + r * stride + begin, stride, depth, weights + begin * kTile,
+                    begin == 0 ? bias : block, begin == 0 ? 0 : kTile, block);
+    }
+  }
+}
+
+// kFeatures features by one tile in registers, over the rows of a panel.
+template <int kFeatures>
+void backward_block(const float* features, int64_t stride, int64_t rows, const float* scores, float* gradient) {
+  Vector sums[kFeatures][kVectors];
+  for (int f = 0; f < kFeatures; ++f)
+    for (int v = 0; v < kVectors; ++v) sums[f][v] = load(gradient + f * kTile + v * kWidth);
+  for (int64_t r = 0; r < rows; ++r) {
+    Vector g[kVectors];
+    for (int v = 0; v < kVectors; ++v) g[v] = load(scores + r * kTile + v * kWidth);
+    for (int f = 0; f < kFeatures; ++f)
+      for (int v = 0; v < kVectors; ++v) sums[f][v] += features[r * stride + f] * g[v];
+  }
+  for (int f = 0; f < kFeatures; ++f)
+    for (int v = 0; v < kVectors; ++v) store(gradient + f * kTile + v * kWidth, sums[f][v]);
+}
+
+template <int kFeatures>
+void backward_up_to(int64_t count, const float* features, int64_t stride, int64_t rows, const float* scores,
+                    float* gradient) {
+  if (count == kFeatures) return backward_block<kFeatures>(features, stride, rows, scores, gradient);
+  if constexpr (kFeatures > 1) backward_up_to<kFeatures - 1>(count, features, stride, rows, scores, gradient);
+}
+
+void backward(const float* features, int64_t stride, int64_t rows, int64_t d, const float* scores, float* gradient) {
+  // Blocks of nearly equal size: 8 features are faster as 4 + 4 than as 6 + 2.
+  const int64_t blocks = (d + kFeatureBlock - 1) / kFeatureBlock;
+  for (int64_t i = 0; i < blocks; ++i) {
+    const int64_t begin = i * d / blocks, end = (i + 1) * d / blocks;
+    backward_up_to<kFeatureBlock>(end - begin, features + begin, stride, rows, scores, gradient + begin * kTile);
+  }
+}
+
+// The rows of one tile under a plain loss.
+template <class Loss>
+void apply_plain(const LossPanel& panel, float* scores, const float* positive_weight, double* sums,
+                 float* bias_gradient) {
+  Vector loss_sums[kVectors] = {}, gradient_sums[kVectors] = {}, positive[kVectors];
+  for (int v = 0; v < kVectors; ++v) positive[v] = load(positive_weight + v * kWidth);
+  for (int64_t r = 0; r < panel.rows; ++r) {
+    const float label = panel.labels[r], row_weight = panel.weights[r];
+    for (int v = 0; v < kVectors; ++v) {
+      float* place = scores + r * kTile + v * kWidth;
+      const Vector weight = row_weight * (label == 1.0f ? positive[v] : all(1.0f));
+      Vector value, gradient;
+      Loss::at(load(place), all(label), panel.constant, value, gradient);
+      loss_sums[v] += weight * value;
+      gradient = weight * gradient;
+      gradient_sums[v] += gradient;
+      store(place, gradient);
+    }
+  }
+  for (int v = 0; v < kVectors; ++v)
+    for (int i = 0; i < kWidth; ++i) {
+      sums[v * kWidth + i] += loss_sums[v][i];
+      bias_gradient[v * kWidth + i] += gradient_sums[v][i];
+    }
+}
+
+// One candidate under a coupled loss: kWidth rows at a time, a vector for each of its scores.
+template <class Loss>
+void apply_coupled(const LossPanel& panel, int64_t candidate) {
+  Vector* const scores = reinterpret_cast<Vector*>(panel.transposed);
+  const int64_t first = candidate * panel.outputs;
+  const auto column = [&](int64_t c) {
+    return panel.scores + (first + c) / kTile * panel.panel_rows * kTile + (first + c) % kTile;
+  };
+  Vector loss_sum{};
+  for (int64_t r = 0; r < panel.rows; r += kWidth) {
+    for (int64_t c = 0; c < panel.outputs; ++c)
+      for (int i = 0; i < kWidth; ++i) panel.transposed[c * kWidth + i] = column(c)[(r + i) * kTile];
+    Vector value;
+    Loss::at(scores, panel.outputs, load(panel.labels + r), panel.constant, value);
+    // Rows of padding have weight 0, and finite scores.
+    const Vector weight = load(panel.weights + r);
+    loss_sum += weight * value;
+    for (int64_t c = 0; c < panel.outputs; ++c) {
+      scores[c] = weight * scores[c];
+      float sum = 0;
+      for (int i = 0; i < kWidth; ++i) {
+        column(c)[(r + i) * kTile] = scores[c][i];
+        sum += scores[c][i];
+      }
+      panel.bias_gradient[first + c] += sum;
+    }
+  }
+  for (int i = 0; i < kWidth; ++i) panel.sums[candidate] += loss_sum[i];
+}
+
+template <class Loss>
+void apply_loss(const LossPanel& panel) {
+  if constexpr (Loss::kCoupled) {
+    for (int64_t k = 0; k < panel.candidates; ++k) apply_coupled<Loss>(panel, k);
+  } else {
+    for (int64_t t = 0; t < panel.tiles; ++t)
+      apply_plain<Loss>(panel, panel.scores + t * panel.panel_rows * kTile, panel.positive_weight + t * kTile,
+                        panel.sums + t * kTile, panel.bias_gradient + t * kTile);
+  }
+}
+
+template <class Update>
+void apply_update(int64_t rows, float* weights, float* first, float* second, float* gradient,
+                  const ColumnRates& rates) {
+  for (int v = 0; v < kVectors; ++v) {
+    const int64_t c = v * kWidth;
+    const ColumnVectors columns = {load(rates.rate + c),   load(rates.momentum + c), load(rates.rest_momentum + c),
+                                   load(rates.beta_1 + c), load(rates.rest_1 + c),   load(rates.beta_2 + c),
+                                   load(rates.rest_2 + c)};
+    const Vector wd = load(rates.wd + c), l1 = load(rates.l1 + c), scale = load(rates.scale + c);
+    for (int64_t i = c; i < rows * kTile; i += kTile) {
+      Vector w = load(weights + i), m0{}, m1{}, s, m;
+      if constexpr (Update::kFirstMoment) m0 = load(first + i);
+      if constexpr (Update::kSecondMoment) m1 = load(second + i);
+      Update::step(scale * load(gradient + i) + wd * w, m0, m1, columns, s, m);
+      w = w - s * m;
+      store(weights + i, copy_sign(maximum(abs(w) - s * l1, Vector{}), w));
+      if constexpr (Update::kFirstMoment) store(first + i, m0);
+      if constexpr (Update::kSecondMoment) store(second + i, m1);
+      store(gradient + i, Vector{});
+    }
+  }
+}
+
+#define LOSS_ROW(loss) {#loss, loss::kCoupled, apply_loss<loss>},
+constexpr LossRow kLosses[] = {LOSSES(LOSS_ROW)};
+
+#define UPDATE_ROW(update) {#update, update::rate_factor, apply_update<update>},
+constexpr UpdateRow kUpdates[] = {UPDATES(UPDATE_ROW)};
+
+constexpr Kernels kKernels = {KERNELS_NAME, kRowBlock, kWidth,   forward,
+                              backward,     kLosses,   sizeof kLosses / sizeof kLosses[0],
+                              kUpdates,     sizeof kUpdates / sizeof kUpdates[0]};
+
+}  // namespace
+}  // namespace linear_learner

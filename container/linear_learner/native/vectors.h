@@ -1,0 +1,76 @@
+// Vectors of kWidth floats, and the few functions of them that losses and updates are written in.
+//
+// Included once by every kernels_*.cc after kWidth is set, inside an unnamed namespace: each instruction set has its own
+// copy, and none leaks into code that must run on every machine. GCC's vector extensions compile for any target.
+
+typedef float Vector __attribute__((vector_size(4 * kWidth), may_alias));
+typedef float UnalignedVector __attribute__((vector_size(4 * kWidth), may_alias, aligned(4)));
+typedef int32_t Integers __attribute__((vector_size(4 * kWidth), may_alias));
+typedef uint32_t Bits __attribute__((vector_size(4 * kWidth), may_alias));
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE Vector load(const float* from) { return *reinterpret_cast<const UnalignedVector*>(from); }
+INLINE void store(float* to, Vector x) { *reinterpret_cast<UnalignedVector*>(to) = x; }
+INLINE Vector all(float x) { return x - Vector{}; }
+
+INLINE Bits bits(Vector x) { return reinterpret_cast<Bits>(x); }
+INLINE Vector from_bits(Bits x) { return reinterpret_cast<Vector>(x); }
+INLINE Vector select(Integers condition, Vector yes, Vector no) { return condition ? yes : no; }
+
+// A first argument that is not a number comes back, so that a diverged candidate's loss shows it.
+INLINE Vector maximum(Vector x, Vector bound) { return x < bound ? bound : x; }
+INLINE Vector minimum(Vector x, Vector bound) { return bound < x ? bound : x; }
+
+INLINE Vector abs(Vector x) { return from_bits(bits(x) & 0x7fffffffu); }
+INLINE Vector copy_sign(Vector size, Vector sign) { return from_bits(bits(size) | (bits(sign) & 0x80000000u)); }
+INLINE Vector sign(Vector x) { return select(x != 0.0f, copy_sign(all(1.0f), x), Vector{}); }
+
+INLINE Vector square_root(Vector x) {
+  Vector root;
+  for (int i = 0; i < kWidth; ++i) root[i] = __builtin_sqrtf(x[i]);
+  return root;
+}
+
+// exp(x) for x <= 0 to 1 ulp; below -87, where it is 1.6e-38 and nearly denormal, it falls no further.
+INLINE Vector exp_of_negative(Vector x) {
+  x = maximum(x, all(-87.0f));
+  // n = round(x / ln 2): adding 1.5 * 2^23 leaves n in the low bits of the sum.
+  const Vector shifted = x * 1.44269504f + 12582912.0f;
+  const Vector n = shifted - 12582912.0f;
+  // ln 2 in two parts, the first short enough for n times it to be exact.
+  const Vector r = (x - n * 0.693359375f) - n * -2.12194440e-4f;
+  // Minimax polynomial of exp on [-ln 2 / 2, ln 2 / 2], relative error 3e-9.
+  Vector p = all(1.38122132e-3f);
+  p = p * r + 8.36875514e-3f;
+  p = p * r + 4.16684267e-2f;
+  p = p * r + 1.66665205e-1f;
+  p = p * r + 4.99999934e-1f;
+  p = p * r + 1.0f;
+  p = p * r + 1.0f;
+  return from_bits(bits(p) + (bits(shifted) << 23));
+}
+
+// log(1 + x) for 0 <= x <= 1 to 2 ulp: x times a minimax polynomial, relative error 3e-8.
+INLINE Vector log1p_of_fraction(Vector x) {
+  Vector p = all(5.23277085e-3f);
+  p = p * x - 2.95053984e-2f;
+  p = p * x + 7.82259391e-2f;
+  p = p * x - 1.36632180e-1f;
+  p = p * x + 1.91059789e-1f;
+  p = p * x - 2.48429706e-1f;
+  p = p * x + 3.33190947e-1f;
+  p = p * x - 4.99994930e-1f;
+  p = p * x + 9.99999970e-1f;
+  return p * x;
+}
+
+// log(x) for x >= 1.
+INLINE Vector log_of_large(Vector x) {
+  // x = 2^n * (1 + f), 0 <= f < 1.
+  const Bits exponent = bits(x) >> 23;
+  const Vector n = __builtin_convertvector(reinterpret_cast<Integers>(exponent) - 127, Vector);
+  const Vector f = from_bits((bits(x) & 0x007fffffu) | 0x3f800000u) - 1.0f;
+  const Vector result = (log1p_of_fraction(f) + n * -2.12194440e-4f) + n * 0.693359375f;
+  return select(x < __builtin_inff(), result, x);
+}

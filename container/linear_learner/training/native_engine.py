@@ -1,0 +1,73 @@
+"""The training engine in C++: one call of one MXNet operator for all mini-batches of a chunk."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+
+from linear_learner.data.chunk import Chunk
+from linear_learner.model.losses import BINARY
+from linear_learner.model.mxnet_import import mx
+from linear_learner.native import library
+from linear_learner.training.state import Objective, Rates, State
+
+
+class NativeEngine:
+    """``Engine`` on the operator ``linear_learner`` of the native library.
+
+    The operator works on the state's own memory, split over ``threads`` threads by candidates; the numbers do not
+    depend on how many there are.
+    """
+
+    def __init__(self, objective: Objective, rates: Rates, threads: int) -> None:
+        self._operator = library.operators().linear_learner
+        self._candidates = len(rates)
+        self._outputs = objective.outputs
+        self._mini_batch_size = objective.mini_batch_size
+        # In the order of the fields, which enum Rate in native/engine.h repeats.
+        columns = {field.name: np.asarray(getattr(rates, field.name), np.float64) for field in fields(rates)}
+        if objective.loss.predictor_type != BINARY:
+            columns["positive_weight"] = np.ones(len(rates))
+        self._rates = shared(np.stack(list(columns.values())))
+        self._settings = {
+            "loss": objective.loss.value.__name__,
+            "constant": next(iter(objective.constants.values()), 0.0),
+            "optimizer": objective.optimizer,
+            "outputs": objective.outputs,
+            "mini_batch_size": objective.mini_batch_size,
+            "use_bias": int(objective.use_bias),
+            "threads": threads,
+        }
+
+    def step(self, chunk: Chunk, state: State) -> np.ndarray:
+        sums = self._call(chunk, state, train=True)
+        state.updates += -(-len(chunk.order) // self._mini_batch_size)
+        return sums
+
+    def evaluate(self, chunk: Chunk, state: State) -> np.ndarray:
+        return self._call(chunk, state, train=False)
+
+    def _call(self, chunk: Chunk, state: State, train: bool) -> np.ndarray:
+        if len(chunk.order) == 0:
+            return np.zeros(self._candidates)  # MXNet knows no arrays without elements
+        weights = np.ones(1, np.float32) if chunk.weights is None else chunk.weights
+        arrays = (chunk.features, chunk.labels, weights, chunk.order)
+        state_arrays = (state.weights, state.bias, *state.moments, *state.bias_moments)
+        sums = self._operator(
+            *map(shared, arrays),
+            self._rates,
+            *map(shared, state_arrays),
+            updates=state.updates,
+            weighted=int(chunk.weights is not None),
+            train=int(train),
+            **self._settings,
+        )
+        return np.asarray(sums.asnumpy())
+
+
+def shared(array: np.ndarray) -> Any:
+    """An mxnet NDArray on the array's own memory."""
+    # MXNet marks the NumPy object that it is given as read-only; a view takes the mark.
+    return mx.nd.from_numpy(array.view(), zero_copy=True)
