@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
+from dataclasses import replace
 from typing import Any
 
-from linear_learner.hyperparameters.auto import AUTO_MEANS
+from linear_learner.hyperparameters.auto import TrainChannel, replace_auto
 from linear_learner.hyperparameters.fields import Row, as_text
 from linear_learner.hyperparameters.schema import MULTICLASS, ROWS, HyperParameters
 
@@ -34,14 +34,13 @@ _METRICS: dict[str, tuple[str, ...]] = {
 TUNING_METRICS = frozenset(f"{channel}:{metric}" for metric, channels in _METRICS.items() for channel in channels)
 """The metrics that Amazon defines for automatic tuning of this algorithm."""
 
+_NO_DATA = TrainChannel(feature_dim=0, rows=None)
+
 
 def settle(hp: HyperParameters) -> HyperParameters:
-    """``hp`` with ``loss`` and ``optimizer`` decided, on which it depends what else is used."""
-    for name in ("loss", "optimizer"):
-        decide = AUTO_MEANS[name].value
-        if hp.is_auto(name) and decide is not None:
-            hp = dataclasses.replace(hp, **{name: decide(hp, 0)})
-    return hp
+    """``hp`` with ``loss`` and ``optimizer`` decided, on which it depends what else is used, and which do not depend on
+    the data themselves."""
+    return replace_auto(hp, ("loss", "optimizer"), _NO_DATA)
 
 
 def unmet(row: Row, settled: HyperParameters) -> dict[str, Any]:
@@ -56,13 +55,16 @@ def notices(hp: HyperParameters) -> list[str]:
     ``hp`` is as validated, before ``resolve``.
     """
     settled = settle(hp)
-    sentences = [_no_effect(name, row, settled) for name, row in ROWS.items() if _was_changed(name, hp)]
-    sentences += [say(settled) for say in (_store, _gpus, _tuning, _old_criterion, _top_k, _rate_floor, _shift)]
-    return [sentence for sentence in sentences if sentence]
+    ignored = {name: why for name, row in ROWS.items() if name in hp.given and (why := _no_effect(name, row, settled))}
+    sentences = [why for name, why in ignored.items() if _differs(name, settled)]
+    return sentences + [sentence for say in (_tuning, _top_k, _rate_floor, _shift) if (sentence := say(settled))]
 
 
-def _was_changed(name: str, hp: HyperParameters) -> bool:
-    return name in hp.given and getattr(hp, name) != ROWS[name].default
+def _differs(name: str, settled: HyperParameters) -> bool:
+    """Whether the value of ``name`` is another than the job would have without it."""
+    left_out = replace(settled, **{name: ROWS[name].default})
+    usual = replace_auto(left_out, [name], _NO_DATA) if left_out.is_auto(name) else left_out
+    return getattr(settled, name) not in (ROWS[name].default, getattr(usual, name))
 
 
 def _no_effect(name: str, row: Row, settled: HyperParameters) -> str:
@@ -79,18 +81,6 @@ def _no_effect(name: str, row: Row, settled: HyperParameters) -> str:
     return f"Hyperparameter '{name}' is ignored: {'; '.join(reasons)}."
 
 
-def _store(hp: HyperParameters) -> str:
-    if not hp._kvstore.startswith("dist"):
-        return ""
-    return f"_kvstore={hp._kvstore} is replaced by local: a job on one host has nobody to share parameters with."
-
-
-def _gpus(hp: HyperParameters) -> str:
-    if hp.is_auto("_num_gpus") or hp._num_gpus == 0:
-        return ""
-    return f"_num_gpus={hp._num_gpus} is lowered to 0: this container trains on CPUs."
-
-
 def _tuning(hp: HyperParameters) -> str:
     metric = hp._tuning_objective_metric
     if not metric:
@@ -102,13 +92,6 @@ def _tuning(hp: HyperParameters) -> str:
     near = difflib.get_close_matches(metric[:100], sorted(TUNING_METRICS), n=1)
     advice = f" Did you mean '{near[0]}'?" if near else ""
     return f"{sentence} Amazon defines no such metric for this algorithm, so the job needs its own definition.{advice}"
-
-
-def _old_criterion(hp: HyperParameters) -> str:
-    criterion = hp.binary_classifier_model_selection_criteria
-    if criterion != "f1" or hp.f_beta == 1 or unmet(ROWS["binary_classifier_model_selection_criteria"], hp):
-        return ""
-    return f"f_beta={hp.f_beta} is replaced by 1.0: the criterion f1 asks for it. Use the criterion f_beta for others."
 
 
 def _top_k(hp: HyperParameters) -> str:
@@ -137,5 +120,5 @@ def _shift(hp: HyperParameters) -> str:
         return ""
     return (
         f"The saved model has a bias although use_bias=false: {' and '.join(f'{name}=true' for name in asked)} "
-        "subtracts means before training, and the bias puts them back."
+        f"subtract{'s' if len(asked) == 1 else ''} means before training, and the bias puts them back."
     )

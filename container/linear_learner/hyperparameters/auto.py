@@ -10,8 +10,8 @@ to 19 % above it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from linear_learner.hyperparameters.fields import as_text
@@ -22,33 +22,41 @@ LEARNING_RATES = {"adam": 0.005, "rmsprop": 0.005, "sgd": 0.02, "adagrad": 0.1}
 
 
 @dataclass(frozen=True)
+class TrainChannel:
+    """What a meaning may depend on besides other hyperparameters. ``rows`` is None for a stream of unknown length."""
+
+    feature_dim: int
+    rows: int | None
+
+
+@dataclass(frozen=True)
 class Meaning:
-    """``text`` is for the documentation. ``value(hp, feature_dim)`` is None where only training can tell, which has the
-    labels or the engines at hand; what ``hp`` names in earlier lines of the table is settled by then."""
+    """``text`` is for the documentation. ``value(hp, train)`` is None where only training can tell, which has the
+    labels or the engines at hand; what earlier lines of the table name is settled in ``hp`` by then."""
 
     text: str
-    value: Callable[[HyperParameters, int], Any] | None = None
+    value: Callable[[HyperParameters, TrainChannel], Any] | None = None
 
 
 def _always(value: Any) -> Meaning:
-    return Meaning(f"`{as_text(value)}`", lambda hp, feature_dim: value)
+    return Meaning(f"`{as_text(value)}`", lambda hp, train: value)
 
 
-def _for_regressors(with_bias_only: bool = False) -> Callable[[HyperParameters, int], bool]:
-    return lambda hp, feature_dim: hp.predictor_type == REGRESSOR and (hp.use_bias or not with_bias_only)
+def _for_regressors(with_bias_only: bool = False) -> Callable[[HyperParameters, TrainChannel], bool]:
+    return lambda hp, train: hp.predictor_type == REGRESSOR and (hp.use_bias or not with_bias_only)
 
 
 AUTO_MEANS: dict[str, Meaning] = {
     "loss": Meaning(
         ", ".join(f"`{losses[0]}` ({predictor})" for predictor, losses in LOSSES_OF.items()),
-        lambda hp, feature_dim: LOSSES_OF[hp.predictor_type][0],
+        lambda hp, train: LOSSES_OF[hp.predictor_type][0],
     ),
     "optimizer": _always("adam"),
-    "feature_dim": Meaning("the width of the data", lambda hp, feature_dim: feature_dim),
+    "feature_dim": Meaning("the width of the data", lambda hp, train: train.feature_dim),
     "num_models": _always(32),
     "learning_rate": Meaning(
         ", ".join(f"`{rate}` ({optimizer})" for optimizer, rate in LEARNING_RATES.items()),
-        lambda hp, feature_dim: LEARNING_RATES[hp.optimizer],
+        lambda hp, train: LEARNING_RATES[hp.optimizer],
     ),
     "wd": _always(0.0001),
     "l1": _always(0.0),
@@ -62,7 +70,7 @@ AUTO_MEANS: dict[str, Meaning] = {
     "lr_scheduler_minimum_lr": _always(0.00001),
     "normalize_data": _always(True),
     "normalize_label": Meaning("`true` for a regressor", _for_regressors()),
-    "unbias_data": Meaning("as `use_bias`", lambda hp, feature_dim: hp.use_bias),
+    "unbias_data": Meaning("as `use_bias`", lambda hp, train: hp.use_bias),
     "unbias_label": Meaning("as `use_bias` for a regressor", _for_regressors(with_bias_only=True)),
     "positive_example_weight_mult": Meaning("chosen from the labels"),
     "num_calibration_samples": _always(10_000_000),
@@ -71,3 +79,12 @@ AUTO_MEANS: dict[str, Meaning] = {
     "_num_gpus": _always(0),
     "_engine": Meaning("`native` where it can be loaded, else `operators`"),
 }
+
+
+def replace_auto(hp: HyperParameters, names: Iterable[str], train: TrainChannel) -> HyperParameters:
+    """``hp`` with the meaning of ``auto`` in its place, for ``names`` in their order."""
+    for name in names:
+        meaning = AUTO_MEANS[name].value
+        if hp.is_auto(name) and meaning is not None:
+            hp = replace(hp, **{name: meaning(hp, train)})
+    return hp

@@ -6,7 +6,7 @@ import dataclasses
 
 from linear_learner.errors import ClientError
 from linear_learner.hyperparameters.applicability import settle, unmet
-from linear_learner.hyperparameters.auto import AUTO_MEANS
+from linear_learner.hyperparameters.auto import AUTO_MEANS, TrainChannel, replace_auto
 from linear_learner.hyperparameters.schema import ROWS, HyperParameters
 
 
@@ -20,15 +20,11 @@ def resolve(hp: HyperParameters, *, feature_dim: int, rows: int | None) -> Hyper
     """
     _check_width(hp, feature_dim)
     hp = settle(hp)
-    hp = dataclasses.replace(hp, **{name: row.default for name, row in ROWS.items() if unmet(row, hp)})
-    hp = _replace_old_names(hp)
-    hp = _keep_to_one_host_without_gpus(hp)
+    hp = dataclasses.replace(hp, **{name: row.default for name, row in ROWS.items() if row.ignored or unmet(row, hp)})
     if hp._tuning_objective_metric:
         # Amazon's guide: num_models is 1 in a tuning job, which compares models of its own.
         hp = dataclasses.replace(hp, num_models=1)
-    for name, meaning in AUTO_MEANS.items():
-        if hp.is_auto(name) and meaning.value is not None:
-            hp = dataclasses.replace(hp, **{name: meaning.value(hp, feature_dim)})
+    hp = replace_auto(hp, AUTO_MEANS, TrainChannel(feature_dim, rows))
     if rows is not None:
         hp = dataclasses.replace(hp, mini_batch_size=max(1, min(hp.mini_batch_size, rows)))
     return hp
@@ -42,19 +38,3 @@ def _check_width(hp: HyperParameters, feature_dim: int) -> None:
         f"'{hp.feature_dim}' doesn't match train data dimensionality '{feature_dim}'. Please set feature_dim to the "
         "number of features in train dataset."
     )
-
-
-def _replace_old_names(hp: HyperParameters) -> HyperParameters:
-    """``f1`` and ``cross_entropy_loss`` of 2018 in today's words."""
-    match hp.binary_classifier_model_selection_criteria:
-        case "f1":
-            return dataclasses.replace(hp, binary_classifier_model_selection_criteria="f_beta", f_beta=1.0)
-        case "cross_entropy_loss":
-            return dataclasses.replace(hp, binary_classifier_model_selection_criteria="loss_function")
-    return hp
-
-
-def _keep_to_one_host_without_gpus(hp: HyperParameters) -> HyperParameters:
-    if hp._kvstore.startswith("dist"):
-        hp = dataclasses.replace(hp, _kvstore="local")
-    return dataclasses.replace(hp, _num_gpus=0)

@@ -199,8 +199,8 @@ class HyperParameters:
         "cross_entropy_loss",
         default="accuracy",
         used_if=_BINARY_ONLY,
-        text="What the threshold and the best model are chosen by. `f1` and `cross_entropy_loss` are old names of "
-        "`f_beta` with f_beta 1 and of `loss_function`.",
+        text="What the threshold and the best model are chosen by. `f1` (F-beta with beta 1, whatever f_beta is) "
+        "and `cross_entropy_loss` (now `loss_function`) are names of 2018.",
     )
     target_recall: float = number(
         above=0,
@@ -277,7 +277,8 @@ class HyperParameters:
         "dist_sync_device",
         default=AUTO,
         hint="Hosts keep step with each other and have no GPU, so there are neither asynchronous stores nor 'nccl'",
-        text="MXNet's store of shared parameters. A job on one host uses `local`.",
+        ignored="a job on one host has nobody to share parameters with",
+        text="MXNet's store of shared parameters.",
     )
     _num_kv_servers: int = integer(
         at_least=1,
@@ -288,7 +289,8 @@ class HyperParameters:
     _num_gpus: int = integer(
         at_least=0,
         default=AUTO,
-        text="GPUs to use. The engine runs on CPUs, so more than 0 is lowered to 0 with a warning.",
+        ignored="this container trains on CPUs",
+        text="GPUs to use.",
     )
     _log_level: str = choice(
         "debug", "info", "warning", "error", "critical", default="info", text="The least severe log lines to print."

@@ -44,7 +44,7 @@ _DECISIONS = """\
 - `num_classes` below 3 is an error for a multiclass classifier, and ignored for the others.
 - `mini_batch_size` above the number of rows makes one mini-batch of all rows. Amazon's container fails.
 - `hinge_loss` is offered for multiclass classifiers too (Crammer and Singer's).
-- The criteria `f1` and `cross_entropy_loss` of 2018 still work; with `f1`, `f_beta` is 1.
+- The criteria `f1` and `cross_entropy_loss` of 2018 still work.
 - `unbias_data=true` or `unbias_label=true` with `use_bias=false` does what it says: training has no bias, but the saved
   model has the one that puts the means back.
 - With `_tuning_objective_metric` set, which automatic model tuning does, a job trains one model whatever `num_models`
