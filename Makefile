@@ -11,8 +11,7 @@ PYTEST_FLAGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 NATIVE := container/linear_learner/native
-
-export CXX
+LIBRARY := $(NATIVE)/liblinear_learner.so
 
 .PHONY: help demo test lint native image test-image bench test-sanitizers clean distclean
 
@@ -30,7 +29,7 @@ lint: $(VENV)/.test-ready   ## ruff and mypy; edits nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-native: $(VENV)/.native   ## compile the C++ library
+native: $(LIBRARY)       ## compile the C++ library
 
 image:                   ## build the Docker image, linear-learner (or IMAGE=NAME)
 	docker build $(DOCKER_BUILD_FLAGS) --tag $(IMAGE) .
@@ -40,9 +39,8 @@ test-image: $(VENV)/.test-ready   ## test the built image with docker run
 
 clean:                   ## remove what was built, but not .venv
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis local_test/test_dir/model local_test/test_dir/output
-	rm -f $(VENV)/.native
 	find container benchmarks tests local_test \( -name '__pycache__' -o -name '*.egg-info' \) -prune -exec rm -rf {} +
-	find container -name '*.so' -delete
+	rm -f $(LIBRARY)
 
 distclean: clean         ## remove .venv too
 	rm -rf $(VENV)
@@ -60,14 +58,13 @@ endef
 $(VENV)/.ready: pyproject.toml
 	$(require_tools)@echo "== Setting up $(VENV) (a minute or so)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable .
 	@touch $@
 
 $(VENV)/.test-ready: $(VENV)/.ready
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[test]'
 	@touch $@
 
-$(VENV)/.native: $(VENV)/.ready $(wildcard $(NATIVE)/*.cc $(NATIVE)/*.h $(NATIVE)/*.py)
+$(LIBRARY): $(VENV)/.ready $(wildcard $(NATIVE)/*.cc $(NATIVE)/*.h) $(NATIVE)/build.py
 	@echo "== Compiling the native library"
-	@$(BIN)/python -m linear_learner.native.build
-	@touch $@
+	@$(BIN)/python -m linear_learner.native.build --compiler $(CXX)

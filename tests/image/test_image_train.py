@@ -56,7 +56,7 @@ def test_the_log_has_what_tuning_jobs_look_for(trained: Job, name: str) -> None:
 
 
 def test_the_model_is_good(trained: Job) -> None:
-    """scikit-learn's LogisticRegression reaches 0.97 on the same split."""
+    """scikit-learn's LogisticRegression as it comes, on standardised features, reaches 0.99 on the same split."""
     accuracy = re.search(METRIC_REGEXES["test:binary_classification_accuracy"], trained.log)
     assert accuracy is not None
     assert float(accuracy[1]) > 0.95
