@@ -1,0 +1,18 @@
+"""The one sentence about rows of the wrong width, in the words of Amazon's container."""
+
+from __future__ import annotations
+
+from linear_learner.errors import ClientError
+
+
+class WrongWidth(ClientError):  # noqa: N818 (says what is the matter)
+    """The rows have another number of features than the model."""
+
+
+def check_width(found: int, expected: int) -> None:
+    """Raise unless rows of ``found`` features fit a model of ``expected`` features."""
+    if found != expected:
+        raise WrongWidth(
+            f"The feature dimension of the input: {found} does not match the feature dimension of the model: "
+            f"{expected}. Please fix the input and try again."
+        )

@@ -1,0 +1,92 @@
+"""What the environment of ``serve`` says. Nothing else in serving reads os.environ."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from linear_learner.environment import cpu_count
+from linear_learner.errors import ClientError
+from linear_learner.formats.encoders import ENCODERS
+
+MIB = 1 << 20
+LARGEST = 1 << 60
+ENDPOINT_MIB = 6
+"""The largest request of a real-time endpoint."""
+BATCH_MIB = 100
+"""The largest request of batch transform, and the most that all requests running at once may add up to."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One field for each thing that an environment variable decides; ``from_environ`` says which."""
+
+    port: int = 8080
+    workers: int = 1
+    threads: int = 4
+    """Requests that one worker process reads, answers and writes at once."""
+    body_limit: int = ENDPOINT_MIB * MIB
+    """Bytes of a request, packed and unpacked."""
+    request_seconds: int = 60
+    """How long a request may take to arrive and be answered: SageMaker waits 60 s."""
+    default_accept: str = "application/json"
+    multi_model: bool = False
+    batch_strategy: str = "MULTI_RECORD"
+    """As /execution-parameters reports it."""
+    payload_mib: int = ENDPOINT_MIB
+    max_concurrent_transforms: int = 1
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] = os.environ, *, port: int | None = None) -> Settings:
+        """Settings from the variables that SageMaker and its containers' users set. A ClientError names a bad one.
+        ``port`` stands before SAGEMAKER_BIND_TO_PORT."""
+        batch = environ.get("SAGEMAKER_BATCH", "").lower() == "true"
+        workers = _integer(environ, "NUM_WORKERS", cpu_count(), least=1)
+        payload_mib = _integer(environ, "SAGEMAKER_MAX_PAYLOAD_IN_MB", 0, least=0)
+        body_mib = (payload_mib or BATCH_MIB) if batch else ENDPOINT_MIB
+        concurrent = max(1, min(workers, BATCH_MIB // (payload_mib or ENDPOINT_MIB)))
+        return cls(
+            port=port or _integer(environ, "SAGEMAKER_BIND_TO_PORT", cls.port, least=1, most=65535),
+            workers=workers,
+            body_limit=_integer(environ, "MAX_CONTENT_LENGTH", body_mib * MIB, least=1),
+            request_seconds=600 if batch else cls.request_seconds,
+            default_accept=_default_accept(environ),
+            multi_model=environ.get("SAGEMAKER_MULTI_MODEL", "").lower() == "true",
+            batch_strategy=_batch_strategy(environ),
+            payload_mib=payload_mib or ENDPOINT_MIB,
+            max_concurrent_transforms=_integer(environ, "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS", concurrent, least=1),
+        )
+
+
+def _default_accept(environ: Mapping[str, str]) -> str:
+    name = environ.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", "").strip().lower() or Settings.default_accept
+    if name not in ENCODERS:
+        raise ClientError(
+            f"SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT is '{name}'",
+            where="environment",
+            fix=f"use one of: {', '.join(ENCODERS)}",
+        )
+    return name
+
+
+def _batch_strategy(environ: Mapping[str, str]) -> str:
+    """The strategy in the spelling that the asker understands.
+
+    The service documents MULTI_RECORD; the SDK's local mode stops on that word and wants MultiRecord. What tells them
+    apart is how they set SAGEMAKER_BATCH: the service writes ``true``, the SDK (in Python) ``True``.
+    """
+    strategy = environ.get("SAGEMAKER_BATCH_STRATEGY") or "MULTI_RECORD"
+    if environ.get("SAGEMAKER_BATCH") == "True":
+        return {"MULTI_RECORD": "MultiRecord", "SINGLE_RECORD": "SingleRecord"}.get(strategy, strategy)
+    return strategy
+
+
+def _integer(environ: Mapping[str, str], name: str, default: int, *, least: int, most: int = LARGEST) -> int:
+    text = environ.get(name, "").strip()
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) < 19 and least <= int(text) <= most):
+        legal = f"an integer from {least}" + (f" to {most}" if most < LARGEST else "")
+        raise ClientError(f"{name} is '{text}'", where="environment", fix=f"set it to {legal}")
+    return int(text)

@@ -1,0 +1,121 @@
+"""gunicorn's threaded worker, held to time limits and quick to stop.
+
+Three things that it does not do by itself (gunicorn 25):
+
+- A connection that has sent nothing yet waits in the poller. There it costs nothing; in a thread, a few idle
+  connections would keep all requests waiting.
+- A request that does not arrive, or an answer that is not taken, within ``timeout`` seconds is ended.
+- On SIGTERM idle connections are closed at once, so that a stop takes as long as the requests at work, and no longer.
+"""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import time
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+FIRST_BYTE_SECONDS = 10
+LAST_BYTE_SECONDS = 15
+"""How long a client may take for what is left of an answer when its time is over."""
+TICK_SECONDS = 0.25
+"""How often a worker that is stopping looks whether it is done."""
+RECEIVE_BYTES = 1 << 16
+
+
+class RequestInput:
+    """``wsgi.input``: the body of one request, which knows whether reading it went wrong."""
+
+    def __init__(self, reader: Any) -> None:
+        self._reader = reader
+        self.failed = False
+
+    def read(self, size: int) -> bytes:
+        try:
+            data: bytes = self._reader.read(size)
+        except Exception:
+            self.failed = True
+            raise
+        return data
+
+    def drain(self) -> None:
+        """Read what the application left, so that the connection can carry another request."""
+        while self.read(RECEIVE_BYTES):
+            pass
+
+
+class Worker(ThreadWorker):
+    """See the module. ``cfg.timeout`` is the limit of a request."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._begun: dict[TConn, float] = {}
+        """When the request that a connection is busy with began."""
+
+    def accept(self, listener: socket.socket) -> None:
+        try:
+            client, address = listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):  # another worker took it; the client went away
+            return
+        self.nr_conns += 1
+        connection = TConn(self.cfg, client, address, listener.getsockname())
+        connection.timeout = time.monotonic() + FIRST_BYTE_SECONDS
+        self.pending_conns.append(connection)
+        self.poller.register(client, selectors.EVENT_READ, partial(self.on_pending_socket_readable, connection))
+
+    def enqueue_req(self, conn: TConn) -> None:
+        self._begun[conn] = time.monotonic()
+        super().enqueue_req(conn)
+
+    def finish_request(self, conn: TConn, fs: Future[Any]) -> None:
+        self._begun.pop(conn, None)
+        super().finish_request(conn, fs)
+
+    def handle_request(self, req: Any, conn: TConn) -> bool:
+        # Past gunicorn's Body, which serves lines and takes a large body in steps of 1 KiB.
+        req.body = RequestInput(req.body.reader)
+        conn.parser.unreader.mxchunk = RECEIVE_BYTES
+        keep: bool = super().handle_request(req, conn)
+        # After broken chunks nobody knows where the next request begins.
+        if not keep or req.body.failed:
+            return False
+        req.body.drain()
+        return True
+
+    def murder_keepalived(self) -> None:
+        """Called by the main loop about once a second, and while stopping."""
+        super().murder_keepalived()
+        self._end_overdue(time.monotonic())
+
+    def _end_overdue(self, now: float) -> None:
+        """First nothing more is read, so that the application can still answer 400; then the connection is cut."""
+        for connection, begun in self._begun.items():
+            overdue = now - begun - self.timeout_seconds
+            if overdue > 0:
+                how = socket.SHUT_RD if overdue < LAST_BYTE_SECONDS else socket.SHUT_RDWR
+                with suppress(OSError):  # the client has closed it
+                    connection.sock.shutdown(how)
+
+    @property
+    def timeout_seconds(self) -> float:
+        return float(self.cfg.timeout)
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        if self.alive:
+            super().wait_for_and_dispatch_events(timeout)
+            return
+        self._close_idle()
+        super().wait_for_and_dispatch_events(min(timeout, TICK_SECONDS))
+
+    def _close_idle(self) -> None:
+        for waiting in (self.keepalived_conns, self.pending_conns):
+            while waiting:
+                connection = waiting.popleft()
+                self.poller.unregister(connection.sock)
+                self.nr_conns -= 1
+                connection.close()

@@ -1,0 +1,257 @@
+"""The server as a process of its own: sockets, signals, workers, memory."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from linear_learner.model import artifact
+from linear_learner.model.linear_model import LinearModel
+
+CONTAINER = Path(__file__).parents[2] / "container"
+ANSWER = b'{"predictions": [{"score": 0.5, "predicted_label": 1.0}]}'
+CSV = {"Content-Type": "text/csv"}
+
+
+@pytest.fixture(scope="module")
+def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """score = sigmoid(x0 - x1), saved as training saves it, below the folder of a job."""
+    base = tmp_path_factory.mktemp("job")
+    weights = np.array([[1], [-1]], np.float32)
+    kind = {"predictor_type": "binary_classifier", "loss": "logistic", "link": "logistic", "threshold": 0.5}
+    model = LinearModel(weights, np.zeros(1, np.float32), num_classes=2, **kind)
+    artifact.save(model, base / "model", pack=False)
+    return base
+
+
+class Server:
+    """A running server."""
+
+    def __init__(self, base: Path, port: int, log: Path, environ: dict[str, str]) -> None:
+        self.port, self.log = port, log
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "linear_learner.cli", "serve", "--base", str(base), "--port", str(port)],
+                env={**os.environ, "PYTHONPATH": str(CONTAINER), "NUM_WORKERS": "2", **environ},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    def connect(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+
+    def socket(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+
+    def request(self, method: str, path: str, body: object = None, **headers: str) -> tuple[int, bytes]:
+        connection = self.connect()
+        try:
+            connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+            response = connection.getresponse()
+            return response.status, response.read()
+        finally:
+            connection.close()
+
+    def invoke(self, body: object = b"3,3", **headers: str) -> tuple[int, bytes]:
+        return self.request("POST", "/invocations", body, **{"Content_Type": "text/csv", **headers})
+
+    def ready(self) -> Server:
+        """Once it listens; what it says on /ping is for the test."""
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                self.request("GET", "/ping")
+            except OSError:
+                assert self.process.poll() is None, self.log.read_text()
+                time.sleep(0.02)
+            else:
+                return self
+        raise AssertionError(self.log.read_text())
+
+    def workers(self) -> list[int]:
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(pid) for pid in children.read_text().split()]
+
+    def stop(self) -> int:
+        self.process.terminate()
+        return self.process.wait(timeout=40)
+
+
+Start = Callable[..., Server]
+
+
+@pytest.fixture(scope="module")
+def server(model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One with two workers, for tests that leave it as it was."""
+    running = Server(model_dir, free_port(), tmp_path_factory.mktemp("server") / "log", {}).ready()
+    yield running
+    assert running.stop() == 0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def start(model_dir: Path, tmp_path: Path) -> Iterator[Start]:
+    """Starts servers, and stops those that still run."""
+    servers: list[Server] = []
+
+    def start(base: Path = model_dir, **environ: str) -> Server:
+        servers.append(Server(base, free_port(), tmp_path / f"log-{len(servers)}", environ))
+        return servers[-1].ready()
+
+    yield start
+    for server in servers:
+        if server.process.poll() is None:
+            server.process.kill()
+            server.process.wait()
+
+
+def test_answers_over_a_socket(server: Server) -> None:
+    assert server.request("GET", "/ping") == (200, b"")
+    assert server.invoke() == (200, ANSWER)
+    assert server.invoke(b"1,2,3")[0] == 400
+    assert server.request("POST", "/invocations", b"3,3", Content_Type="image/png")[0] == 415
+    # An iterable has no length: http.client sends it in chunks, as the SDK does with a file object.
+    assert server.invoke(iter([b"3,", b"3"])) == (200, ANSWER)
+    assert server.invoke(b"")[0] == 204
+
+
+def test_serving_a_known_graph_is_small_and_never_loads_mxnet(server: Server) -> None:
+    for _ in range(8):
+        assert server.invoke() == (200, ANSWER)
+    pids = [server.process.pid, *server.workers()]
+    assert len(pids) == 3
+    for pid in pids:
+        assert "libmxnet" not in Path(f"/proc/{pid}/maps").read_text()
+        resident = int(re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())[1])
+        assert resident < 80 * 1024
+
+
+def received(client: socket.socket) -> bytes:
+    """Everything until the server closes the connection."""
+    answer = b""
+    while data := client.recv(10_000):
+        answer += data
+    return answer
+
+
+def test_sigterm_lets_a_request_finish_and_waits_for_nothing_else(start: Start) -> None:
+    server = start()
+    idle = server.connect()
+    idle.request("GET", "/ping")
+    idle.getresponse().read()
+    with server.socket() as silent, server.socket() as running:
+        running.sendall(
+            b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\nContent-Length: 3\r\n\r\n3,"
+        )
+        time.sleep(0.3)
+        began = time.monotonic()
+        server.process.terminate()
+        time.sleep(1)
+        assert received(silent) == b""
+        assert server.process.poll() is None
+        running.sendall(b"3")
+        assert received(running).endswith(ANSWER)
+        assert server.process.wait(timeout=20) == 0
+        assert time.monotonic() - began < 5
+    idle.close()
+
+
+def test_a_worker_that_dies_is_replaced(server: Server) -> None:
+    before = server.workers()
+    os.kill(before[0], signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while len(set(server.workers()) - {before[0]}) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    after = server.workers()
+    assert len(after) == 2
+    assert before[1] in after
+    assert server.invoke() == (200, ANSWER)
+
+
+def test_idle_connections_keep_nobody_waiting(start: Start) -> None:
+    server = start(NUM_WORKERS="1")
+    idle = [server.socket() for _ in range(50)]
+    began = time.monotonic()
+    assert server.invoke() == (200, ANSWER)
+    assert time.monotonic() - began < 2
+    for connection in idle:
+        connection.close()
+
+
+def test_a_request_that_does_not_arrive_in_time_is_ended(start: Start) -> None:
+    server = start(NUM_WORKERS="1", GUNICORN_CMD_ARGS="--timeout 1")
+    head = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\nContent-Length: 9\r\n\r\n"
+    with server.socket() as slow_body, server.socket() as slow_head:
+        slow_body.sendall(head + b"3,")
+        slow_head.sendall(head[:30])
+        began = time.monotonic()
+        answer = received(slow_body)
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert answer.endswith(b"The body ended after 2 of 9 bytes. Send all of it")
+        assert received(slow_head) == b""
+        assert time.monotonic() - began < 10
+    assert server.invoke() == (200, ANSWER)
+
+
+def test_bodies_past_the_limit_are_refused_with_and_without_a_length(start: Start) -> None:
+    server = start(MAX_CONTENT_LENGTH="1000")
+    for body in (b"3,3\n" * 251, iter([b"3,3\n"] * 251), iter([b"3,3\n" * 100_000])):
+        status, text = server.invoke(body)
+        assert (status, text[:48]) == (413, b"The body is larger than the limit of 1000 bytes.")
+    assert server.invoke(b"3,3\n" * 250)[0] == 200
+
+
+def test_after_broken_chunks_the_connection_is_closed(server: Server) -> None:
+    with server.socket() as client:
+        client.sendall(
+            b"POST /invocations HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"zz\r\nPOST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\nContent-Length: 3\r\n\r\n3,3"
+        )
+        answer = received(client)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1") == 1
+    assert server.invoke() == (200, ANSWER)
+
+
+def test_several_requests_share_a_connection(server: Server) -> None:
+    connection = server.connect()
+    for body, status in ((b"3,3", 200), (b"x", 400), (iter([b"3,", b"3"]), 200), (b"", 204), (b"3,3", 200)):
+        connection.request("POST", "/invocations", body, CSV)
+        response = connection.getresponse()
+        answer = response.read()
+        assert response.status == status
+        assert answer == ANSWER or status != 200
+        assert response.headers["Connection"] == "keep-alive"
+    connection.close()
+
+
+def test_a_model_that_cannot_be_loaded_is_told_on_ping_and_in_the_log(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    server = start(tmp_path)
+    assert server.request("GET", "/ping") == (500, b"unable to load model")
+    assert server.invoke() == (500, b"unable to load model")
+    assert server.stop() == 0
+    assert "unable to load model: " in server.log.read_text()
+
+
+def test_a_port_that_is_taken_ends_the_server(server: Server, model_dir: Path, tmp_path: Path) -> None:
+    second = Server(model_dir, server.port, tmp_path / "second", {})
+    assert second.process.wait(timeout=30) != 0
+    assert "in use" in second.log.read_text()
