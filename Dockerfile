@@ -28,7 +28,7 @@ RUN python3 -m venv /opt/venv \
     && find botocore/data -mindepth 1 -maxdepth 1 -type d ! -name 's3*' ! -name 'sts' ! -name 'sagemaker*' -exec rm -r {} + \
     && echo /opt/linear-learner > linear-learner.pth
 
-COPY container/linear_learner/__init__.py container/linear_learner/errors.py /opt/linear-learner/linear_learner/
+COPY container/linear_learner/__init__.py /opt/linear-learner/linear_learner/
 COPY container/linear_learner/native /opt/linear-learner/linear_learner/native
 RUN /opt/venv/bin/python -m linear_learner.native.build
 COPY container /opt/linear-learner
