@@ -55,7 +55,7 @@ def notices(hp: HyperParameters) -> list[str]:
     ``hp`` is as validated, before ``resolve``.
     """
     settled = settle(hp)
-    ignored = {name: why for name, row in ROWS.items() if name in hp.given and (why := _no_effect(name, row, settled))}
+    ignored = {name: why for name, row in ROWS.items() if (why := _no_effect(name, row, settled))}
     sentences = [why for name, why in ignored.items() if _differs(name, settled)]
     return sentences + [sentence for say in (_tuning, _top_k, _rate_floor, _shift) if (sentence := say(settled))]
 

@@ -50,9 +50,7 @@ def _parse(row: Row, value: Any) -> Any:
 
 def plain_text(value: Any) -> str | None:
     """The text of a JSON text, number or boolean without blanks and quotes around it; None for anything else."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
+    if isinstance(value, bool | int | float):
         return str(value)
     if not isinstance(value, str):
         return None

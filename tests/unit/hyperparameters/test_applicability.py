@@ -94,6 +94,20 @@ def test_nothing_is_said_of_defaults_even_if_given(job: dict[str, str]) -> None:
             "One model is trained, not 8: this is a tuning job (_tuning_objective_metric=validation:recall).",
         ),
         (
+            {**BINARY, "_tuning_objective_metric": "validation:recall", "num_models": "1"},
+            "One model is trained: this is a tuning job (_tuning_objective_metric=validation:recall).",
+        ),
+        (  # and nothing about a floor that is above the learning rate
+            {**BINARY, "learning_rate": "0.001", "lr_scheduler_minimum_lr": "0.01", "use_lr_scheduler": "false"},
+            "Hyperparameter 'lr_scheduler_minimum_lr' is ignored: it needs use_lr_scheduler true, and this job has "
+            "use_lr_scheduler false.",
+        ),
+        (  # and nothing about the bias
+            {**BINARY, "use_bias": "false", "unbias_label": "true"},
+            "Hyperparameter 'unbias_label' is ignored: it needs predictor_type regressor, and this job has "
+            "predictor_type binary_classifier.",
+        ),
+        (
             {**BINARY, "_tuning_objective_metric": "validation:recal"},
             "One model is trained: this is a tuning job (_tuning_objective_metric=validation:recal). Amazon defines no "
             "such metric for this algorithm, so the job needs its own definition. Did you mean 'validation:recall'?",
@@ -124,6 +138,7 @@ def test_what_changes_nothing_is_said_in_one_sentence(given: dict[str, str], sen
         {**BINARY, "learning_rate": "0.1", "lr_scheduler_minimum_lr": "0.01"},
         {**BINARY, "use_lr_scheduler": "false", "learning_rate": "0.001"},
         {**BINARY, "use_bias": "false"},
+        {**MULTICLASS, "num_classes": "3"},  # as many as the default of accuracy_top_k
         # What the job has anyway.
         {**BINARY, "momentum": "0.9", "margin": "1", "normalize_label": "false"},
     ],

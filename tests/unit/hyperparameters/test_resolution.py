@@ -91,6 +91,10 @@ def test_what_has_no_effect_goes_back_to_its_default(given: dict[str, str], name
     assert getattr(resolved(given), name) == value
 
 
+def test_what_goes_with_an_auto_optimizer_is_kept() -> None:
+    assert resolved({**BINARY, "beta_1": "0.5"}).beta_1 == 0.5
+
+
 @pytest.mark.parametrize("num_models", ["auto", "8"])
 def test_a_tuning_job_trains_one_model(num_models: str) -> None:
     given = {**BINARY, "num_models": num_models}

@@ -58,7 +58,7 @@ def test_spellings_of_an_integer(written: Any) -> None:
     assert isinstance(value, int)
 
 
-@pytest.mark.parametrize("written", ["adam", "'adam'", '"adam"', " adam "])
+@pytest.mark.parametrize("written", ["adam", "'adam'", '"adam"', " adam ", "' adam '"])
 def test_spellings_of_a_word(written: str) -> None:
     assert validate({**BINARY, "optimizer": written}).optimizer == "adam"
 
@@ -152,6 +152,11 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     (
         {"optimizer": "Adam"},
         NOT_ONE_OF.format("Adam", "optimizer", "'auto', 'adam', 'sgd', 'rmsprop', 'adagrad'") + " Did you mean 'adam'?",
+    ),
+    (
+        {"optimizer": "RMSPROP"},
+        NOT_ONE_OF.format("RMSPROP", "optimizer", "'auto', 'adam', 'sgd', 'rmsprop', 'adagrad'")
+        + " Did you mean 'rmsprop'?",
     ),
     (
         {"init_method": "xavier"},
