@@ -45,14 +45,14 @@ class Watched:
         new reference. Steps too small to count therefore add up.
 
         Written as a product: from a reference of 0 every gain counts, and a negative one is measured by its size. A nan
-        or infinite value is no progress, and any finite value is progress from one.
+        or infinite value is no progress and never a reference.
         """
         if not math.isfinite(value):
             return False
-        if math.isfinite(self.reference):
-            gain = value - self.reference if self.higher_is_better else self.reference - value
-            if gain <= 0 or gain < self.tolerance * abs(self.reference):
-                return False
+        gain = value - self.reference if self.higher_is_better else self.reference - value
+        # The first reference is nan, against which both comparisons are false.
+        if gain <= 0 or gain < self.tolerance * abs(self.reference):
+            return False
         self.reference = value
         return True
 

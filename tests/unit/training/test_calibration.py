@@ -73,7 +73,7 @@ some_scores = st.one_of(
 rows_of_any_kind = st.lists(st.tuples(some_scores, st.integers(0, 1)), min_size=1, max_size=16)
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(
     rows_of_any_kind,
     st.sampled_from(sorted(CRITERIA)),
@@ -161,6 +161,9 @@ def test_a_target_that_is_met_exactly_is_met() -> None:
     # Recall 4/5 = 0.8 without the false alarm, 1 with it.
     found = fit([0.1, 0.2, 0.6, 0.7, 0.8, 0.9], [1, 0, 1, 1, 1, 1], "precision_at_target_recall")
     assert (found.value, found.confusion.recall()) == (1.0, 0.8)
+    # Precision 4/5 = 0.8 with all rows called positive.
+    found = fit([0.5, 0.6, 0.7, 0.8, 0.9], [1, 1, 0, 1, 1], "recall_at_target_precision")
+    assert (found.value, found.confusion.precision()) == (1.0, 0.8)
 
 
 def test_a_precision_out_of_reach_calls_nothing_positive() -> None:
@@ -200,7 +203,7 @@ def test_thresholds_are_never_subnormal() -> None:
     assert fit([-1.0, 0.0], [0, 0], neutral=0.0).threshold == tiny
     assert fit([-1.0, -tiny], [0, 0], neutral=-0.5).threshold == 0.0
     # Subnormal scores count as 0, so nothing has to fit between them.
-    assert fit([0.0, tiny / 4, tiny / 2, 1.0], [0, 1, 0, 1]).threshold == 0.5
+    assert fit([0.0, tiny / 4, tiny / 2], [0, 1, 1]) == Calibration(0.0, 2 / 3, Confusion(2, 1, 0, 0))
 
 
 def test_calibration_uses_evenly_spaced_rows() -> None:

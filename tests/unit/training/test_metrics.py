@@ -40,6 +40,7 @@ grid = st.integers(0, 8).map(lambda eighths: eighths / 8)
 binary_rows = st.lists(st.tuples(grid, st.integers(0, 1)), min_size=1, max_size=40)
 
 
+@settings(max_examples=60)
 @given(binary_rows, grid, st.sampled_from([0.5, 1.0, 2.5]))
 def test_binary_metrics_agree_with_scikit_learn(rows: list[tuple[float, int]], threshold: float, beta: float) -> None:
     scores = np.array([score for score, _ in rows], np.float32)
@@ -194,6 +195,7 @@ def test_blocks_of_rows_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(scores, labels, **MULTICLASS) == whole
 
 
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(*[st.floats(-100, 100, width=32, allow_subnormal=False)] * 2), min_size=2, max_size=30).filter(
         lambda rows: np.var([label for _, label in rows]) > 1e-3
