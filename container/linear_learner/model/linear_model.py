@@ -1,0 +1,163 @@
+"""A trained model: plain numbers, and the prediction on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from linear_learner.errors import ClientError
+from linear_learner.model.losses import BINARY, MULTICLASS, sigmoid
+
+BLOCK_VALUES = 1 << 22
+"""Values of features or scores worked on at a time, so that memory does not follow the size of a request."""
+
+LARGEST = np.finfo(np.float32).max
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """``score``: float32 (n,), (n, C) of a multiclass model. ``predicted_label``: float32 (n,); None of a regressor."""
+
+    score: np.ndarray
+    predicted_label: np.ndarray | None
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+
+class Model(Protocol):
+    """What serving needs of a model, whatever computes its scores."""
+
+    @property
+    def predictor_type(self) -> str: ...
+
+    @property
+    def loss(self) -> str: ...
+
+    @property
+    def threshold(self) -> float | None: ...
+
+    @property
+    def num_classes(self) -> int: ...
+
+    @property
+    def feature_dim(self) -> int: ...
+
+    @property
+    def metadata(self) -> dict[str, Any]: ...
+
+    def predict(self, features: np.ndarray) -> Predictions:
+        """Features (n, d) in raw units."""
+
+
+@dataclass(frozen=True, eq=False)
+class LinearModel:
+    """score = link(X @ weights + bias), on raw features and in raw label units.
+
+    ``weights``: float32 (d, C). ``bias``: float32 (C,). ``link``: "logistic", "softmax", or "identity": the scores of a
+    regressor, and of a hinge loss, whose margins are no probabilities.
+    ``threshold``: a binary classifier calls a row positive from this score on; None of the others.
+    ``num_classes``: C of a multiclass classifier; means nothing otherwise.
+    ``metadata``: how the model came about (JSON values by name); it is saved with the model.
+    """
+
+    weights: np.ndarray
+    bias: np.ndarray
+    predictor_type: str
+    loss: str
+    link: str
+    threshold: float | None = None
+    num_classes: int = 1
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def feature_dim(self) -> int:
+        return int(self.weights.shape[0])
+
+    @property
+    def outputs(self) -> int:
+        """C."""
+        return int(self.weights.shape[1])
+
+    def predict(self, features: np.ndarray) -> Predictions:
+        """Scores and labels of features (n, d)."""
+        scores = self.raw_scores(features)
+        for rows in _blocks(len(scores), self.outputs):
+            scores[rows] = LINKS[self.link](scores[rows])
+        return Predictions(*scores_and_labels(scores, self.predictor_type, self.threshold))
+
+    def raw_scores(self, features: np.ndarray) -> np.ndarray:
+        """X @ weights + bias, before the link: float32 (n, C), finite.
+
+        A ClientError tells of features (n, d) of another width than the model's, or that are not finite.
+        """
+        check_width(features, self.feature_dim)
+        scores = np.empty((len(features), self.outputs), np.float32)
+        for rows in _blocks(len(features), self.feature_dim):
+            # Overflow is looked for below, where it can be mended.
+            with np.errstate(over="ignore", invalid="ignore"):
+                np.matmul(features[rows].astype(np.float32, copy=False), self.weights, out=scores[rows])
+                scores[rows] += self.bias
+            if not np.isfinite(scores[rows]).all():
+                self._score_again(features, scores, rows.start + np.flatnonzero(~np.isfinite(scores[rows]).all(axis=1)))
+        return scores
+
+    def _score_again(self, features: np.ndarray, scores: np.ndarray, rows: np.ndarray) -> None:
+        """Rows whose sum left the range of float32 on its way: sum in float64, and end at the edge of the range."""
+        for row in rows:
+            if not np.isfinite(features[row]).all():
+                raise ClientError(
+                    "A feature is not a finite number",
+                    where=f"row {row + 1}, column {np.flatnonzero(~np.isfinite(features[row]))[0] + 1}",
+                    fix="replace missing and infinite values",
+                )
+            exact = features[row].astype(np.float64) @ self.weights.astype(np.float64) + self.bias
+            scores[row] = np.clip(exact, -LARGEST, LARGEST)
+
+
+def check_width(features: np.ndarray, feature_dim: int) -> None:
+    """A ClientError, in the words of Amazon's container, where features (n, d) have another width than the model."""
+    if features.shape[1] != feature_dim:
+        raise ClientError(
+            f"The feature dimension of the input: {features.shape[1]} does not match the feature dimension of the "
+            f"model: {feature_dim}. Please fix the input and try again."
+        )
+
+
+def scores_and_labels(
+    scores: np.ndarray, predictor_type: str, threshold: float | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Final scores (n, C) as the predictions of their kind: score (n,) or (n, C), and predicted_label (n,) or None."""
+    if predictor_type == MULTICLASS:
+        return scores, scores.argmax(axis=1).astype(np.float32)
+    score = scores[:, 0]
+    if predictor_type != BINARY or threshold is None:
+        return score, None
+    # In float64: a threshold between two neighbouring float32 scores must stay between them.
+    return score, (score.astype(np.float64) >= threshold).astype(np.float32)
+
+
+def _logistic(scores: np.ndarray) -> np.ndarray:
+    return sigmoid(np, scores).astype(np.float32)
+
+
+def _softmax(scores: np.ndarray) -> np.ndarray:
+    # In float64, in which the difference of any two float32 scores is finite.
+    e = np.exp(scores.astype(np.float64) - scores.max(axis=1, keepdims=True))
+    return (e / e.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def _identity(scores: np.ndarray) -> np.ndarray:
+    return scores
+
+
+LINKS = {"logistic": _logistic, "softmax": _softmax, "identity": _identity}
+"""By name: float32 (n, C) -> float32 (n, C), without overflow."""
+
+
+def _blocks(rows: int, columns: int) -> list[slice]:
+    """Consecutive rows of about BLOCK_VALUES values."""
+    size = max(1, BLOCK_VALUES // max(columns, 1))
+    return [slice(start, start + size) for start in range(0, rows, size)]

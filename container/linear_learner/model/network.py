@@ -1,0 +1,152 @@
+"""The model as an MXNet symbol: written for those who load it with MXNet, and evaluated where NumPy does not know it.
+
+Of this folder, only this module needs MXNet.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from linear_learner.errors import ClientError
+from linear_learner.model.graph import OUTPUT_OF_LINK, Graph
+from linear_learner.model.linear_model import BLOCK_VALUES, Predictions, check_width, scores_and_labels
+from linear_learner.model.losses import MULTICLASS
+from linear_learner.model.mxnet_import import mx
+from linear_learner.model.params_file import read_params
+
+LARGEST_ROW = 1 << 26
+"""Values that evaluating one row may need; a graph that wants more is no linear model."""
+
+
+def linear_symbol(link: str, feature_dim: int, outputs: int, bias_lr_mult: float) -> mx.sym.Symbol:
+    """The graph that Amazon's container writes, node for node: output(dot(data, fc0_weight) + fc0_bias).
+
+    fc0_weight is (feature_dim, outputs) and fc0_bias (1, outputs). The label is named ``out_label``: loaders say so.
+    """
+    data = mx.sym.var("data")
+    weight = mx.sym.var("fc0_weight", shape=(feature_dim, outputs))
+    product = mx.sym.dot(data, weight, name="dot0")
+    bias = mx.sym.var("fc0_bias", shape=(1, outputs), lr_mult=float(bias_lr_mult))
+    score = mx.sym.broadcast_add(product, bias, name="broadcast_plus0")
+    output = OUTPUT_OF_LINK[link]
+    return getattr(mx.sym, output)(score, mx.sym.var("out_label"), name=f"{output.lower()}0")
+
+
+def write_params(path: Path, weights: np.ndarray, bias: np.ndarray) -> None:
+    """weights float32 (d, C) and bias (C,) as ``arg:fc0_weight`` (d, C) and ``arg:fc0_bias`` (1, C). OSError if it
+    cannot be written."""
+    arrays = {"arg:fc0_weight": mx.nd.array(weights), "arg:fc0_bias": mx.nd.array(bias.reshape(1, -1))}
+    try:
+        mx.nd.save(str(path), arrays)
+        # MXNet does not notice a disk that is full by the time the last bytes are flushed.
+        read_params(path.read_bytes())
+    except (mx.MXNetError, ClientError) as error:
+        raise OSError(f"MXNet could not write {path.name}") from error
+
+
+class SymbolModel:
+    """A model whose graph is not the linear one that we know: its first output, evaluated by MXNet, is the score.
+
+    ``params`` are the arrays of the params file, ``arg:NAME`` and ``aux:NAME``. A ClientError says where they and the
+    graph do not fit.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        params: Mapping[str, np.ndarray],
+        *,
+        predictor_type: str,
+        loss: str,
+        threshold: float | None,
+        metadata: dict[str, Any],
+        where: str,
+    ) -> None:
+        unsafe = graph.unsafe_operators()
+        if unsafe:
+            raise ClientError(f"Operators of this symbol are not supported: {', '.join(unsafe)}", where=where)
+        self.predictor_type = predictor_type
+        self.loss = loss
+        self.threshold = threshold
+        self.metadata = metadata
+        self.where = where
+        try:
+            self.symbol = mx.sym.load_json(graph.to_json())[0]
+        except mx.MXNetError as error:
+            raise self._misfit(str(error)) from error
+        self.values = self._values(params)
+        self.feature_dim, outputs, self.row_size = self._sizes()
+        self.num_classes = outputs
+        if (predictor_type == MULTICLASS) != (outputs > 1):
+            raise self._misfit(f"a {predictor_type} has {outputs} outputs")
+        try:
+            self.predict(np.zeros((1, self.feature_dim), np.float32))
+        except mx.MXNetError as error:
+            raise self._misfit(str(error)) from error
+
+    def predict(self, features: np.ndarray) -> Predictions:
+        """Scores and labels of features (n, d)."""
+        check_width(features, self.feature_dim)
+        scores = np.empty((len(features), self.num_classes), np.float32)
+        size = max(1, BLOCK_VALUES // self.row_size)
+        for start in range(0, len(features), size):
+            rows = slice(start, start + size)
+            scores[rows] = self._evaluate(features[rows].astype(np.float32, copy=False))
+        return Predictions(*scores_and_labels(scores, self.predictor_type, self.threshold))
+
+    def _evaluate(self, block: np.ndarray) -> np.ndarray:
+        """(n, d) -> (n, C)."""
+        shapes, _, _ = self.symbol.infer_shape(data=block.shape)
+        arguments = {
+            name: self.values[name] if name in self.values else mx.nd.zeros(shape)
+            for name, shape in zip(self.symbol.list_arguments(), shapes, strict=True)
+        }
+        arguments["data"] = mx.nd.array(block)
+        states = {name: self.values[name] for name in self.symbol.list_auxiliary_states()}
+        executor = self.symbol.bind(mx.cpu(), arguments, aux_states=states, grad_req="null")
+        return executor.forward(is_train=False)[0].asnumpy().reshape(len(block), -1)
+
+    def _values(self, params: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        """The arrays of the symbol's variables. Only ``data`` and labels have none."""
+        wanted = {f"arg:{name}" for name in self.symbol.list_arguments()}
+        wanted |= {f"aux:{name}" for name in self.symbol.list_auxiliary_states()}
+        if "arg:data" not in wanted:
+            raise self._misfit("it has no input 'data'")
+        missing = sorted(n for n in wanted - set(params) if n != "arg:data" and not n.endswith("label"))
+        if missing:
+            raise self._misfit(f"the params file lacks {', '.join(missing)}")
+        return {
+            name.split(":", 1)[1]: mx.nd.array(params[name], dtype=params[name].dtype)
+            for name in wanted & set(params) - {"arg:data"}
+        }
+
+    def _sizes(self) -> tuple[int, int, int]:
+        """(feature_dim, outputs, values that one row needs). The width is the largest dimension of any array with which
+        all shapes fit, and with which two rows have two scores."""
+        internals = self.symbol.get_internals()
+        for width in sorted({size for array in self.values.values() for size in array.shape}, reverse=True):
+            try:
+                arguments, (score,), states = self.symbol.infer_shape(data=(2, width))
+                _, inner, _ = internals.infer_shape(data=(2, width))
+            except mx.MXNetError:
+                continue
+            found = dict(zip(self.symbol.list_arguments(), arguments, strict=True))
+            found |= dict(zip(self.symbol.list_auxiliary_states(), states, strict=True))
+            if score[:1] == (2,) and all(found[name] == array.shape for name, array in self.values.items()):
+                row_size = sum(math.prod(shape) for shape in inner) // 2
+                if row_size > LARGEST_ROW:
+                    raise self._misfit(f"one row needs {row_size} values")
+                return width, math.prod(score[1:]), row_size
+        raise self._misfit("no number of features fits the shapes of its arrays")
+
+    def _misfit(self, message: str) -> ClientError:
+        return ClientError(
+            f"The symbol and the params cannot be used: {message}",
+            where=self.where,
+            fix="train or copy the model again",
+        )

@@ -1,0 +1,164 @@
+"""Normalisation: the mean and std of a sample of the train channel, applied to rows and folded back out of a model.
+
+Models are trained on normalised rows, and the saved model takes raw features and answers in raw label units. Both
+directions use the same rounded numbers, so what a model answers does not depend on which side of ``fold`` it stands.
+
+Source: the Linear Learner pages of the SageMaker Developer Guide (normalize_*, unbias_*); its logs show population std.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+BLOCK_VALUES = 1 << 16
+"""Values handled at a time: a block of them stays in the cache, also in float64."""
+
+ROUNDING = float(np.finfo(np.float32).eps)
+"""One float32 step relative to the value. A column that varies by less than this around its mean only varies by how its
+numbers were rounded."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scaler:
+    """Shifts and scales: normalised = (raw - mean) / std, for features and for the label.
+
+    ``mean``, ``std``: float32 (d,), in feature units, std > 0. ``label_mean``, ``label_std``: label units; 0 and 1 in
+    classification, where labels stay as they are. What is not unbiased has mean 0, what is not normalised std 1.
+    """
+
+    mean: np.ndarray
+    std: np.ndarray
+    label_mean: float = 0.0
+    label_std: float = 1.0
+
+    @property
+    def feature_dim(self) -> int:
+        return len(self.mean)
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether features pass unchanged."""
+        return not self.mean.any() and bool((self.std == 1).all())
+
+    def transform(self, features: np.ndarray, *, out: np.ndarray | None = None) -> np.ndarray:
+        """(features - mean) / std as float32 (n, d), C-contiguous. ``out`` may be ``features`` itself."""
+        if out is None:
+            out = np.empty(features.shape, np.float32)
+        if self.is_identity:
+            if out is not features:
+                out[...] = features
+            return out
+        for rows in _blocks(*features.shape):
+            np.subtract(features[rows], self.mean, out=out[rows])
+            np.divide(out[rows], self.std, out=out[rows])
+        return out
+
+    def transform_labels(self, labels: np.ndarray) -> np.ndarray:
+        """(labels - label_mean) / label_std as float32 (n,), a copy."""
+        return ((labels.astype(np.float64) - self.label_mean) / self.label_std).astype(np.float32)
+
+    def fold(self, weights: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The model (W, B) on raw rows that answers in raw label units what (weights, bias) answers on normalised ones:
+
+            X @ W + B == label_std * (transform(X) @ weights + bias) + label_mean   for all X (n, d)
+
+        weights (d, C), bias (C,); returns float32 (d, C) and (C,). Computed in float64 and rounded once. B makes good
+        for the rounding of W, so that the law is closest where the rows are: a mean of 1e6 would show every bit of W.
+        What float32 cannot hold (a std of 1e-38 ...) is infinite.
+        """
+        scale = self.label_std / self.std.astype(np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):
+            raw_weights = (weights * scale[:, None]).astype(np.float32)
+            shift = self.mean.astype(np.float64) @ raw_weights.astype(np.float64)
+            raw_bias = self.label_std * bias.astype(np.float64) + self.label_mean - shift
+            return raw_weights, raw_bias.astype(np.float32)
+
+
+def fit(
+    features: np.ndarray,
+    labels: np.ndarray,
+    *,
+    normalize_data: bool,
+    unbias_data: bool,
+    normalize_label: bool,
+    unbias_label: bool,
+) -> Scaler:
+    """The scaler of a sample: features (n, d) and labels (n,), n > 0, all finite."""
+    mean, std = _center_and_spread(features)
+    label_mean, label_std = _center_and_spread(labels.reshape(-1, 1))
+    return Scaler(
+        mean=mean if unbias_data else np.zeros_like(mean),
+        std=std if normalize_data else np.ones_like(std),
+        label_mean=float(label_mean[0]) if unbias_label else 0.0,
+        label_std=float(label_std[0]) if normalize_label else 1.0,
+    )
+
+
+def sample_rows(rows: int, num_point_for_scaler: int) -> np.ndarray:
+    """Which of ``rows`` rows to fit on: int64 (min(rows, num_point_for_scaler),), ascending and distinct.
+
+    The rows are cut into equal stretches and one is drawn from each (always the same one), so that neither sorted data
+    nor data that repeats with a fixed period gives a lopsided sample.
+    """
+    count = min(rows, num_point_for_scaler)
+    edges = np.arange(count + 1, dtype=np.int64) * rows // max(count, 1)
+    return np.random.default_rng(0).integers(edges[:-1], edges[1:])
+
+
+@dataclass
+class Moments:
+    """Mean and population std of the columns of all rows seen, in one pass and in float64.
+
+    Blocks are merged by their means and sums of squared deviations (Chan, Golub and LeVeque 1979), which loses nothing
+    to columns whose mean is large beside their std.
+    """
+
+    feature_dim: int
+    count: int = 0
+    mean: np.ndarray = field(init=False)
+    squares: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.mean = np.zeros(self.feature_dim)
+        self.squares = np.zeros(self.feature_dim)
+
+    def add(self, features: np.ndarray) -> None:
+        """Rows (n, d)."""
+        for rows in _blocks(*features.shape):
+            self._add_block(features[rows].astype(np.float64))
+
+    def _add_block(self, block: np.ndarray) -> None:
+        count = len(block)
+        mean = block.mean(axis=0)
+        block -= mean
+        delta = mean - self.mean
+        total = self.count + count
+        self.squares += np.einsum("ij,ij->j", block, block) + delta * delta * (self.count * count / total)
+        self.mean += delta * (count / total)
+        self.count = total
+
+    @property
+    def std(self) -> np.ndarray:
+        """float64 (d,), ddof 0."""
+        return np.sqrt(self.squares / max(self.count, 1))
+
+
+def _center_and_spread(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and scale of the columns (n, d), both float32 (d,), scale > 0.
+
+    A constant column has no std. Its scale is 1, so that a row that departs from it later keeps its own units, or its
+    magnitude where that is larger: otherwise the initial weight of a column of 1e9 would drown the sum in rounding.
+    """
+    moments = Moments(columns.shape[1])
+    moments.add(columns)
+    mean, std = moments.mean.astype(np.float32), moments.std.astype(np.float32)
+    constant = (moments.std <= ROUNDING * np.abs(moments.mean)) | (std < np.finfo(np.float32).tiny)
+    return mean, np.where(constant, np.maximum(np.abs(mean), 1), std).astype(np.float32)
+
+
+def _blocks(rows: int, columns: int) -> list[slice]:
+    """Consecutive rows of about BLOCK_VALUES values."""
+    size = max(1, BLOCK_VALUES // max(columns, 1))
+    return [slice(start, start + size) for start in range(0, rows, size)]

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from linear_learner.errors import ClientError
+from linear_learner.model import archive, network
+from linear_learner.model.graph import read_graph
+from linear_learner.model.linear_model import LinearModel
+from linear_learner.model.mxnet_import import mx
+from linear_learner.model.network import SymbolModel, linear_symbol, write_params
+
+MakeModel = Callable[..., LinearModel]
+
+FACTS: dict[str, Any] = {
+    "predictor_type": "multiclass_classifier",
+    "loss": "softmax_loss",
+    "threshold": None,
+    "metadata": {"metrics": {}},
+    "where": "model_algo-1",
+}
+
+
+def structure(symbol: str) -> list[tuple[str, str, dict[str, str], list[list[int]]]]:
+    """(operator, name without its running number, attributes, inputs) of each node."""
+    nodes = json.loads(symbol)["nodes"]
+    return [(n["op"], n["name"].rstrip("0123456789"), n.get("attrs", {}), n["inputs"]) for n in nodes]
+
+
+class TestLinearSymbol:
+    @pytest.mark.parametrize(
+        ("artifact", "link", "feature_dim"),
+        [("binary-20-features", "logistic", 20), ("regressor-513-features", "identity", 513)],
+    )
+    def test_is_amazons_node_for_node(self, amazon_artifacts: Path, artifact: str, link: str, feature_dim: int) -> None:
+        theirs = archive.read_files(amazon_artifacts / artifact)[0][archive.SYMBOL]
+        ours = linear_symbol(link, feature_dim, 1, 10).tojson()
+        assert structure(ours) == structure(theirs.decode())
+        for key in ("arg_nodes", "node_row_ptr", "heads"):
+            assert json.loads(ours)[key] == json.loads(theirs)[key]
+
+    def test_says_its_shapes_and_the_rate_of_the_bias(self) -> None:
+        symbol = linear_symbol("softmax", 4, 3, 2.5)
+        assert symbol.list_arguments() == ["data", "fc0_weight", "fc0_bias", "out_label"]
+        nodes = {node["name"]: node for node in json.loads(symbol.tojson())["nodes"]}
+        assert nodes["fc0_weight"]["attrs"] == {"__shape__": "(4, 3)"}
+        assert nodes["fc0_bias"]["attrs"] == {"__shape__": "(1, 3)", "__lr_mult__": "2.5"}
+        assert nodes["softmaxoutput0"]["op"] == "SoftmaxOutput"
+
+    def test_is_the_same_text_each_time(self) -> None:
+        assert linear_symbol("logistic", 4, 1, 10).tojson() == linear_symbol("logistic", 4, 1, 10).tojson()
+
+
+class TestWriteParams:
+    def test_mxnet_reads_the_arrays(self, tmp_path: Path, make_model: MakeModel) -> None:
+        model = make_model("softmax")
+        write_params(tmp_path / "params", model.weights, model.bias)
+        found = mx.nd.load(str(tmp_path / "params"))
+        assert list(found) == ["arg:fc0_weight", "arg:fc0_bias"]
+        assert_array_equal(found["arg:fc0_weight"].asnumpy(), model.weights)
+        assert_array_equal(found["arg:fc0_bias"].asnumpy(), model.bias.reshape(1, 4))
+
+    def test_a_file_that_a_full_disk_cut_short_is_noticed(
+        self, tmp_path: Path, make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        model = make_model("softmax")
+        save = mx.nd.save
+
+        def cut(path: str, arrays: Any) -> None:
+            save(path, arrays)
+            Path(path).write_bytes(Path(path).read_bytes()[:-5])
+
+        monkeypatch.setattr(mx.nd, "save", cut)
+        with pytest.raises(OSError, match="MXNet could not write params"):
+            write_params(tmp_path / "params", model.weights, model.bias)
+
+    def test_a_folder_that_is_not_there_is_an_os_error(self, tmp_path: Path, make_model: MakeModel) -> None:
+        model = make_model("softmax")
+        with pytest.raises(OSError, match="MXNet could not write params"):
+            write_params(tmp_path / "nowhere" / "params", model.weights, model.bias)
+
+
+def fully_connected(outputs: int = 4) -> mx.sym.Symbol:
+    data = mx.sym.var("data")
+    return mx.sym.SoftmaxOutput(mx.sym.FullyConnected(data, num_hidden=outputs, name="fc"), name="out")
+
+
+def symbol_model(symbol: mx.sym.Symbol, params: dict[str, np.ndarray], **facts: Any) -> SymbolModel:
+    return SymbolModel(read_graph(symbol.tojson().encode()), params, **{**FACTS, **facts})
+
+
+def params_of(model: LinearModel) -> dict[str, np.ndarray]:
+    return {"arg:fc_weight": np.ascontiguousarray(model.weights.T), "arg:fc_bias": model.bias}
+
+
+@pytest.mark.filterwarnings("ignore:Cannot decide")
+class TestSymbolModel:
+    def test_answers_like_the_linear_model_that_it_is(self, make_model: MakeModel, features: np.ndarray) -> None:
+        linear = make_model("softmax")
+        model = symbol_model(fully_connected(), params_of(linear))
+        assert (model.feature_dim, model.num_classes) == (5, 4)
+        found, expected = model.predict(features), linear.predict(features)
+        assert found.score.dtype == np.float32
+        assert_allclose(found.score, expected.score, atol=1e-6)
+        assert_array_equal(np.asarray(found.predicted_label), np.asarray(expected.predicted_label))
+
+    def test_blocks_change_nothing(
+        self, make_model: MakeModel, features: np.ndarray, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        model = symbol_model(fully_connected(), params_of(make_model("softmax")))
+        whole = model.predict(features).score
+        monkeypatch.setattr(network, "BLOCK_VALUES", 3 * model.row_size)
+        assert_allclose(model.predict(features).score, whole, rtol=1e-6)
+
+    def test_a_binary_classifier_of_another_shape(self, features: np.ndarray) -> None:
+        data = mx.sym.var("data")
+        hidden = mx.sym.Activation(mx.sym.FullyConnected(data, num_hidden=3, name="a"), act_type="tanh")
+        symbol = mx.sym.sigmoid(mx.sym.FullyConnected(hidden, num_hidden=1, name="b", no_bias=True))
+        random = np.random.default_rng(0)
+        a, c, b = (random.normal(size=size).astype(np.float32) for size in ((3, 5), (3,), (1, 3)))
+        model = symbol_model(
+            symbol,
+            {"arg:a_weight": a, "arg:a_bias": c, "arg:b_weight": b},
+            predictor_type="binary_classifier",
+            threshold=0.5,
+        )
+        expected = 1 / (1 + np.exp(-np.tanh(features @ a.T + c) @ b.T))[:, 0]
+        predictions = model.predict(features)
+        assert_allclose(predictions.score, expected, rtol=1e-5)
+        assert_array_equal(np.asarray(predictions.predicted_label), expected >= 0.5)
+
+    def test_arrays_of_states_are_used(self, features: np.ndarray) -> None:
+        data = mx.sym.var("data")
+        symbol = mx.sym.BatchNorm(data, name="n", fix_gamma=False, eps=1e-3, use_global_stats=True)
+        symbol = mx.sym.sum(symbol, axis=1, keepdims=True)
+        ones = np.ones(5, np.float32)
+        params = {
+            "arg:n_gamma": ones * 2,
+            "arg:n_beta": ones,
+            "aux:n_moving_mean": ones * 3,
+            "aux:n_moving_var": ones * 4,
+        }
+        model = symbol_model(symbol, params, predictor_type="regressor")
+        expected = (2 * (features - 3) / np.sqrt(4 + 1e-3) + 1).sum(axis=1)
+        assert_allclose(model.predict(features).score, expected, rtol=1e-5)
+
+    def test_another_width_is_told(self, make_model: MakeModel) -> None:
+        model = symbol_model(fully_connected(), params_of(make_model("softmax")))
+        with pytest.raises(ClientError, match=r"dimension of the input: 4 does not match .* of the model: 5"):
+            model.predict(np.zeros((1, 4), np.float32))
+
+    @pytest.mark.parametrize(
+        ("symbol", "changes", "facts", "message"),
+        [
+            (fully_connected(), {"arg:fc_bias": None}, {}, "the params file lacks arg:fc_bias"),
+            (fully_connected(), {"arg:fc_bias": np.zeros(3, np.float32)}, {}, "no number of features fits"),
+            (fully_connected(7), {}, {}, "no number of features fits"),
+            (fully_connected(), {}, {"predictor_type": "regressor"}, "a regressor has 4 outputs"),
+            (mx.sym.var("x") * 2, {}, {}, "it has no input 'data'"),
+            (mx.sym.sum(fully_connected(), axis=0), {}, {}, "no number of features fits"),
+            (mx.sym.zeros((3,)) + mx.sym.var("data"), {}, {}, "symbol are not supported: _zeros"),
+            (
+                mx.sym.broadcast_to(mx.sym.sum(fully_connected(), axis=1, keepdims=True), shape=(0, 2**27)),
+                {},
+                {},
+                r"one row needs 1342177\d\d values",
+            ),
+        ],
+    )
+    def test_what_does_not_fit_is_named(
+        self,
+        make_model: MakeModel,
+        symbol: mx.sym.Symbol,
+        changes: dict[str, Any],
+        facts: dict[str, Any],
+        message: str,
+    ) -> None:
+        params = {**params_of(make_model("softmax")), **changes}
+        with pytest.raises(ClientError, match=message) as error:
+            symbol_model(symbol, {name: array for name, array in params.items() if array is not None}, **facts)
+        assert error.value.where == "model_algo-1"
+
+    def test_a_graph_that_mxnet_refuses_is_told(self, make_model: MakeModel) -> None:
+        broken = fully_connected().tojson().replace('"num_hidden": "4"', '"num_hidden": "many"')
+        with pytest.raises(ClientError, match="The symbol and the params cannot be used"):
+            SymbolModel(read_graph(broken.encode()), params_of(make_model("softmax")), **FACTS)
