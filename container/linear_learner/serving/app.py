@@ -18,11 +18,13 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from linear_learner.errors import ClientError, UnsupportedContentType
 from linear_learner.formats.batch import Batch
-from linear_learner.formats.encoders import ENCODERS, Answer
+from linear_learner.formats.encoders import ENCODERS, Answer, Column
 from linear_learner.formats.width import WrongWidth, check_width
 from linear_learner.model.linear_model import Model
-from linear_learner.serving import accept, rows
+from linear_learner.serving import accept, answers, rows
+from linear_learner.serving.answers import Wish
 from linear_learner.serving.body import BodyTooLarge, UnsupportedEncoding, read_body
+from linear_learner.serving.served_model import ServedModel
 from linear_learner.serving.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -42,17 +44,21 @@ STATUS: dict[type[ClientError], int] = {
 
 
 def create_app(model: Model | None, settings: Settings) -> Flask:
-    """The application for one model; None stands for one that could not be loaded, which makes every answer a 500."""
+    """The application for one model; None stands for one that could not be loaded, which makes every answer a 500.
+    ClientError if the model has not what the settings want of it."""
+    served = None if model is None else ServedModel.of(model)
+    if served is not None and settings.outputs:
+        answers.answer(served, _zeros(served), Wish(settings.outputs))
     app = Flask("linear_learner", static_folder=None)
     _register_error_handlers(app)
 
     @app.get("/ping")
     def ping() -> Response:
-        return _ping(model)
+        return _ping(served)
 
     @app.post("/invocations")
     def invocations() -> Response:
-        return _not_loaded() if model is None else _invoke(model, settings)
+        return _not_loaded() if served is None else _invoke(served, settings)
 
     @app.get("/execution-parameters")
     def execution_parameters() -> Response:
@@ -65,22 +71,28 @@ def create_app(model: Model | None, settings: Settings) -> Flask:
     return app
 
 
-def _ping(model: Model | None) -> Response:
+def _zeros(served: ServedModel) -> np.ndarray:
+    return np.zeros((1, served.model.feature_dim), np.float32)
+
+
+def _ping(served: ServedModel | None) -> Response:
     """200 with an empty body if the model gives a score for a row of zeros."""
-    if model is None:
+    if served is None:
         return _not_loaded()
-    model.predict(np.zeros((1, model.feature_dim), np.float32))
-    return Response(status=200)
+    served.model.predict(_zeros(served))
+    return Response(status=200, content_type=TEXT)
 
 
-def _invoke(model: Model, settings: Settings) -> Response:
+def _invoke(served: ServedModel, settings: Settings) -> Response:
     """The answer of a model to the request at hand."""
     body = _body(settings.body_limit)
     if not body:
         return Response(status=204)
-    content_type = accept.choose(request.headers.get("Accept"), settings.default_accept, OFFERED)
-    batches = rows.decode(body, request.headers.get("Content-Type"), model.feature_dim)
-    return Response(ENCODERS[content_type](_answer(model, batches)), content_type=content_type)
+    headers = request.headers
+    content_type = accept.choose(headers.get("Accept"), settings.default_accept, OFFERED)
+    wish = answers.parse_wish(headers.get("X-Amzn-SageMaker-Custom-Attributes"), settings.outputs)
+    batches = rows.decode(body, headers.get("Content-Type"), served.model.feature_dim, served.names)
+    return Response(ENCODERS[content_type](_answer(served, batches, wish)), content_type=content_type)
 
 
 def _body(limit: int) -> bytes:
@@ -90,23 +102,24 @@ def _body(limit: int) -> bytes:
     return read_body(request.environ["wsgi.input"], length, request.headers.get("Content-Encoding"), limit)
 
 
-def _answer(model: Model, batches: Iterator[Batch]) -> Answer:
-    """Predictions of all rows, column by column."""
-    predictions = []
+def _answer(served: ServedModel, batches: Iterator[Batch], wish: Wish) -> Answer:
+    """The columns of all rows."""
+    parts = []
     for batch in batches:
-        check_width(batch.feature_dim, model.feature_dim)
-        predictions.append(model.predict(batch.features))
-    if not predictions:
+        check_width(batch.feature_dim, served.model.feature_dim)
+        parts.append(answers.answer(served, batch.features, wish))
+    if not parts:
         raise ClientError("The request has no rows", fix="send at least one record")
-    columns: dict[str, np.ndarray] = {"score": _joined([p.score for p in predictions])}
-    labels = [p.predicted_label for p in predictions if p.predicted_label is not None]
-    if labels:
-        columns["predicted_label"] = _joined(labels)
-    return columns
+    if len(parts) == 1:
+        return parts[0]
+    return {name: _joined([part[name] for part in parts]) for name in parts[0]}
 
 
-def _joined(parts: list[np.ndarray]) -> np.ndarray:
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+def _joined(columns: list[Column]) -> Column:
+    arrays = [column for column in columns if isinstance(column, np.ndarray)]
+    if arrays:
+        return np.concatenate(arrays)
+    return [value for column in columns for value in column]
 
 
 def _not_loaded() -> Response:

@@ -3,29 +3,72 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
-from linear_learner.errors import UnsupportedContentType
+from linear_learner.errors import ClientError, UnsupportedContentType
 from linear_learner.formats import DECODERS
 from linear_learner.formats.batch import Batch
-from linear_learner.formats.content_type import ContentType, parse
+from linear_learner.formats.content_type import CSV, ContentType, parse
 from linear_learner.formats.json_records import REQUEST_DECODERS
+from linear_learner.formats.width import check_width
 
 SOURCE = "request"
 """How errors call the body."""
 DEFAULT_CONTENT_TYPE = "application/json"
 
 
-def decode(body: bytes, content_type: str | None, feature_dim: int) -> Iterator[Batch]:
-    """Batches of a bounded number of rows; ``content_type`` is the header as it was sent, or None."""
+def decode(body: bytes, content_type: str | None, feature_dim: int, names: Sequence[str] = ()) -> Iterator[Batch]:
+    """Batches of a bounded number of rows, their columns in the order of the model.
+
+    ``content_type`` is the header as it was sent, or None. ``names`` are the model's, if it knows any: columns that
+    come with names are put in their order.
+    """
     kind = _parsed(content_type or DEFAULT_CONTENT_TYPE)
-    stream = io.BytesIO(body)
     if kind.name in REQUEST_DECODERS:
-        return REQUEST_DECODERS[kind.name](stream, source=SOURCE, feature_dim=feature_dim)
-    if kind.name in DECODERS:
-        return DECODERS[kind.name](stream, label_size=kind.label_size or 0, source=SOURCE)
-    raise UnsupportedContentType(kind.name, supported=[*REQUEST_DECODERS, *DECODERS])
+        decoder = REQUEST_DECODERS[kind.name]
+        return decoder(io.BytesIO(body), source=SOURCE, feature_dim=feature_dim, feature_names=names)
+    if kind.name not in DECODERS:
+        raise UnsupportedContentType(kind.name, supported=[*REQUEST_DECODERS, *DECODERS])
+    label_size = kind.label_size or 0
+    order = _order(body, names) if names and kind.name == CSV and not label_size else None
+    if order is not None:
+        # A blank line in its stead: it is skipped, and the rows keep their numbers.
+        body = b"\n" + body.partition(b"\n")[2]
+    batches = DECODERS[kind.name](io.BytesIO(body), label_size=label_size, source=SOURCE)
+    return batches if order is None else _reordered(batches, order)
+
+
+def _order(body: bytes, names: Sequence[str]) -> list[int] | None:
+    """Where in a row the model's features are, by the header line; None if the first line holds numbers."""
+    first = body.partition(b"\n")[0].decode("utf-8-sig", "replace")
+    cells = [cell.strip().strip('"') for cell in first.split(",")]
+    if all(map(_is_number, cells)):
+        return None
+    position = {cell: i for i, cell in enumerate(cells)}
+    strange = [cell for cell in cells if cell not in set(names)] or [name for name in names if name not in position]
+    if strange or len(position) != len(cells):
+        raise ClientError(
+            "The header does not name every feature of the model once, and nothing else",
+            where=f"{SOURCE}, row 1, '{strange[0] if strange else 'a name twice'}'",
+            fix=f"name: {', '.join(names)}; or send no header",
+        )
+    return [position[name] for name in names]
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return not cell
+    return True
+
+
+def _reordered(batches: Iterator[Batch], order: list[int]) -> Iterator[Batch]:
+    for batch in batches:
+        check_width(batch.feature_dim, len(order))
+        yield replace(batch, features=batch.features[:, order])
 
 
 @lru_cache(maxsize=256)

@@ -60,11 +60,10 @@ def _application(model_dir: Path, settings: Settings) -> Callable[..., Any]:
     """The application. A model that cannot be loaded leaves one that says so: the platform reads /ping, and the log
     tells why."""
     try:
-        model = artifact.load(model_dir)
+        return create_app(artifact.load(model_dir), settings)
     except LinearLearnerError as error:
         logger.error("unable to load model: %s", error)
         return create_app(None, settings)
-    return create_app(model, settings)
 
 
 def _gunicorn_settings(settings: Settings) -> dict[str, Any]:

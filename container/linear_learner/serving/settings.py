@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from linear_learner.environment import cpu_count
 from linear_learner.errors import ClientError
 from linear_learner.formats.encoders import ENCODERS
+from linear_learner.serving.answers import parse_outputs
 
 MIB = 1 << 20
 LARGEST = 1 << 60
@@ -31,6 +32,8 @@ class Settings:
     request_seconds: int = 60
     """How long a request may take to arrive and be answered: SageMaker waits 60 s."""
     default_accept: str = "application/json"
+    outputs: tuple[str, ...] = ()
+    """What an answer holds, by name; empty for score and predicted_label."""
     multi_model: bool = False
     batch_strategy: str = "MULTI_RECORD"
     """As /execution-parameters reports it."""
@@ -52,6 +55,7 @@ class Settings:
             body_limit=_integer(environ, "MAX_CONTENT_LENGTH", body_mib * MIB, least=1),
             request_seconds=600 if batch else cls.request_seconds,
             default_accept=_default_accept(environ),
+            outputs=parse_outputs(environ.get("SAGEMAKER_INFERENCE_OUTPUT", ""), "SAGEMAKER_INFERENCE_OUTPUT"),
             multi_model=environ.get("SAGEMAKER_MULTI_MODEL", "").lower() == "true",
             batch_strategy=_batch_strategy(environ),
             payload_mib=payload_mib or ENDPOINT_MIB,

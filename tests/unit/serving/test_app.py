@@ -16,7 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
+from linear_learner.errors import ClientError
 from linear_learner.model.linear_model import LinearModel, Predictions
+from linear_learner.serving.answers import OUTPUTS
 from linear_learner.serving.app import LONGEST_ERROR
 
 JSON, LINES, CSV, RECORDIO = (
@@ -137,6 +139,41 @@ def test_without_accept_the_default_is_the_settings(make_client, binary: LinearM
     assert invoke(client, "0,0,0").data == b"0.5,1.0"
     assert invoke(client, "0,0,0", Accept="*/*").data == b"0.5,1.0"
     assert invoke(client, "0,0,0", Accept=JSON).headers["Content-Type"] == JSON
+
+
+ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
+
+
+def test_a_request_may_ask_for_other_outputs_and_bring_a_threshold(client: FlaskClient) -> None:
+    wish = {ATTRIBUTES: "inference_output=predicted_label,probabilities,raw_score,labels; threshold=0.6"}
+    response = client.post("/invocations", data="0,0,0", content_type=CSV, headers=wish)
+    expected = {"predicted_label": 0.0, "probabilities": [0.5, 0.5], "raw_score": 0.0, "labels": [0, 1]}
+    assert response.text == json.dumps({"predictions": [expected]})
+    response = client.post("/invocations", data="0,0,0", content_type=CSV, headers={**wish, "Accept": CSV})
+    assert response.text == "0.0,0.5,0.5,0.0,0,1"
+
+
+def test_the_environment_may_ask_for_other_outputs(make_client, binary: LinearModel, regressor: LinearModel) -> None:
+    client = make_client(binary, outputs=("probabilities",))
+    assert invoke(client, "0,0,0").data == b'{"predictions": [{"probabilities": [0.5, 0.5]}]}'
+    with pytest.raises(ClientError, match="A regressor with squared_loss has no probabilities"):
+        make_client(regressor, outputs=("probabilities",))
+
+
+def test_outputs_of_several_blocks_are_joined(make_client, binary: LinearModel) -> None:
+    named = dataclasses.replace(binary, metadata={"feature_names": ["a", "b", "c"]})
+    body = "0,0,0\n" * 170_000 + "1,2,3"  # two blocks
+    response = invoke(make_client(named, outputs=("raw_score",)), body, Accept=CSV)
+    assert response.text == "0.0\n" * 170_000 + "-1.0"
+    few = invoke(make_client(named, outputs=("contributions",)), "1,2,3", Accept=LINES)
+    assert [term["feature"] for term in json.loads(few.text)["contributions"]["features"]] == ["b", "a", "c"]
+
+
+def test_columns_with_names_are_matched_where_the_model_knows_them(make_client, binary: LinearModel) -> None:
+    client = make_client(dataclasses.replace(binary, metadata={"feature_names": ["a", "b", "c"]}))
+    assert invoke(client, "c,b,a\n5,0,0\n5,3,1").data == ANSWER
+    instances = [{"features": {"c": 5, "b": 0, "a": 0}}, {"features": [1, 3, 5]}]
+    assert invoke(client, json.dumps({"instances": instances}), JSON).data == ANSWER
 
 
 def test_gzip_bodies(client: FlaskClient) -> None:
@@ -261,6 +298,9 @@ BAD = [
     (CSV, "1,2,3", {"Content-Encoding": "br"}, 415, "content-encoding br not supported. Send the body plain or in"),
     (CSV, "1,2,3", {"Accept": "image/png"}, 406, "accept image/png not supported. Accept one of: application/json, "),
     (CSV, "1,2,3", {"Accept": "application/json;q=0"}, 406, "accept application/json;q=0 not supported"),
+    (CSV, "1,2,3", {ATTRIBUTES: "inference_output=x"}, 400, f"{PAYLOAD}There is no output 'x' (inference_output). Ask"),
+    (CSV, "1,2,3", {ATTRIBUTES: "threshold=x"}, 400, f"{PAYLOAD}threshold 'x' is not a number"),
+    (CSV, "1,2,3", {ATTRIBUTES: "inference_output=contributions", "Accept": CSV}, 400, f"{PAYLOAD}'contributions' has"),
     (CSV, "1,2,3\n" * 20_000, {}, 413, "The body is larger than the limit of 100001 bytes. Send fewer rows"),
     (CSV, gzip.compress(b"1,2,3\n" * 20_000), {"Content-Encoding": "gzip"}, 413, "The unpacked body is larger than"),
 ]  # fmt: skip
@@ -332,12 +372,13 @@ bodies = (
     content_type=st.sampled_from([JSON, LINES, CSV, RECORDIO, "text/csv; label_size=1"])
     | st.text("tex/csvapliontj;=,"),
     accept=st.sampled_from(["*/*", JSON, LINES, CSV, RECORDIO]) | st.text("tex/csv;*q=0.5,"),
+    attributes=st.sampled_from(["", "threshold=0.5"]) | st.sampled_from([*OUTPUTS]).map("inference_output={}".format),
     packed=st.booleans(),
 )
 def test_no_request_is_ever_a_5xx(
-    client: FlaskClient, body: bytes, content_type: str, accept: str, packed: bool
+    client: FlaskClient, body: bytes, content_type: str, accept: str, attributes: str, packed: bool
 ) -> None:
-    headers = {"Accept": accept, "Content-Encoding": "gzip"} if packed else {"Accept": accept}
+    headers = {"Accept": accept, ATTRIBUTES: attributes, **({"Content-Encoding": "gzip"} if packed else {})}
     data = gzip.compress(body) if packed else body
     response = client.post("/invocations", data=data, content_type=content_type, headers=headers)
     assert response.status_code in (200, 204, 400, 406, 415), response.text

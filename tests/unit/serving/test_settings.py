@@ -81,6 +81,13 @@ def test_the_default_accept() -> None:
     assert of(SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT=" Text/CSV ").default_accept == "text/csv"
 
 
+def test_outputs() -> None:
+    assert of(SAGEMAKER_INFERENCE_OUTPUT="predicted_label, probabilities").outputs == (
+        "predicted_label",
+        "probabilities",
+    )
+
+
 def test_multi_model() -> None:
     assert of(SAGEMAKER_MULTI_MODEL="true").multi_model
     assert not of(SAGEMAKER_MULTI_MODEL="false").multi_model
@@ -104,6 +111,11 @@ def test_multi_model() -> None:
         ("MAX_CONTENT_LENGTH", "6MB", "MAX_CONTENT_LENGTH is '6MB'"),
         ("SAGEMAKER_MAX_PAYLOAD_IN_MB", "x", "SAGEMAKER_MAX_PAYLOAD_IN_MB is 'x'"),
         ("SAGEMAKER_MAX_CONCURRENT_TRANSFORMS", "0", "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS is '0'"),
+        (
+            "SAGEMAKER_INFERENCE_OUTPUT",
+            "scores",
+            r"no output 'scores' .SAGEMAKER_INFERENCE_OUTPUT.. Ask for some of: sc",
+        ),
         ("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", "text/html", "ACCEPT is 'text/html' .environment.. Use one of: app"),
     ],
 )

@@ -1,0 +1,61 @@
+"""A model as the server holds it: with what its metadata say about its columns, checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from linear_learner.errors import ClientError
+from linear_learner.model.linear_model import Model
+
+LARGEST = float(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True, eq=False)
+class ServedModel:
+    """``names``: of the d features, or empty. ``means``: float64 (d,), of the training data. ``lowest``, ``highest``:
+    float32 (d,), the range of the training data. None where the model does not carry them, as Amazon's do not."""
+
+    model: Model
+    names: tuple[str, ...] = ()
+    means: np.ndarray | None = None
+    lowest: np.ndarray | None = None
+    highest: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, model: Model) -> ServedModel:
+        """A ClientError tells of metadata that do not fit the model: anyone may have written its files."""
+        return cls(
+            model,
+            names=_names(model),
+            means=_numbers(model, "feature_means", np.float64),
+            lowest=_numbers(model, "feature_minima", np.float32),
+            highest=_numbers(model, "feature_maxima", np.float32),
+        )
+
+
+def _names(model: Model) -> tuple[str, ...]:
+    names = model.metadata.get("feature_names")
+    if names is None:
+        return ()
+    if not _is_row(names, model.feature_dim, {str}) or len(set(names)) != len(names):
+        raise _error(model, "feature_names", "different strings")
+    return tuple(names)
+
+
+def _numbers(model: Model, name: str, dtype: type) -> np.ndarray | None:
+    values = model.metadata.get(name)
+    if values is None:
+        return None
+    if not _is_row(values, model.feature_dim, {int, float}) or not all(abs(v) <= LARGEST for v in values):
+        raise _error(model, name, "numbers")
+    return np.array(values, dtype)
+
+
+def _is_row(values: object, width: int, kinds: set[type]) -> bool:
+    return isinstance(values, (list, tuple)) and len(values) == width and {*map(type, values)} <= kinds
+
+
+def _error(model: Model, name: str, what: str) -> ClientError:
+    return ClientError(f"{name} of the model is not a list of {model.feature_dim} {what}", fix="train the model again")

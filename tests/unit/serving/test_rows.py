@@ -1,0 +1,87 @@
+"""The way from a body to rows; the decoders have their own tests."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+
+from linear_learner.errors import ClientError, UnsupportedContentType
+from linear_learner.serving.rows import decode
+
+NAMES = ("age", "income", "debt")
+
+
+def rows(body: str, content_type: str | None = "text/csv", names: tuple[str, ...] = NAMES) -> np.ndarray:
+    return np.concatenate([batch.features for batch in decode(body.encode(), content_type, 3, names)])
+
+
+@pytest.mark.parametrize(
+    "header", ["debt,age,income", '"debt","age","income"', " debt , age,income\r", "\ufeffdebt,age,income"]
+)
+def test_columns_with_names_are_put_in_the_order_of_the_model(header: str) -> None:
+    assert_array_equal(rows(f"{header}\n3,1,2\n6,4,5\n"), [[1, 2, 3], [4, 5, 6]])
+
+
+def test_names_in_json() -> None:
+    body = '{"instances": [{"features": {"debt": 3, "age": 1, "income": 2}}]}'
+    assert_array_equal(rows(body, None), [[1, 2, 3]])
+
+
+@pytest.mark.parametrize("body", ["1,2,3", "1,2,3\n", '"1", 2,3e0'])
+def test_a_first_line_of_numbers_is_a_row(body: str) -> None:
+    assert_array_equal(rows(body), [[1, 2, 3]])
+
+
+def test_numbers_may_be_names() -> None:
+    with pytest.raises(ClientError, match="row 1"):
+        rows("1,x,3\n1,2,3", names=("1", "2", "3"))
+    assert_array_equal(rows("c,1,2\n3,1,2", names=("1", "2", "c")), [[1, 2, 3]])
+
+
+@pytest.mark.parametrize(
+    ("header", "place"),
+    [
+        ("age,income,wealth", "row 1, 'wealth'"),
+        ("age,income", "row 1, 'debt'"),
+        ("age,income,debt,age", "row 1, 'a name twice'"),
+        ("age,income,debt,label", "row 1, 'label'"),
+    ],
+)
+def test_a_header_must_name_the_features_of_the_model(header: str, place: str) -> None:
+    message = rf"The header does not name every .* \(request, {place}\). Name: age, income, debt; or send no header"
+    with pytest.raises(ClientError, match=message):
+        rows(f"{header}\n1,2,3")
+
+
+def test_rows_below_a_header_keep_their_numbers() -> None:
+    with pytest.raises(ClientError, match="row 3, column 2"):
+        rows("debt,age,income\n1,2,3\n1,x,3")
+    with pytest.raises(ClientError, match="dimension of the input: 2 does not match"):
+        rows("debt,age,income\n1,2")
+
+
+def test_a_model_without_names_knows_no_header() -> None:
+    with pytest.raises(ClientError, match="row 1"):
+        rows("age,income,debt\n1,2,3", names=())
+
+
+def test_labels_are_dropped_where_the_content_type_says_that_there_are_some() -> None:
+    assert_array_equal(rows("7,1,2,3", "text/csv; label_size=1"), [[1, 2, 3]])
+
+
+def test_an_unknown_type_is_named_with_the_known_ones() -> None:
+    message = "use one of: application/json, application/jsonlines, application/x-recordio-protobuf, text/csv"
+    with pytest.raises(UnsupportedContentType) as raised:
+        decode(b"1", "text/html; charset=utf-8", 3)
+    assert (raised.value.content_type, raised.value.fix) == ("text/html", message)
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_any_text_below_any_header_is_rows_or_a_client_error(header: str, text: str) -> None:
+    try:
+        assert rows(f"{header}\n{text}\n1,2,3").shape[1] == 3
+    except ClientError as error:
+        assert str(error)

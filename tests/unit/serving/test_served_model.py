@@ -1,0 +1,51 @@
+"""Metadata about columns come with a model's files, which anyone may have written."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from numpy.testing import assert_array_equal
+
+from linear_learner.errors import ClientError
+from linear_learner.model.linear_model import LinearModel
+from linear_learner.serving.served_model import ServedModel
+
+
+def served(model: LinearModel, **metadata: object) -> ServedModel:
+    return ServedModel.of(dataclasses.replace(model, metadata=metadata))
+
+
+def test_metadata_of_the_right_form_are_taken(regressor: LinearModel) -> None:
+    full = served(
+        regressor,
+        feature_names=["a", "b", "c"],
+        feature_means=[1, 2.5, 3],
+        feature_minima=[0, 0, 0],
+        feature_maxima=[9, 9, 9],
+    )
+    assert full.names == ("a", "b", "c")
+    assert_array_equal(full.means, [1, 2.5, 3])
+    assert_array_equal(full.lowest, [0, 0, 0])
+    assert_array_equal(full.highest, [9, 9, 9])
+
+
+def test_a_model_may_carry_none(regressor: LinearModel) -> None:
+    bare = served(regressor)
+    assert (bare.names, bare.means, bare.lowest, bare.highest) == ((), None, None, None)
+
+
+@pytest.mark.parametrize("value", ["abc", ["a", "b"], ["a", "b", 3], ["a", "b", "a"], {"a": 0, "b": 1, "c": 2}, 5, []])
+def test_bad_names(regressor: LinearModel, value: object) -> None:
+    with pytest.raises(ClientError, match="feature_names of the model is not a list of 3 different strings"):
+        served(regressor, feature_names=value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["123", [1, 2], [1, 2, "3"], [1, 2, True], [1, 2, None], [1, 2, float("nan")], [1, 2, 10**400], [1, 2, 1e39]],
+)
+@pytest.mark.parametrize("name", ["feature_means", "feature_minima", "feature_maxima"])
+def test_bad_numbers(regressor: LinearModel, name: str, value: object) -> None:
+    with pytest.raises(ClientError, match=f"{name} of the model is not a list of 3 numbers"):
+        served(regressor, **{name: value})
