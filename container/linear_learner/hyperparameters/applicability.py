@@ -6,7 +6,7 @@ import difflib
 from dataclasses import replace
 from typing import Any
 
-from linear_learner.hyperparameters.auto import TrainChannel, replace_auto
+from linear_learner.hyperparameters.auto import AUTO_MEANS, TrainChannel, replace_auto
 from linear_learner.hyperparameters.fields import Row, as_text
 from linear_learner.hyperparameters.schema import MULTICLASS, ROWS, HyperParameters
 
@@ -34,13 +34,13 @@ _METRICS: dict[str, tuple[str, ...]] = {
 TUNING_METRICS = frozenset(f"{channel}:{metric}" for metric, channels in _METRICS.items() for channel in channels)
 """The metrics that Amazon defines for automatic tuning of this algorithm."""
 
-_NO_DATA = TrainChannel(feature_dim=0, rows=None)
+_ANY_DATA = TrainChannel(feature_dim=1, rows=None)
 
 
 def settle(hp: HyperParameters) -> HyperParameters:
     """``hp`` with ``loss`` and ``optimizer`` decided, on which it depends what else is used, and which do not depend on
     the data themselves."""
-    return replace_auto(hp, ("loss", "optimizer"), _NO_DATA)
+    return replace_auto(hp, ("loss", "optimizer"), _ANY_DATA)
 
 
 def unmet(row: Row, settled: HyperParameters) -> dict[str, Any]:
@@ -62,8 +62,7 @@ def notices(hp: HyperParameters) -> list[str]:
 
 def _differs(name: str, settled: HyperParameters) -> bool:
     """Whether the value of ``name`` is another than the job would have without it."""
-    left_out = replace(settled, **{name: ROWS[name].default})
-    usual = replace_auto(left_out, [name], _NO_DATA) if left_out.is_auto(name) else left_out
+    usual = replace_auto(replace(settled, **{name: ROWS[name].default}), AUTO_MEANS, _ANY_DATA)
     return getattr(settled, name) not in (ROWS[name].default, getattr(usual, name))
 
 

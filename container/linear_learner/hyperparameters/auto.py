@@ -1,15 +1,14 @@
 """What ``auto`` means, one line each: AUTO_MEANS is the table to tune.
 
-Where the candidates vary a value that the user left to ``auto``, the one here is the base candidate's. The numbers are
-those that Amazon's container was seen to use (its logs of 2018 to 2020: model 0 of 32), with two departures: ``sgd``
-has momentum 0.9 rather than 0, and ``sgd`` and ``adagrad`` have larger steps than ``adam``. On adult, credit_default,
-diamonds, casp and communities, 15 epochs of 1000-row mini-batches then end at a held-out loss at most 0.1 % (``sgd``)
-and 4 % (``adagrad``) above that of ``adam``, often below it; ``sgd`` with momentum 0 and the steps of ``adam`` ended up
-to 19 % above it.
+Where the candidates vary a value that the user left to ``auto``, the one here is the base candidate's. Amazon's
+container was seen to use fixed ones (learning rate 0.005, wd 0.0001, factor 0.99). Ours follow the data instead, since
+the best ones do: wide rows need small steps, a penalty that wins on a thousand rows drowns a million, and the learning
+rate has to fall by the end of the job, however many steps that is. docs/algorithm.md tells how they were measured.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,8 +16,24 @@ from typing import Any
 from linear_learner.hyperparameters.fields import as_text
 from linear_learner.hyperparameters.schema import LOSSES_OF, REGRESSOR, HyperParameters
 
-LEARNING_RATES = {"adam": 0.005, "rmsprop": 0.005, "sgd": 0.02, "adagrad": 0.1}
-"""By optimizer, for features and labels of unit variance."""
+LARGEST_LEARNING_RATE = 0.2
+LEARNING_RATES: dict[str, Callable[[float], float]] = {
+    "adam": lambda d: min(LARGEST_LEARNING_RATE, d**-0.7),
+    "rmsprop": lambda d: 0.3 * min(LARGEST_LEARNING_RATE, d**-0.7),
+    "adagrad": lambda d: 5 * min(LARGEST_LEARNING_RATE, d**-0.7),
+    "sgd": lambda d: min(LARGEST_LEARNING_RATE, 2 / d),
+}
+"""By optimizer, for d features of unit variance: a step of adam's size in each of d weights moves a score d times as
+far, and sgd is stable below 2 over the curvature, which may be as large as d."""
+
+DECAY_OVER_THE_JOB = 0.5
+"""What a whole job multiplies the learning rate by."""
+
+NEGLIGIBLE_PENALTY = 0.01
+"""A wd of this over the number of rows weighs as much as a hundredth of a row."""
+
+ROWS_OF_A_STREAM = 100_000
+"""The rows that a stream is taken to have."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +42,10 @@ class TrainChannel:
 
     feature_dim: int
     rows: int | None
+
+    @property
+    def rows_or_guess(self) -> int:
+        return self.rows or ROWS_OF_A_STREAM
 
 
 @dataclass(frozen=True)
@@ -46,6 +65,12 @@ def _for_regressors(with_bias_only: bool = False) -> Callable[[HyperParameters, 
     return lambda hp, train: hp.predictor_type == REGRESSOR and (hp.use_bias or not with_bias_only)
 
 
+def _factor(hp: HyperParameters, train: TrainChannel) -> float:
+    """One decrease of the learning rate, so that those of a job of ``epochs`` epochs come to DECAY_OVER_THE_JOB."""
+    updates = hp.epochs * math.ceil(train.rows_or_guess / hp.mini_batch_size)
+    return float(DECAY_OVER_THE_JOB ** (hp.lr_scheduler_step / updates))
+
+
 AUTO_MEANS: dict[str, Meaning] = {
     "loss": Meaning(
         ", ".join(f"`{losses[0]}` ({predictor})" for predictor, losses in LOSSES_OF.items()),
@@ -55,10 +80,11 @@ AUTO_MEANS: dict[str, Meaning] = {
     "feature_dim": Meaning("the width of the data", lambda hp, train: train.feature_dim),
     "num_models": _always(32),
     "learning_rate": Meaning(
-        ", ".join(f"`{rate}` ({optimizer})" for optimizer, rate in LEARNING_RATES.items()),
-        lambda hp, train: LEARNING_RATES[hp.optimizer],
+        "the smaller of 0.2 and feature_dim^-0.7 (`adam`), 0.3 times that (`rmsprop`), 5 times that (`adagrad`); the "
+        "smaller of 0.2 and 2 / feature_dim (`sgd`)",
+        lambda hp, train: LEARNING_RATES[hp.optimizer](train.feature_dim),
     ),
-    "wd": _always(0.0001),
+    "wd": Meaning("0.01 / rows", lambda hp, train: NEGLIGIBLE_PENALTY / train.rows_or_guess),
     "l1": _always(0.0),
     "momentum": _always(0.9),
     "beta_1": _always(0.9),
@@ -66,7 +92,9 @@ AUTO_MEANS: dict[str, Meaning] = {
     "bias_lr_mult": _always(10.0),
     "bias_wd_mult": _always(0.0),
     "lr_scheduler_step": _always(10),
-    "lr_scheduler_factor": _always(0.99),
+    "lr_scheduler_factor": Meaning(
+        "so that the learning rate halves over the job", lambda hp, train: _factor(hp, train)
+    ),
     "lr_scheduler_minimum_lr": _always(0.00001),
     "normalize_data": _always(True),
     "normalize_label": Meaning("`true` for a regressor", _for_regressors()),

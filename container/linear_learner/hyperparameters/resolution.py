@@ -9,6 +9,9 @@ from linear_learner.hyperparameters.applicability import settle, unmet
 from linear_learner.hyperparameters.auto import AUTO_MEANS, TrainChannel, replace_auto
 from linear_learner.hyperparameters.schema import ROWS, HyperParameters
 
+UPDATES_PER_EPOCH = 32
+"""A data set of a few mini-batches of the default size would be done after a few updates, far from any minimum."""
+
 
 def resolve(hp: HyperParameters, *, feature_dim: int, rows: int | None) -> HyperParameters:
     """The values that a job trains with, for the base candidate where candidates differ.
@@ -24,10 +27,16 @@ def resolve(hp: HyperParameters, *, feature_dim: int, rows: int | None) -> Hyper
     if hp._tuning_objective_metric:
         # Amazon's guide: num_models is 1 in a tuning job, which compares models of its own.
         hp = dataclasses.replace(hp, num_models=1)
-    hp = replace_auto(hp, AUTO_MEANS, TrainChannel(feature_dim, rows))
-    if rows is not None:
-        hp = dataclasses.replace(hp, mini_batch_size=max(1, min(hp.mini_batch_size, rows)))
-    return hp
+    hp = dataclasses.replace(hp, mini_batch_size=_mini_batch_size(hp, rows))
+    return replace_auto(hp, AUTO_MEANS, TrainChannel(feature_dim, rows))
+
+
+def _mini_batch_size(hp: HyperParameters, rows: int | None) -> int:
+    """Not more than there are rows; and where the user gave none, small enough for UPDATES_PER_EPOCH."""
+    if rows is None:
+        return hp.mini_batch_size
+    most = rows if "mini_batch_size" in hp.given else rows // UPDATES_PER_EPOCH
+    return max(1, min(hp.mini_batch_size, most))
 
 
 def _check_width(hp: HyperParameters, feature_dim: int) -> None:

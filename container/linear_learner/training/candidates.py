@@ -1,8 +1,8 @@
 """The candidates: which models a job trains side by side.
 
 The first has the values that the user gave, and the resolved defaults where the user gave none. The others differ in
-what was left to us, first along a grid of learning rates and regularisations, then, if more models are wanted than the
-grid has, by random draws around it. What the user gave is never changed.
+what was left to us, first along a grid of learning-rate schedules and regularisations, then, if more models are wanted
+than the grid has, by random draws around it. What the user gave is never changed.
 
 The grid is relative to the first candidate. Its regularisations follow the number of rows, since a penalty that wins
 on a thousand rows drowns a million. docs/algorithm.md says how it was chosen and where it differs from Amazon's.
@@ -11,7 +11,6 @@ on a thousand rows drowns a million. docs/algorithm.md says how it was chosen an
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
@@ -20,14 +19,15 @@ import numpy as np
 from linear_learner.hyperparameters import HyperParameters
 from linear_learner.training.state import Rates
 
-LEARNING_RATES = (1.0, 0.4, 2.0, 4.0)
-"""Times the first candidate's learning rate."""
+SCHEDULES = ((1.0, 1.0), (3.0, 4.3), (1.0, 4.3), (0.4, 4.3))
+"""Pairs: times the first candidate's learning rate, and a power of its lr_scheduler_factor. A factor that halves the
+learning rate over the job takes it to a twentieth with power 4.3."""
 
 REGULARISATIONS = ((0.01, 0), (1, 0), (10, 0), (100, 0), (300, 0), (0.01, 1), (0.01, 10), (0.01, 30))
 """Pairs (wd, l1), divided by the number of training rows. The first is the first candidate's."""
 
-DRAWS = 2.0
-"""Random draws spread over this many powers of e around the first candidate's learning rate."""
+VARIED = ("learning_rate", "lr_scheduler_factor", "wd", "l1")
+"""What candidates differ in, as far as the user left it to us."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def make_candidates(
     fewer where nothing is left to vary, since equal candidates would become equal models.
     """
     first = _first(resolved, positive_weights[0])
-    varied = [name for name in ("learning_rate", "wd", "l1") if requested.is_auto(name)]
+    varied = [name for name in VARIED if requested.is_auto(name)]
     found = dict.fromkeys(_grid(first, varied, rows, positive_weights))
     draws = _draws(first, varied, rows, positive_weights, resolved.seed)
     while varied and len(found) < resolved.num_models:
@@ -96,10 +96,15 @@ def _first(hp: HyperParameters, positive_weight: float) -> Candidate:
 def _grid(first: Candidate, varied: list[str], rows: int, positive_weights: Sequence[float]) -> list[Candidate]:
     """The first candidate and its neighbours, which differ in the ``varied`` names only. May hold equal ones."""
     points = []
-    for (wd, l1), times in itertools.product(REGULARISATIONS, LEARNING_RATES):
-        values = {"wd": wd / rows, "l1": l1 / rows, "learning_rate": first.learning_rate * times}
+    for (wd, l1), (times, power) in itertools.product(REGULARISATIONS, SCHEDULES):
+        values = {
+            "learning_rate": first.learning_rate * times,
+            "lr_scheduler_factor": first.lr_scheduler_factor**power,
+            "wd": wd / rows,
+            "l1": l1 / rows,
+        }
         points.append(replace(first, **{name: values[name] for name in varied}))
-    # Four learning rates and at most three weights have no common divisor, so every pair of them comes up.
+    # Four schedules and at most three weights have no common divisor, so every pair of them comes up.
     dealt = itertools.cycle(positive_weights)
     distinct = dict.fromkeys(points) if len(positive_weights) == 1 else points
     return [replace(point, positive_weight=weight) for point, weight in zip(distinct, dealt, strict=False)]
@@ -113,7 +118,8 @@ def _draws(
     def draw(number: int) -> Candidate:
         rng = np.random.default_rng([seed, number])
         values = {
-            "learning_rate": first.learning_rate * math.exp(rng.uniform(-DRAWS, DRAWS)),
+            "learning_rate": first.learning_rate * 10 ** rng.uniform(-1, 0.7),
+            "lr_scheduler_factor": first.lr_scheduler_factor ** rng.uniform(1, 6),
             "wd": 10 ** rng.uniform(-2, 2.5) / rows,
             "l1": float(rng.random() < 0.5) * 10 ** rng.uniform(-1, 1.5) / rows,
         }

@@ -80,7 +80,7 @@ def choose(trained: Trained, task: Task, hp: HyperParameters) -> Choice:
             higher_is_better=True,
             alive=trained.alive,
             losses=trained.loss,
-            rows=_deciding_rows(criterion, task.judge.labels),
+            slack=selection.chance(float(np.nanmax(values)), _deciding_rows(criterion, task.judge.labels)),
         )
     model = to_model(trained.best, chosen, task, hp)
     if hp.predictor_type == BINARY:

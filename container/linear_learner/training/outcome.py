@@ -16,9 +16,8 @@ from linear_learner.model.losses import BINARY
 from linear_learner.training import metrics
 from linear_learner.training.candidates import Candidate
 from linear_learner.training.choosing import Choice
-from linear_learner.training.metrics import Metric
+from linear_learner.training.metrics import LOSS, Metric
 from linear_learner.training.preparation import Task, row_weights
-from linear_learner.training.reporting import objective_metric
 from linear_learner.training.trainer import Trained
 
 ROWS_AT_ONCE = 1 << 18
@@ -28,15 +27,15 @@ def score(model: LinearModel, data: Dataset, task: Task, chosen: Candidate, hp: 
     """The objective and all metrics of the model, as it is served, on the raw rows of a channel."""
     predictions = model.predict(data.features)
     return [
-        objective_metric(task.loss.objective, objective(model, data, task, chosen, hp)),
+        Metric(task.loss.objective, LOSS, objective(model, data, task, chosen, hp)),
         *metrics.evaluate(
             predictions.score,
             data.labels,
             predictor_type=hp.predictor_type,
+            link=model.link,
             threshold=model.threshold,
             f_beta=hp.f_beta,
             accuracy_top_k=hp.accuracy_top_k,
-            probabilities=model.link != "identity",
         ),
     ]
 

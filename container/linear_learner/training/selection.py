@@ -9,13 +9,24 @@ import numpy as np
 
 from linear_learner.errors import ClientError
 
+LARGEST_SLACK = 0.002
+"""Two rows in a thousand; see ``chance``."""
 
-def best(values: np.ndarray, *, higher_is_better: bool, alive: np.ndarray, losses: np.ndarray | None = None) -> int:
+
+def best(
+    values: np.ndarray,
+    *,
+    higher_is_better: bool,
+    alive: np.ndarray,
+    losses: np.ndarray | None = None,
+    slack: float = 0.0,
+) -> int:
     """The index of the best candidate.
 
     ``values``: (K,), the criterion. ``alive``: bool (K,), False for a candidate that diverged; one whose value is nan
-    counts as such. Of equal values the one with the least of ``losses`` (K,) wins, if given, and then the lower index:
-    the first candidates are those nearest to what the user asked for. ClientError if no candidate is left.
+    counts as such. Values no further than ``slack`` from the best count as equal to it. Of equal values the one with
+    the least of ``losses`` (K,) wins, if given, and then the lower index: the first candidates are those nearest to
+    what the user asked for. ClientError if no candidate is left.
     """
     left = np.flatnonzero(np.asarray(alive) & ~np.isnan(values))
     if not len(left):
@@ -25,11 +36,22 @@ def best(values: np.ndarray, *, higher_is_better: bool, alive: np.ndarray, losse
             fix="lower learning_rate, set normalize_data=true, or look for huge feature or label values",
         )
     values = np.asarray(values)[left]
-    left = left[values == (values.max() if higher_is_better else values.min())]
+    distance = values.max() - values if higher_is_better else values - values.min()
+    left = left[distance <= slack]
     if losses is not None:
         known = np.where(np.isnan(losses[left]), np.inf, losses[left])
         return int(left[np.argmin(known)])
     return int(left[0])
+
+
+def chance(share: float, rows: int) -> float:
+    """By how much a share that was counted on ``rows`` rows may be better than another by chance: its standard error,
+    at most LARGEST_SLACK.
+
+    Many candidates that differ in a handful of rows are as good as equal by accuracy, and the loss, to which every row
+    contributes, tells them apart (the one-standard-error rule of Breiman et al. 1984, kept within narrow bounds).
+    """
+    return min(math.sqrt(share * (1 - share) / max(rows, 1)), LARGEST_SLACK)
 
 
 @dataclass

@@ -25,7 +25,8 @@ SNAPSHOTS = 16
 class Epochs(Protocol):
     """The training rows, in a new order every epoch."""
 
-    rows: int
+    @property
+    def rows(self) -> int: ...
 
     def chunks(self, epoch: int) -> Iterator[Chunk]: ...
 

@@ -24,19 +24,16 @@ def resolved(given: dict[str, Any], feature_dim: int = 7, rows: int | None = 500
 
 
 def test_values_that_amazons_model_0_was_seen_to_have() -> None:
-    # The 2018 values of the SageMaker guide, and model 0 of the 2018 to 2020 logs.
+    # The 2018 values of the SageMaker guide, and model 0 of the 2018 to 2020 logs, where ours do not follow the data.
     expected = {
         "num_models": 32,
         "optimizer": "adam",
-        "learning_rate": 0.005,
-        "wd": 1e-4,
         "l1": 0.0,
         "beta_1": 0.9,
         "beta_2": 0.999,
         "bias_lr_mult": 10.0,
         "bias_wd_mult": 0.0,
         "lr_scheduler_step": 10,
-        "lr_scheduler_factor": 0.99,
         "lr_scheduler_minimum_lr": 1e-5,
         "num_calibration_samples": 10_000_000,
         "feature_dim": 7,
@@ -52,10 +49,44 @@ def test_auto_loss_is_that_of_the_predictor_type(job: dict[str, str], loss: str)
     assert resolved(job).loss == loss
 
 
-@pytest.mark.parametrize(("optimizer", "rate"), [("adam", 0.005), ("rmsprop", 0.005), ("sgd", 0.02), ("adagrad", 0.1)])
-def test_auto_learning_rate_is_that_of_the_optimizer(optimizer: str, rate: float) -> None:
-    assert resolved({**BINARY, "optimizer": optimizer}).learning_rate == rate
-    assert resolved({**BINARY, "optimizer": optimizer, "learning_rate": "0.3"}).learning_rate == 0.3
+@pytest.mark.parametrize(
+    ("optimizer", "narrow", "wide"),
+    [("adam", 0.2, 0.01), ("rmsprop", 0.06, 0.003), ("adagrad", 1.0, 0.05), ("sgd", 0.2, 2 / 720)],
+)
+def test_auto_learning_rate_is_that_of_the_optimizer_and_smaller_for_wide_rows(
+    optimizer: str, narrow: float, wide: float
+) -> None:
+    given = {**BINARY, "optimizer": optimizer}
+    assert resolved(given).learning_rate == pytest.approx(narrow)
+    assert resolved(given, feature_dim=720).learning_rate == pytest.approx(wide, rel=0.01)
+    assert resolved({**given, "learning_rate": "0.3"}).learning_rate == 0.3
+
+
+def test_auto_wd_weighs_a_hundredth_of_a_row() -> None:
+    assert resolved(BINARY, rows=1000).wd == 1e-5
+
+
+@pytest.mark.parametrize("given", [{}, {"epochs": "3"}, {"mini_batch_size": "10"}, {"lr_scheduler_step": "100"}])
+def test_auto_lr_scheduler_factor_halves_the_learning_rate_over_the_job(given: dict[str, str]) -> None:
+    hp = resolved({**BINARY, **given})
+    updates = hp.epochs * -(-5000 // hp.mini_batch_size)
+    assert hp.lr_scheduler_factor ** (updates / hp.lr_scheduler_step) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("rows", "given", "size"),
+    [
+        (50_000, {}, 1000),
+        (3200, {}, 100),
+        (20, {}, 1),
+        (3200, {"mini_batch_size": "1000"}, 1000),
+        (20, {"mini_batch_size": "1000"}, 20),
+        (None, {}, 1000),
+    ],
+)
+def test_mini_batches_are_small_enough_for_the_data(rows: int | None, given: dict[str, str], size: int) -> None:
+    """A given size is only lowered to the number of rows; the default also to make 32 updates an epoch."""
+    assert resolved({**BINARY, **given}, rows=rows).mini_batch_size == size
 
 
 @pytest.mark.parametrize("predictor_type", ["binary_classifier", "regressor"])

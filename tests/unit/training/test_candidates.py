@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from linear_learner.hyperparameters import resolve, validate
-from linear_learner.training.candidates import Candidate, make_candidates, rates
+from linear_learner.training.candidates import VARIED, Candidate, make_candidates, rates
 
 ROWS = 1000
+ALL_GIVEN = {"learning_rate": "0.1", "lr_scheduler_factor": "0.9", "wd": "0", "l1": "0"}
 
 
 def candidates_for(positive_weights: tuple[float, ...] = (1.0,), **given: str) -> list[Candidate]:
@@ -30,17 +31,17 @@ def test_the_first_candidate_has_the_resolved_values() -> None:
             assert getattr(first, field.name) == getattr(resolved, field.name), field.name
 
 
-@pytest.mark.parametrize("name", ["learning_rate", "wd", "l1"])
+@pytest.mark.parametrize("name", VARIED)
 def test_what_the_user_gave_is_the_same_in_every_candidate_and_the_rest_varies(name: str) -> None:
     found = candidates_for(**{name: "0.0123"})
     assert {getattr(c, name) for c in found} == {0.0123}
-    for other in {"learning_rate", "wd", "l1"} - {name}:
+    for other in set(VARIED) - {name}:
         assert len({getattr(c, other) for c in found}) > 1
     assert len(set(found)) == 32
 
 
 def test_where_all_is_given_one_model_is_enough() -> None:
-    assert len(candidates_for(learning_rate="0.1", wd="0", l1="0")) == 1
+    assert len(candidates_for(**ALL_GIVEN)) == 1
 
 
 @pytest.mark.parametrize("count", [1, 5, 32, 33, 256])
@@ -62,7 +63,7 @@ def test_every_weight_of_positives_meets_every_learning_rate() -> None:
 
 
 def test_weights_of_positives_are_tried_even_where_all_else_is_given() -> None:
-    found = candidates_for(positive_weights=(1.0, 3.0, 9.0), learning_rate="0.1", wd="0", l1="0")
+    found = candidates_for(positive_weights=(1.0, 3.0, 9.0), **ALL_GIVEN)
     assert sorted(c.positive_weight for c in found) == [1.0, 3.0, 9.0]
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linear_learner.errors import ClientError
-from linear_learner.training.selection import EarlyStopping, Verdict, best
+from linear_learner.training.selection import EarlyStopping, Verdict, best, chance
 
 ALIVE = np.ones(4, bool)
 VALUES = np.array([0.3, 0.9, 0.9, 0.1])
@@ -133,3 +133,17 @@ def test_training_ends_only_after_patience_epochs_without_a_better_loss(
         assert min(idle) >= before * (1 - tolerance) ** 2 - 1e-12
     else:
         assert len(verdicts) == len(values)
+
+
+def test_values_within_the_slack_are_told_apart_by_the_loss() -> None:
+    values, losses = np.array([0.900, 0.899, 0.897, np.nan]), np.array([0.5, 0.4, 0.1, 0.0])
+    alive = np.array([True, True, True, True])
+    assert best(values, higher_is_better=True, alive=alive, losses=losses, slack=0.002) == 1
+    assert best(values, higher_is_better=True, alive=alive, losses=losses) == 0
+
+
+@pytest.mark.parametrize(
+    ("share", "rows", "slack"), [(0.5, 1_000_000, 0.0005), (0.5, 100, 0.002), (1.0, 100, 0.0), (0.0, 0, 0.0)]
+)
+def test_chance_is_the_standard_error_within_bounds(share: float, rows: int, slack: float) -> None:
+    assert chance(share, rows) == pytest.approx(slack)
