@@ -155,3 +155,10 @@ def test_raw_scores_are_before_the_link(make_model: MakeModel, features: np.ndar
     raw = model.raw_scores(features)
     assert raw.shape == (7, 4)
     assert_allclose(raw, features @ model.weights + model.bias, rtol=1e-6)
+
+
+@pytest.mark.parametrize("size", [1e-3, 1, 10, 80])
+def test_a_probability_keeps_its_digits_at_both_ends(size: float) -> None:
+    raw = np.linspace(-size, size, 101, dtype=np.float32).reshape(-1, 1)
+    expected = scipy.special.expit(raw.astype(np.float64))
+    assert_allclose(LINKS["logistic"](raw), expected, rtol=1e-6)
