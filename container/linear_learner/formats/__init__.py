@@ -1,1 +1,36 @@
 """Bytes to rows and predictions to bytes, by content type. Shared by training and serving."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO, Protocol
+
+from linear_learner.errors import UnsupportedContentType
+from linear_learner.formats import content_type as content_types
+from linear_learner.formats import recordio_protobuf, text_csv
+from linear_learner.formats.batch import Batch
+
+
+class Decoder(Protocol):
+    """Bytes of one file or request -> batches of rows, all of one width, block by block in bounded memory.
+
+    ``label_size`` 1: every row carries its label (training); 0: features only (requests), and ``labels`` is None.
+    ``source`` names the data in errors. No rows, no batch. ClientError for anything that cannot be read.
+    """
+
+    def __call__(self, stream: BinaryIO, *, label_size: int, source: str) -> Iterator[Batch]: ...
+
+
+DECODERS: dict[str, Decoder] = {
+    content_types.CSV: text_csv.decode,
+    content_types.RECORDIO_PROTOBUF: recordio_protobuf.decode,
+}
+"""By the name of the content type, lower-case and without parameters."""
+
+
+def decoder_for(content_type: str, *, where: str = "") -> Decoder:
+    """The decoder for a content type as a user writes it. UnsupportedContentType, at ``where``, if there is none."""
+    decoder = DECODERS.get(content_types.parse(content_type).name)
+    if decoder is None:
+        raise UnsupportedContentType(content_type, supported=DECODERS, where=where)
+    return decoder

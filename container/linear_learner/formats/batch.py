@@ -9,16 +9,19 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Batch:
-    """Some consecutive rows of one file or request.
+    """Some rows of one file or request, in their order.
 
-    ``features``: float32 (n, d). ``labels``: float32 (n,), or None where rows carry none.
-    ``source`` names the file for errors; ``first_row`` is the number of the first row in it, counted from 1.
+    ``features``: float32 (n, d), finite; may be a view into a wider table, so rows are not always adjacent in memory.
+    ``labels``: float32 (n,), finite, or None where rows carry none.
+    ``source`` names the file for errors. Rows are numbered from 1, as an editor numbers lines: ``first_row`` is the
+    number of the first one and the rest follow, unless ``row_numbers``, int64 (n,), says otherwise (blank lines).
     """
 
     features: np.ndarray
     labels: np.ndarray | None
     source: str
     first_row: int = 1
+    row_numbers: np.ndarray | None = None
 
     def __len__(self) -> int:
         return int(self.features.shape[0])
@@ -29,4 +32,5 @@ class Batch:
 
     def where(self, row: int) -> str:
         """The place of row ``row`` (from 0) of this batch, for an error."""
-        return f"{self.source}, row {self.first_row + row}"
+        number = self.first_row + row if self.row_numbers is None else int(self.row_numbers[row])
+        return f"{self.source}, row {number}"

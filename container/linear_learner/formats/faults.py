@@ -1,0 +1,101 @@
+"""What decoders say about data they cannot take: the words of Amazon's container, the place, the first few of many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from linear_learner.errors import ClientError
+
+NAMED_FAULTS = 3
+"""So many bad rows are named in full; of the rest only the number is told."""
+
+MISSING = "Found missing (NaN) values"
+INFINITE = "Found infinite floating point values"
+OUT_OF_RANGE = "Found values beyond the range of float32 (3.4e38)"
+
+_FIXES = {
+    MISSING: "Please remove any missing (NaN) values in the input data",
+    INFINITE: "Please remove any infinite floating point values in the input data",
+    OUT_OF_RANGE: "Please scale the values, or remove the rows",
+}
+VERIFY = "Please verify the data matches the requested content-type"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One bad row. ``problem`` is one of the constants above or a sentence of its own; ``row`` counts from 1. ``place``
+    (``column 3``, ``feature 3``, ``label``) and ``value``, as it was read, are None if the row as a whole is bad.
+    """
+
+    problem: str
+    row: int
+    place: str | None = None
+    value: str | None = None
+
+    def __str__(self) -> str:
+        parts = [f"row {self.row}"]
+        if self.place is not None:
+            parts.append(self.place)
+        if self.value is not None:
+            shown = self.value if len(self.value) <= 40 else self.value[:37] + "..."
+            parts.append(f"value {shown!r}")
+        return ", ".join(parts)
+
+
+def error_of(faults: Sequence[Fault], *, source: str, content_type: str, fix: str = "") -> ClientError:
+    """One error for one or more bad rows, in their order; the first gives message and fix."""
+    first = faults[0]
+    where = f"{source}, {first}"
+    for fault in faults[1:NAMED_FAULTS]:
+        where += f"; {fault}" if fault.problem == first.problem else f"; {fault}: {fault.problem}"
+    if len(faults) > NAMED_FAULTS:
+        where += f"; {len(faults)} bad rows up to row {faults[-1].row}"
+    if first.problem in _FIXES:
+        return ClientError(first.problem, where=where, fix=fix or _FIXES[first.problem])
+    return malformed(first.problem, where=where, content_type=content_type, fix=fix)
+
+
+def malformed(problem: str, *, where: str, content_type: str, fix: str = "") -> ClientError:
+    """Bytes that are not what their content type promises."""
+    return ClientError(f"Requested content-type is '{content_type}'. {problem}", where=where, fix=fix or VERIFY)
+
+
+class MissingLabel(ClientError):  # noqa: N818 (says what is the matter)
+    """A row that must have one label has ``found`` of them."""
+
+    def __init__(self, found: int, *, where: str) -> None:
+        self.found = found
+        super().__init__(
+            f"Labeled data required with label size equal 1. Label size found to be {found}",
+            where=where,
+            fix="Please give every row exactly one label",
+        )
+
+
+def all_finite(values: np.ndarray) -> bool:
+    """Whether a float array has neither NaN nor inf. The sum alone nearly always tells, and takes no extra memory."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(values.sum()) or np.isfinite(values).all())
+
+
+def to_float32(values: np.ndarray, *, first_row: int, place: str, source: str, content_type: str) -> np.ndarray:
+    """Numbers (n, d) of any type -> float32 (n, d), C-contiguous, all finite.
+
+    ``place`` names a column: ``feature`` (its number is added) or ``label``. ClientError names the first few bad rows.
+    """
+    with np.errstate(over="ignore"):
+        converted = np.ascontiguousarray(values, dtype=np.float32)
+    if all_finite(converted):
+        return converted
+    finite = np.isfinite(converted)
+    faults = []
+    for row in np.flatnonzero(~finite.all(axis=1)):
+        column = int(np.argmin(finite[row]))
+        value = float(values[row, column])
+        problem = MISSING if np.isnan(value) else INFINITE if np.isinf(value) else OUT_OF_RANGE
+        named = f"{place} {column + 1}" if place == "feature" else place
+        faults.append(Fault(problem, first_row + int(row), named, str(value)))
+    raise error_of(faults, source=source, content_type=content_type)

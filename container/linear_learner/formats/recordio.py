@@ -1,0 +1,126 @@
+"""RecordIO framing: where the records of a stream begin and end.
+
+A record is the magic number 0xCED7230A and a length word, both little-endian uint32, the payload, and zeros up to a
+multiple of four. The length word's upper three bits mark a record that was written in parts (1 first, 2 middle, 3 last)
+because its payload holds the magic number on a multiple of four; that number stands between the parts.
+
+Source: the SageMaker SDK's writer, and dmlc-core's ``recordio.h``, by which MXNet writes.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import BinaryIO
+
+import numpy as np
+
+from linear_learner.errors import ClientError
+from linear_learner.formats.content_type import RECORDIO_PROTOBUF
+from linear_learner.formats.faults import malformed
+
+MAGIC = 0xCED7230A
+MAGIC_BYTES = struct.pack("<I", MAGIC)
+HEADER_SIZE = 8
+_LENGTH_BITS = 29
+_WHOLE, _FIRST, _MIDDLE, _LAST = range(4)
+
+
+def header(length: int) -> bytes:
+    """The eight bytes before a payload of ``length`` bytes that is written whole."""
+    return struct.pack("<II", MAGIC, length)
+
+
+def padded(length: int) -> int:
+    """``length`` rounded up to a multiple of four."""
+    return -(-length // 4) * 4
+
+
+class RecordReader:
+    """Reads the records of a stream, one payload at a time or many frames of one size at once.
+
+    Holds a block of ``block_size`` bytes, or one record where that is larger. ``records`` counts those taken so far.
+    """
+
+    def __init__(self, stream: BinaryIO, *, source: str, block_size: int) -> None:
+        self.records = 0
+        self._stream = stream
+        self._source = source
+        self._block_size = block_size
+        self._data = b""
+        self._position = 0
+        self._offset = 0  # of _data[0] in the stream
+
+    def peek(self, size: int) -> bytes:
+        """The next ``size`` bytes, fewer at the end of the stream."""
+        self._fill(size)
+        return self._data[self._position : self._position + size]
+
+    def next_payload(self) -> bytes | None:
+        """The payload of the next record, or None at the end. ClientError for bytes that are not a whole record."""
+        if not self.peek(1):
+            return None
+        begin = self._offset + self._position
+        flag, payload = self._next_part(begin)
+        if flag == _FIRST:
+            parts = [payload]
+            while flag != _LAST:
+                flag, payload = self._next_part(begin)
+                if flag not in (_MIDDLE, _LAST):
+                    raise self._error("has a first part that no last part follows", begin)
+                parts.append(payload)
+            payload = MAGIC_BYTES.join(parts)
+        elif flag != _WHOLE:
+            raise self._error("starts with a part that is not a first one", begin)
+        self.records += 1
+        return payload
+
+    def next_frames(self, size: int, limit: int) -> np.ndarray:
+        """The next bytes in memory as frames of ``size`` bytes each, uint8 (n, size), n <= ``limit``; a view. Whether
+        they are frames is for the caller to see; none is taken before ``skip_frames``."""
+        if len(self._data) - self._position < size:
+            self._fill(size)
+        count = min((len(self._data) - self._position) // size, limit)
+        flat = np.frombuffer(self._data, np.uint8, count * size, self._position) if count else np.empty(0, np.uint8)
+        return flat.reshape(count, size)
+
+    def skip_frames(self, size: int, count: int) -> None:
+        self._position += size * count
+        self.records += count
+
+    def _next_part(self, begin: int) -> tuple[int, bytes]:
+        """(flag, payload) of the next part of the record that begins at byte ``begin`` of the stream."""
+        head = self.peek(HEADER_SIZE)
+        if not MAGIC_BYTES.startswith(head[:4]):
+            raise self._error(f"does not start with the magic number 0x{MAGIC:X} but with 0x{head[:4].hex()}", begin)
+        if len(head) < HEADER_SIZE:
+            raise self._error(f"is cut short: its header has {len(head)} of {HEADER_SIZE} bytes", begin)
+        word = struct.unpack("<I", head[4:])[0]
+        flag, length = word >> _LENGTH_BITS, word & ((1 << _LENGTH_BITS) - 1)
+        self._fill(HEADER_SIZE + padded(length))
+        available = len(self._data) - self._position - HEADER_SIZE
+        if available < length:
+            raise self._error(f"is cut short: its header promises {length} bytes, {available} are left", begin)
+        start = self._position + HEADER_SIZE
+        # The zeros after the very last record carry nothing: a writer may leave them out.
+        self._position = start + min(padded(length), available)
+        return flag, self._data[start : start + length]
+
+    def _fill(self, size: int) -> None:
+        """Hold at least ``size`` bytes from the position on, if the stream has them."""
+        missing = size - (len(self._data) - self._position)
+        if missing <= 0:
+            return
+        pieces = [self._data[self._position :]]
+        self._offset += self._position
+        self._position = 0
+        while missing > 0:
+            piece = self._stream.read(self._block_size)
+            if not piece:
+                break
+            pieces.append(piece)
+            missing -= len(piece)
+        self._data = b"".join(pieces)
+
+    def _error(self, problem: str, begin: int) -> ClientError:
+        where = f"{self._source}, row {self.records + 1}, byte {begin}"
+        return malformed(f"The record {problem}", where=where, content_type=RECORDIO_PROTOBUF)

@@ -1,0 +1,271 @@
+from __future__ import annotations
+
+import io
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from linear_learner.errors import ClientError
+from linear_learner.formats import text_csv
+from linear_learner.formats.batch import Batch
+from linear_learner.formats.text_csv import decode, parse_numbers
+
+VALID = b"1,2.5,-3e2\n0,4,5.5\n1,6,7\n"
+TABLE = [[1, 2.5, -300], [0, 4, 5.5], [1, 6, 7]]
+
+
+def batches(data: bytes, label_size: int = 1, block_size: int = 1 << 16) -> list[Batch]:
+    return list(decode(io.BytesIO(data), label_size=label_size, source="a.csv", block_size=block_size))
+
+
+def table(data: bytes, block_size: int = 1 << 16) -> np.ndarray:
+    """All columns of a file, and a check that labels are the first of them."""
+    features = np.concatenate([batch.features for batch in batches(data, 0, block_size)])
+    if features.shape[1] > 1:
+        labeled = batches(data, 1, block_size)
+        np.testing.assert_array_equal(np.concatenate([batch.features for batch in labeled]), features[:, 1:])
+        np.testing.assert_array_equal(np.concatenate([batch.labels for batch in labeled]), features[:, 0])
+    return features
+
+
+def test_the_label_is_the_first_column() -> None:
+    (batch,) = batches(VALID)
+    assert batch.features.dtype == batch.labels.dtype == np.float32
+    np.testing.assert_array_equal(batch.features, np.array(TABLE)[:, 1:])
+    np.testing.assert_array_equal(batch.labels, [1, 0, 1])
+
+
+def test_a_request_has_features_only() -> None:
+    (batch,) = batches(VALID, label_size=0)
+    np.testing.assert_array_equal(batch.features, TABLE)
+    assert batch.features.flags.c_contiguous
+    assert batch.labels is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        VALID[:-1],
+        VALID.replace(b"\n", b"\r\n"),
+        VALID.replace(b"\n", b"\r\n")[:-2],
+        VALID.replace(b",", b" ,\t "),
+        VALID.replace(b"\n", b"\n\n"),
+        b"\n \r\n\r\n" + VALID.replace(b"\n", b"\r\n \t\r\n") + b"\n ",
+        b"\xef\xbb\xbf" + VALID,
+        b"\xef\xbb\xbf\n" + VALID,
+        b'"1","2.5","-3e2"\n"0","4","5.5"\n1,6,"7"',
+        b'"1" , " 2.5" ,\t"-3e2"\r\n"0","4","5.5"\r\n\r\n1,6," 7 "\r\n',
+        b"+1,+2.5,-3E+02\n-0,4.,+.55e1\n1e0,600e-2,7.000\n",
+        b"1,2.5,-300.00000000000000000000000000000001\n0e9,000004,5.5\n1,0.6e1,7e0",
+    ],
+)
+@pytest.mark.parametrize("block_size", [1, 2, 5, 17, 1 << 16])
+def test_the_same_numbers_in_other_spellings(data: bytes, block_size: int) -> None:
+    np.testing.assert_array_equal(table(data, block_size), TABLE)
+
+
+def test_no_rows_are_no_batches() -> None:
+    for data in (b"", b"\n", b" \r\n\n", b"\xef\xbb\xbf"):
+        assert batches(data) == []
+
+
+def test_one_column_is_enough_for_a_request() -> None:
+    np.testing.assert_array_equal(table(b"1\n2\n\n3"), [[1], [2], [3]])
+    assert parse_numbers(b"1\n\n3\n", 1) is None
+
+
+def test_a_small_request_is_one_batch() -> None:
+    assert len(batches(VALID[:-1])) == 1
+
+
+def test_memory_is_bounded_by_the_block() -> None:
+    assert max(len(batch) for batch in batches(VALID * 100, block_size=90)) <= 16
+
+
+def test_rows_are_numbered_as_lines() -> None:
+    (batch,) = batches(VALID)
+    assert [batch.where(row) for row in range(3)] == ["a.csv, row 1", "a.csv, row 2", "a.csv, row 3"]
+    (batch,) = batches(b"\n1,2\n\n \n3,4\n5,6")
+    assert [batch.where(row) for row in range(3)] == ["a.csv, row 2", "a.csv, row 5", "a.csv, row 6"]
+    *_, last = batches(b"\n\n1,2\n\n3,4\n5,6\n7,8", block_size=4)
+    assert last.where(len(last) - 1) == "a.csv, row 7"
+
+
+SPELLINGS = ("{:.9g}", "{:+.9e}", "{:.12f}", " {:.17g}", '"{:.9G}"', "{:.9g} ", ' "{:.17e}" ', "{:.40f}")
+
+
+@given(
+    st.lists(
+        st.lists(
+            st.tuples(st.floats(width=32, allow_nan=False, allow_infinity=False), st.sampled_from(SPELLINGS)),
+            min_size=2,
+            max_size=2,
+        ),
+        min_size=1,
+        max_size=20,
+    ),
+    st.sampled_from([b"\n", b"\r\n", b"\n\n"]),
+    st.integers(1, 100),
+)
+def test_floats_in_many_spellings_are_the_same_float32(rows: list, newline: bytes, block_size: int) -> None:
+    texts = [[spelling.format(value) for value, spelling in row] for row in rows]
+    data = newline.join(",".join(row).encode() for row in texts)
+    # Python's own exact arithmetic on the digits, rounded to float64 and then to float32.
+    expected = np.array([[float(Decimal(text.strip(' "'))) for text in row] for row in texts]).astype(np.float32)
+    np.testing.assert_array_equal(table(data, block_size), expected)
+
+
+@given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1, max_size=8))
+def test_nine_digits_bring_a_float32_back(values: list[float]) -> None:
+    data = "\n".join(f"{value:.9g},{value!r}" for value in values).encode()
+    np.testing.assert_array_equal(table(data), np.array([values, values], np.float32).T)
+
+
+def test_the_largest_float32_and_the_least_number_beyond_it() -> None:
+    # Half a unit in the last place above the largest float32; ties go to the even one, which is infinity.
+    assert table(b"1,3.4028235677973362e38\n").tolist() == [[1, float(np.finfo(np.float32).max)]]
+    assert table(b"1,1e-60\n1,1.4e-45\n")[:, 1].tolist() == [0, float(np.float32(1.4e-45))]
+    for cell in (b"3.4028235677973367e38", b"-1e39", b"1e999", b"1" + b"0" * 39):
+        with pytest.raises(
+            ClientError, match=r"Found values beyond the range of float32 .*row 1, column 2, value '-?[13]"
+        ):
+            batches(b"1," + cell)
+
+
+@pytest.mark.parametrize("cell", [b"", b" ", b'""', b"nan", b"NaN", b"-nan", b"NA", b"null", b"None", b'" "'])
+def test_a_missing_value_is_told_in_amazons_words(cell: bytes) -> None:
+    for column, row in ((2, b"0," + cell + b",5.5"), (3, b"0,4," + cell)):
+        with pytest.raises(ClientError) as raised:
+            batches(VALID.replace(b"0,4,5.5", row))
+        shown = cell.strip(b' "').decode()
+        assert str(raised.value) == (
+            f"Found missing (NaN) values (a.csv, row 2, column {column}, value {shown!r}). "
+            "Please remove any missing (NaN) values in the input data"
+        )
+
+
+@pytest.mark.parametrize("cell", [b"inf", b"-Inf", b"+INFINITY"])
+def test_an_infinite_value_is_told_in_amazons_words(cell: bytes) -> None:
+    with pytest.raises(ClientError, match=r"Found infinite floating point values \(a.csv, row 2, column 3, value"):
+        batches(VALID.replace(b"5.5", cell))
+
+
+TEXT = [
+    b"abc", b"1.2.3", b"1e", b"e5", b".", b"+", b"-", b"--1", b"1_000", b"0x10", b"1 2", b"1\r2", b"nan1", b"1f",
+    b"\xd9\xa1", b'"1', b'1"', b'1"2"', b'"1"2', b'""1""', b"'1'", b"1\x00", b"\x001", b"\x0b1", b"1;2", b"True",
+    b"nan(1)", b" + ", b" . ", b" e ", b"1 +", b'"1,5"',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("cell", TEXT)
+def test_text_in_a_cell_is_told_with_row_column_and_value(cell: bytes) -> None:
+    with pytest.raises(ClientError) as raised:
+        batches(VALID.replace(b"4,5.5", cell + b",5.5"))
+    shown = cell.decode().split(",")[0].strip(" ")  # of a decimal comma, in quotes, the first half is told
+    assert str(raised.value) == (
+        f"Requested content-type is 'text/csv'. Found a value that is not a number (a.csv, row 2, column 2, "
+        f"value {shown!r}). Please verify the data matches the requested content-type"
+    )
+
+
+def test_a_header_line_must_be_removed() -> None:
+    for data, row in (
+        (b"label,a,b\n" + VALID, 1),
+        (b'"label","a","b"\r\n' + VALID, 1),
+        (b"\n\nlabel,1,2\n" + VALID, 3),
+    ):
+        with pytest.raises(
+            ClientError, match=rf"not a number \(a.csv, row {row}, .* if row {row} is a header line, remove"
+        ):
+            batches(data)
+
+
+def test_text_further_down_is_no_header() -> None:
+    with pytest.raises(ClientError) as raised:
+        batches(VALID + b"label,a,b\n")
+    assert "header" not in str(raised.value)
+
+
+def test_recordio_under_the_wrong_content_type_is_recognised() -> None:
+    with pytest.raises(ClientError, match=r"looks like application/x-recordio-protobuf: set this content type"):
+        batches(b"\x0a\x23\xd7\xce\x10\x00\x00\x00" + bytes(20))
+
+
+@pytest.mark.parametrize(("row", "width"), [(b"0,4", 2), (b"0,4,5,6", 4), (b"0,4,5.5,", 4), (b"5", 1), (b",", 2)])
+def test_another_width_than_the_first_row_is_told(row: bytes, width: int) -> None:
+    with pytest.raises(ClientError, match=rf"The row has {width} columns, the first one has 3 \(a.csv, row 2\)"):
+        batches(VALID.replace(b"0,4,5.5", row))
+    with pytest.raises(ClientError, match=rf"The row has {width} columns, the first one has 3 \(a.csv, row 2\)"):
+        batches(VALID.replace(b"0,4,5.5", row), block_size=8)
+
+
+def test_a_label_alone_is_not_enough() -> None:
+    with pytest.raises(ClientError, match=r"The rows have a label but no features \(a.csv, row 2\)"):
+        batches(b"\n1\n0\n")
+
+
+def test_of_many_bad_rows_the_first_few_and_the_count_are_told() -> None:
+    data = VALID + b"1,x,2\n1,2\n1,,2\n" + b"1,y,2\n" * 10
+    with pytest.raises(ClientError) as raised:
+        batches(data)
+    assert raised.value.where == (
+        "a.csv, row 4, column 2, value 'x'; row 5: The row has 2 columns, the first one has 3; "
+        "row 6, column 2, value '': Found missing (NaN) values; 13 bad rows up to row 16"
+    )
+
+
+def test_a_line_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_csv, "LONGEST_LINE", 100)
+    assert len(batches(VALID + b"1,2," + b"3" * 30 + b"\n", block_size=10)) == 3
+    with pytest.raises(ClientError, match=r"The line does not end for 1\d\d bytes \(a.csv, row 4\)"):
+        batches(VALID + b"1,2," + b"3" * 1000, block_size=10)
+
+
+def test_a_long_line_takes_linear_time() -> None:
+    cells = 20_000
+    assert table(b",".join([b"1.25"] * cells), block_size=16).shape == (1, cells)
+
+
+CELLS = st.lists(st.sampled_from([*'1250.eE+- \t\r"', "1", "2", " ", ".5", "e3"]), max_size=5).map("".join)
+ROWS = st.lists(st.lists(CELLS | st.sampled_from(["1", "-2.5"]), min_size=1, max_size=3), max_size=4)
+
+
+@given(ROWS, st.integers(1, 40))
+def test_numeric_characters_are_read_by_the_grammar_and_nothing_else(rows: list[list[str]], block_size: int) -> None:
+    """The fast way and the description of a number agree on what a number is."""
+    lines = [line for row in rows if (line := ",".join(row)).strip(" \t\r")]
+    quoted = [text_csv._QUOTED_CELL.sub(rb"\1", line.encode()).split(b",") for line in lines]
+    cells = [[cell.strip(b" \t\r") for cell in row] for row in quoted]
+    good = all(text_csv._NUMBER.fullmatch(cell) and abs(float(cell)) < 3.4e38 for row in cells for cell in row)
+    good = good and len({len(row) for row in cells}) < 2
+    try:
+        decoded = batches("\n".join(",".join(row) for row in rows).encode(), 0, block_size)
+    except ClientError:
+        assert not good
+    else:
+        assert good
+        expected = np.array([[float(cell) for cell in row] for row in cells]).astype(np.float32)
+        assert [row for batch in decoded for row in batch.features.tolist()] == expected.tolist()
+
+
+@given(st.binary(max_size=60), st.sampled_from([0, 1]), st.sampled_from([b"", VALID]), st.integers(1, 50))
+def test_any_bytes_give_rows_or_a_client_error(data: bytes, label_size: int, head: bytes, block_size: int) -> None:
+    try:
+        assert all(np.isfinite(batch.features).all() for batch in batches(head + data, label_size, block_size))
+    except ClientError as error:
+        assert "a.csv" in str(error)
+
+
+@given(st.lists(st.sampled_from([*b'01.-e,"\n\r x']), max_size=40), st.integers(1, 20))
+def test_any_split_gives_the_same_rows(data: list[int], block_size: int) -> None:
+    def outcome(size: int) -> object:
+        try:
+            decoded = batches(bytes(data), 0, size)
+        except ClientError:
+            return "error"
+        return [(batch.where(i), row) for batch in decoded for i, row in enumerate(batch.features.tolist())]
+
+    assert outcome(block_size) == outcome(1 << 16)
