@@ -1,0 +1,33 @@
+"""The training rows, in a new order every epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from linear_learner.data.chunk import Chunk
+
+
+class Epochs:
+    """Rows in memory, already normalised, shuffled as a whole.
+
+    ``features``: float32 (n, d), ``labels``: float32 (n,), ``weights``: float32 (n,) or None. The order of an epoch
+    depends on ``seed``, ``epoch`` and n, and on nothing that happened before.
+    """
+
+    def __init__(self, features: np.ndarray, labels: np.ndarray, weights: np.ndarray | None, seed: int) -> None:
+        self._features = features
+        self._labels = labels
+        self._weights = weights
+        self._seed = seed
+
+    @property
+    def rows(self) -> int:
+        return len(self._labels)
+
+    def chunks(self, epoch: int) -> Iterator[Chunk]:
+        """The chunks of an epoch; together they visit every row once. There is one: the rows stay where they are, and
+        only the order in which they are visited is shuffled."""
+        random = np.random.Generator(np.random.PCG64(np.random.SeedSequence([self._seed, epoch])))
+        yield Chunk(self._features, self._labels, random.permutation(self.rows), self._weights)

@@ -1,0 +1,58 @@
+"""What a task demands of the labels of a channel."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from linear_learner.data.dataset import Dataset
+from linear_learner.errors import ClientError
+from linear_learner.hyperparameters.schema import BINARY, REGRESSOR
+
+_SHOWN_LABELS = 5
+
+
+def check_labels(dataset: Dataset, *, predictor_type: str, num_classes: int | None, is_train: bool) -> None:
+    """ClientError unless all labels are classes: 0 and 1, or the whole numbers 0..num_classes-1; for a train channel
+    also unless there are at least two of them. ``num_classes`` is None unless multiclass. A regressor takes any number.
+    """
+    if predictor_type == REGRESSOR:
+        return
+    labels = dataset.labels
+    classes = 2 if predictor_type == BINARY or num_classes is None else num_classes
+    bad = (labels < 0) | (labels >= classes) | (labels != np.floor(labels))
+    if bad.any():
+        raise _bad_label(dataset, bad, predictor_type, classes)
+    if is_train and (labels == labels[0]).all():
+        raise ClientError(
+            f"Every label of channel '{dataset.name}' is {labels[0]:g}; there is nothing to tell apart",
+            where=f"{len(dataset)} rows",
+            fix="give rows of at least two classes, and check that the label is the first column",
+        )
+
+
+def _bad_label(dataset: Dataset, bad: np.ndarray, predictor_type: str, classes: int) -> ClientError:
+    """Names the first bad label, and how to mend all of them where the labels show it."""
+    first = int(np.argmax(bad))
+    found = np.unique(dataset.labels)
+    allowed = "neither 0 nor 1" if classes == 2 else f"not one of 0, 1, ... {classes - 1}"
+    count = int(bad.sum())
+    others = f"; {count} rows are so" if count > 1 else ""
+    shown = ", ".join(f"{label:g}" for label in found[:_SHOWN_LABELS]) + (", ..." if len(found) > _SHOWN_LABELS else "")
+    return ClientError(
+        f"Label {dataset.labels[first]:.9g} of channel '{dataset.name}' is {allowed}, as {predictor_type} needs",
+        where=f"{dataset.where(first)}{others}; the labels are {shown}",
+        fix=_remedy(found, predictor_type, classes),
+    )
+
+
+def _remedy(found: np.ndarray, predictor_type: str, classes: int) -> str:
+    """``found``: the distinct labels, in order."""
+    if found.tolist() == [-1, 1]:
+        return "write 0 for the label -1"
+    if found[0] == 1 and found[-1] == classes and (found == np.floor(found)).all():
+        return f"labels start at 0: subtract 1 from each, so that they are 0..{classes - 1}"
+    if (found != np.floor(found)).any():
+        return "check that the label is the first column; for labels that are quantities set predictor_type=regressor"
+    if predictor_type == BINARY:
+        return "use 0 and 1, or set predictor_type=multiclass_classifier and num_classes"
+    return f"set num_classes={int(found[-1]) + 1}, or drop the rows" if found[0] >= 0 else "number the classes from 0"

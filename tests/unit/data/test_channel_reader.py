@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+import os
+import struct
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from linear_learner.data.channel_reader import list_files, natural_key, read_channel
+from linear_learner.environment import ChannelConfig
+from linear_learner.errors import ClientError, UnsupportedContentType
+
+
+@pytest.fixture
+def channel(tmp_path: Path) -> ChannelConfig:
+    folder = tmp_path / "train"
+    folder.mkdir()
+    (folder / "part-0.csv").write_text("1,2.5,3\n0,4,5\n")
+    (folder / "part-1.csv").write_text("1,6,7\n")
+    return ChannelConfig("train", folder, "text/csv")
+
+
+def one_record(label: float | None, features: list[float]) -> bytes:
+    """A frame with a dense float32 Record, put together by hand from the encoding's rules."""
+
+    def field(number: int, content: bytes) -> bytes:
+        return bytes([number << 3 | 2, len(content)]) + content
+
+    def entry(number: int, values: list[float]) -> bytes:
+        tensor = field(1, struct.pack(f"<{len(values)}f", *values))
+        return field(number, field(1, b"values") + field(2, field(2, tensor)))
+
+    payload = entry(1, features) + (b"" if label is None else entry(2, [label]))
+    return struct.pack("<II", 0xCED7230A, len(payload)) + payload + bytes(-len(payload) % 4)
+
+
+def test_all_files_make_one_data_set(channel: ChannelConfig) -> None:
+    data = read_channel(channel)
+    assert data.name == "train"
+    assert data.features.dtype == data.labels.dtype == np.float32
+    assert data.features.flags.c_contiguous
+    np.testing.assert_array_equal(data.features, [[2.5, 3], [4, 5], [6, 7]])
+    np.testing.assert_array_equal(data.labels, [1, 0, 1])
+    first, second = channel.path / "part-0.csv", channel.path / "part-1.csv"
+    assert [data.where(i) for i in range(3)] == [f"{first}, row 1", f"{first}, row 2", f"{second}, row 1"]
+
+
+def test_the_channel_is_left_as_it_was(channel: ChannelConfig) -> None:
+    before = sorted(channel.path.rglob("*"))
+    read_channel(channel)
+    assert sorted(channel.path.rglob("*")) == before
+
+
+def test_files_come_in_natural_order() -> None:
+    names = ["a/part-10", "part-10.csv", "part-2.csv", "part-02.csv", "a/part-9", "b10/x", "b9/x", "10", "9", "x", "B"]
+    ordered = sorted(map(Path, names), key=natural_key)
+    assert [str(path) for path in ordered] == [
+        "9", "10", "B", "a/part-9", "a/part-10", "b9/x", "b10/x", "part-02.csv", "part-2.csv", "part-10.csv", "x"
+    ]  # fmt: skip
+
+
+def test_files_of_sub_folders_count_and_hidden_ones_do_not(channel: ChannelConfig) -> None:
+    for name in ("sub/deep/part-2.csv", ".amazon.manifest", "_SUCCESS", ".hidden/part.csv", "_temporary/part.csv"):
+        file = channel.path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("0,8,9\n" if name.startswith("sub") else "not data")
+    assert len(list_files(channel)) == 3
+    np.testing.assert_array_equal(read_channel(channel).labels, [1, 0, 1, 0])
+
+
+def test_a_link_to_a_file_is_a_file(channel: ChannelConfig, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere.csv").write_text("0,8,9\n")
+    (channel.path / "part-2.csv").symlink_to(tmp_path / "elsewhere.csv")
+    np.testing.assert_array_equal(read_channel(channel).labels, [1, 0, 1, 0])
+
+
+def test_a_link_to_anything_else_is_refused(channel: ChannelConfig, tmp_path: Path) -> None:
+    link = channel.path / "part-2"
+    for target in (tmp_path / "nothing", channel.path):
+        link.symlink_to(target)
+        with pytest.raises(
+            ClientError, match=r"Channel 'train' holds a link that leads to no file \(.*part-2\)\. Remove it"
+        ):
+            read_channel(channel)
+        link.unlink()
+
+
+def test_a_fifo_is_refused_and_not_waited_for(channel: ChannelConfig) -> None:
+    os.mkfifo(channel.path / "part-2")
+    with pytest.raises(ClientError, match="holds something that is not a file"):
+        read_channel(channel)
+
+
+def test_a_file_that_may_not_be_read_is_told(channel: ChannelConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    # root may read everything, so the question is answered for it
+    monkeypatch.setattr(os, "access", lambda file, mode: "part-1" not in str(file))
+    with pytest.raises(ClientError, match=r"holds a file that may not be read \(.*part-1.csv\)"):
+        read_channel(channel)
+
+
+def test_a_channel_without_files_or_rows_is_told(channel: ChannelConfig) -> None:
+    for file in channel.path.iterdir():
+        file.write_text("\n\n")
+    with pytest.raises(ClientError, match=r"Channel 'train' has no rows"):
+        read_channel(channel)
+    for file in channel.path.iterdir():
+        file.rename(file.with_name("_" + file.name))
+    with pytest.raises(
+        ClientError, match=r"Channel 'train' has no rows .*names that begin with a dot or an underscore"
+    ):
+        read_channel(channel)
+
+
+def test_a_channel_without_folder_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ClientError, match=r"Channel 'test' has no folder \(.*/test\)"):
+        read_channel(ChannelConfig("test", tmp_path / "test", "text/csv"))
+
+
+def test_pipe_mode_is_refused(channel: ChannelConfig) -> None:
+    piped = ChannelConfig("train", channel.path, "text/csv", input_mode="Pipe")
+    with pytest.raises(ClientError, match=r"Pipe mode is not supported \(channel 'train'\)"):
+        read_channel(piped)
+    read_channel(ChannelConfig("train", channel.path, "text/csv", input_mode="FastFile"))
+
+
+def test_an_empty_file_among_others_is_no_matter(channel: ChannelConfig) -> None:
+    (channel.path / "part-00.csv").write_bytes(b"")
+    assert len(read_channel(channel)) == 3
+    assert len(read_channel(ChannelConfig("train", channel.path))) == 3
+
+
+def test_without_a_content_type_the_bytes_tell(channel: ChannelConfig) -> None:
+    unnamed = ChannelConfig("train", channel.path)
+    assert len(read_channel(unnamed)) == 3
+    for file in channel.path.iterdir():
+        file.write_bytes(one_record(1, [2, 3]))
+    data = read_channel(unnamed)
+    np.testing.assert_array_equal(data.features, [[2, 3], [2, 3]])
+    np.testing.assert_array_equal(data.labels, [1, 1])
+    (channel.path / "part-0.csv").write_bytes(b"\x00\x01")
+    with pytest.raises(
+        ClientError, match=r"Unable to read data channel 'train'\. Requested content-type is 'application/x-rec"
+    ):
+        read_channel(unnamed)
+
+
+def test_an_unknown_content_type_is_told_with_its_channel(channel: ChannelConfig) -> None:
+    unknown = ChannelConfig("train", channel.path, "image/png")
+    with pytest.raises(UnsupportedContentType, match=r"ContentType \('image/png', '1.0'\)") as raised:
+        read_channel(unknown)
+    assert raised.value.where == "channel 'train'"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (
+            "1,,3",
+            "Unable to read data channel 'train'. Found missing (NaN) values ({file}, row 2, column 2, value ''). "
+            "Please remove any missing (NaN) values in the input data",
+        ),
+        (
+            "1,x,3",
+            "Unable to read data channel 'train'. Requested content-type is 'text/csv'. Found a value that is not a "
+            "number ({file}, row 2, column 2, value 'x'). Please verify the data matches the requested content-type",
+        ),
+    ],
+)
+def test_what_a_decoder_says_is_told_of_the_channel(channel: ChannelConfig, line: str, expected: str) -> None:
+    file = channel.path / "part-1.csv"
+    file.write_text(f"1,6,7\n{line}\n")
+    with pytest.raises(ClientError) as raised:
+        read_channel(channel)
+    assert str(raised.value) == expected.format(file=file)
+
+
+def test_missing_labels_are_told_in_amazons_words(channel: ChannelConfig) -> None:
+    expected = "Labeled train data required with label size equal 1. Label size on train dataset found to be 0"
+    with pytest.raises(ClientError, match=rf"^{expected} \(content type 'text/csv; label_size=0'\)"):
+        read_channel(ChannelConfig("train", channel.path, "text/csv; label_size=0"))
+    for file in channel.path.iterdir():
+        file.write_bytes(one_record(None, [2, 3]))
+    with pytest.raises(ClientError, match=rf"^{expected} \(.*part-0.csv, row 1\)"):
+        read_channel(ChannelConfig("train", channel.path))
+
+
+def test_feature_dim_must_be_that_of_the_data(channel: ChannelConfig) -> None:
+    assert read_channel(channel, feature_dim=2).feature_dim == 2
+    with pytest.raises(ClientError) as raised:
+        read_channel(channel, feature_dim=3)
+    assert str(raised.value) == (
+        "Incorrect configuration or train dataset provided. The value of feature_dim hyperparameter '3' doesn't match "
+        f"train data dimensionality '2' ({channel.path}/part-0.csv). "
+        "Please set feature_dim to the number of features in train dataset"
+    )
+
+
+def test_all_files_have_the_same_columns(channel: ChannelConfig) -> None:
+    (channel.path / "part-1.csv").write_text("\n1,6\n")
+    with pytest.raises(
+        ClientError, match=r"The rows have 1 features, those of the files before have 2 \(.*part-1.csv, row 2\)"
+    ):
+        read_channel(channel)
+
+
+def test_a_large_channel_is_in_memory_once(channel: ChannelConfig) -> None:
+    row = one_record(1, [0.5] * 25)
+    for file in channel.path.iterdir():
+        file.write_bytes(row * 80_000)
+    unnamed = ChannelConfig("train", channel.path)
+    tracemalloc.start()
+    data = read_channel(unnamed)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(data) == 160_000
+    # 16 MB of features; blocks of 1 MiB and what is decoded of them come on top.
+    assert peak < 1.1 * data.features.nbytes + (6 << 20)

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from linear_learner.data.dataset import Dataset, Segment, check_same_width
+from linear_learner.errors import ClientError
+from linear_learner.formats.batch import Batch
+
+
+def dataset(name: str = "train", width: int = 2) -> Dataset:
+    segments = (
+        Segment(0, "a.csv", 1),
+        Segment(3, "b.csv", 2, np.array([2, 5])),
+        Segment(5, "b.csv", 6),
+    )
+    return Dataset(name, np.zeros((9, width), np.float32), np.zeros(9, np.float32), segments)
+
+
+def test_a_row_is_found_in_its_file() -> None:
+    places = [dataset().where(row) for row in range(9)]
+    assert places[:3] == ["a.csv, row 1", "a.csv, row 2", "a.csv, row 3"]
+    assert places[3:] == [f"b.csv, row {number}" for number in (2, 5, 6, 7, 8, 9)]
+
+
+def test_batches_that_follow_each_other_are_one_segment() -> None:
+    rows = np.zeros((2, 1), np.float32)
+    segment = Segment(10, "a.csv", 1)
+    assert segment.continues_with(14, Batch(rows, None, "a.csv", 5))
+    assert not segment.continues_with(14, Batch(rows, None, "a.csv", 6))
+    assert not segment.continues_with(14, Batch(rows, None, "b.csv", 5))
+    assert not segment.continues_with(14, Batch(rows, None, "a.csv", 5, np.array([5, 7])))
+    assert not Segment(10, "a.csv", 1, np.array([1, 2, 4, 5])).continues_with(14, Batch(rows, None, "a.csv", 5))
+
+
+def test_a_data_set_knows_its_shape() -> None:
+    assert len(dataset()) == 9
+    assert dataset(width=3).feature_dim == 3
+
+
+def test_all_channels_have_the_columns_of_train() -> None:
+    check_same_width(dataset(), [dataset("validation"), dataset("test")])
+    with pytest.raises(ClientError) as raised:
+        check_same_width(dataset(), [dataset("validation"), dataset("test", width=3)])
+    assert str(raised.value) == (
+        "Incorrect configuration or test dataset provided. The test data dimensionality '3' doesn't match train data "
+        "dimensionality '2' (a.csv). Please give the test dataset the columns of the train dataset"
+    )

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import tracemalloc
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from linear_learner.data.row_store import RowStore
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 40)), max_size=12), st.integers(0, 20))
+def test_rows_come_out_as_they_went_in(batches: list[tuple[int, int]], capacity: int) -> None:
+    store = RowStore(3, capacity)
+    pieces = []
+    for count, expected in batches:
+        piece = np.random.default_rng(len(pieces)).standard_normal((count, 3)).astype(np.float32)
+        store.append(piece, expected)
+        pieces.append(piece)
+        assert len(store) == sum(map(len, pieces))
+    array = store.finish()
+    assert array.dtype == np.float32
+    assert array.flags.c_contiguous
+    assert array.flags.writeable
+    np.testing.assert_array_equal(array, np.concatenate(pieces) if pieces else np.empty((0, 3)))
+
+
+def test_growing_takes_hardly_more_memory_than_the_rows() -> None:
+    piece = np.ones((1000, 25), np.float32)  # 0.1 MB
+    tracemalloc.start()
+    store = RowStore(25, 1000)
+    for _ in range(200):
+        store.append(piece, expected=10**9)  # a wild guess
+    peak = tracemalloc.get_traced_memory()[1]
+    array = store.finish()
+    kept = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert peak < 1.3 * array.nbytes
+    assert kept < 1.01 * array.nbytes
