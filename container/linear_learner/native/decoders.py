@@ -1,0 +1,332 @@
+"""Blocks of CSV and recordIO-protobuf to arrays, in the C++ library. The functions wait for no lock: ctypes lets other
+threads run meanwhile, and each function can use several threads of its own.
+
+A block is any object with bytes in it (bytes, bytearray, memoryview, mmap). Nothing of it is kept. What rows must look
+like is written down in ``formats``, whose plain decoders give the same rows and refuse the same ones; what is found
+wrong comes as numbers, in ``BadRows``, for ``formats`` to put into words.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from linear_learner.native import library
+
+Buffer = Any  # what NumPy can look into without a copy; typing has no name for it before Python 3.12
+
+_PROBLEMS_KEPT = 8
+_MOST_THREADS = 64
+_OUT_OF_MEMORY = 1
+_DENSE, _SPARSE = 1, 2
+_WIDEST_INT32 = 2**31
+
+
+class Kind(Enum):
+    """What can be wrong with a row, in the order of ``ProblemKind`` in decoders.h."""
+
+    NOT_A_NUMBER = 1
+    MISSING = 2
+    INFINITE = 3
+    OUT_OF_RANGE = 4
+    WRONG_WIDTH = 5
+    UNTERMINATED_QUOTE = 6
+    BAD_MAGIC = 7
+    TRUNCATED = 8
+    BROKEN_PARTS = 9
+    MALFORMED = 10
+    NO_FEATURES = 11
+    LABEL_COUNT = 12
+    MIXED_LAYOUTS = 13
+    WRONG_SHAPE = 14
+    KEY_COUNT = 15
+    KEY_OUTSIDE_SHAPE = 16
+    DUPLICATE_KEY = 17
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One bad row. ``row`` is its line in the block (CSV) or its record, from 1; ``column`` its cell (the label is
+    column 1 of a CSV row that has one) or feature, from 1, and 0 for a row as a whole or for a record's label.
+
+    ``offset`` and ``length`` are the bytes of the block that it is about: the cell, without blanks and quotes; else the
+    line, record or frame. ``expected`` and ``found`` are explained at ``ProblemKind``. ``value`` is the number of a
+    record that is not finite as float32.
+    """
+
+    kind: Kind
+    row: int
+    column: int
+    offset: int
+    length: int
+    expected: int
+    found: int
+    value: float
+
+
+class BadRows(Exception):  # noqa: N818 (says what is the matter)
+    """Rows of a block that cannot be read: the first few ``problems``, one a row, the ``count`` of all, and the number
+    of the ``last_row`` among them."""
+
+    def __init__(self, problems: Sequence[Problem], count: int, last_row: int) -> None:
+        self.problems = tuple(problems)
+        self.count = count
+        self.last_row = last_row
+        super().__init__(f"{count} bad rows, the first: {self.problems[0]}")
+
+
+@dataclass(frozen=True)
+class CsvRows:
+    """``features`` float32 (n, d), C-contiguous; ``labels`` float32 (n,), or None for ``label_size`` 0.
+
+    ``lines`` counts all lines of the block. Row i is line i + 1 of it, or ``row_numbers[i]``, int64 (n,), where lines
+    were skipped.
+    """
+
+    features: np.ndarray
+    labels: np.ndarray | None
+    lines: int
+    row_numbers: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class DenseRows:
+    """``features`` float32 (n, d), C-contiguous."""
+
+    features: np.ndarray
+
+
+@dataclass(frozen=True)
+class SparseRows:
+    """CSR: the columns and values of row i are those from ``row_starts[i]`` to ``row_starts[i + 1]``; int64 (n + 1,).
+
+    ``columns``: int32 (z,), int64 where that is too small, ascending within a row. ``values``: float32 (z,).
+    ``feature_dim``: the number of columns.
+    """
+
+    row_starts: np.ndarray
+    columns: np.ndarray
+    values: np.ndarray
+    feature_dim: int
+
+
+@dataclass(frozen=True)
+class RecordRows:
+    """``rows`` of whole records, None if there are none; ``labels`` float32 (n,), or None for ``label_size`` 0.
+
+    The next block begins ``consumed`` bytes after this one. If a record has begun there, it takes at least ``needed``
+    bytes; otherwise that is 0.
+    """
+
+    rows: DenseRows | SparseRows | None
+    labels: np.ndarray | None
+    consumed: int
+    needed: int
+
+
+class _CProblem(ctypes.Structure):
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("kind", "row", "column", "offset", "length", "expected", "found")),
+        ("value", ctypes.c_double),
+    )
+
+    def to_problem(self) -> Problem:
+        kind = Kind(self.kind)
+        return Problem(kind, self.row, self.column, self.offset, self.length, self.expected, self.found, self.value)
+
+
+class _COutcome(ctypes.Structure):
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("rows", "lines", "values", "bad_rows", "last_bad_row")),
+        ("problems", _CProblem * _PROBLEMS_KEPT),
+    )
+
+    def bad_rows_found(self) -> list[Problem]:
+        return [self.problems[i].to_problem() for i in range(min(self.bad_rows, _PROBLEMS_KEPT))]
+
+
+class _CCsvLayout(ctypes.Structure):
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("columns", "label_size", "allow_missing", "portable")),
+        ("header", ctypes.c_char_p),
+        ("header_size", ctypes.c_int64),
+    )
+
+
+class _CCut(ctypes.Structure):
+    _fields_ = (("offset", ctypes.c_int64), ("record", ctypes.c_int64))
+
+
+class _CRecordScan(ctypes.Structure):
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("records", "consumed", "needed", "layout", "columns")),
+        ("problem", _CProblem),
+        ("parts", ctypes.c_int64),
+        ("cuts", _CCut * (_MOST_THREADS + 1)),
+    )
+
+
+class _CRecordLayout(ctypes.Structure):
+    _fields_ = tuple((name, ctypes.c_int64) for name in ("columns", "label_size", "allow_missing", "wide_indices"))
+
+
+def available() -> bool:
+    """Whether the library is there and loads."""
+    return library.problem() is None
+
+
+def csv_columns(block: Buffer, *, header: bytes = b"") -> int:
+    """The number of cells of the first line that is neither blank nor the header; 0 if there is none."""
+    data = np.frombuffer(block, np.uint8)
+    return int(_functions().ll_csv_columns(_address(data), data.size, header, len(header)))
+
+
+def decode_csv(
+    block: Buffer,
+    *,
+    label_size: int,
+    columns: int = 0,
+    threads: int = 1,
+    allow_missing: bool = False,
+    header: bytes = b"",
+    portable: bool = False,
+) -> CsvRows:
+    """Rows of a block of whole lines; the last one may lack its line break. The answer is the same for any ``threads``.
+
+    ``columns``: cells of each row, the label included; 0 for as many as the first row has. ``allow_missing``: a feature
+    that is missing becomes NaN. ``header``: lines equal to it are skipped, as blank ones are. ``portable``: do without
+    the processor's vector instructions. Raises BadRows.
+    """
+    data = np.frombuffer(block, np.uint8)
+    columns = columns or csv_columns(block, header=header)
+    if not columns:
+        return _csv_without_rows(data, label_size)
+    layout = _CCsvLayout(columns, label_size, allow_missing, portable, header or None, len(header))
+    capacity = int(_functions().ll_csv_capacity(data.size, layout, threads))
+    features = np.empty((capacity, max(columns - label_size, 0)), np.float32)
+    labels = np.empty(capacity if label_size else 0, np.float32)
+    outcome = _COutcome()
+    status = _functions().ll_csv_decode(
+        _address(data), data.size, layout, threads, _address(features), _address(labels), capacity, outcome
+    )
+    _check(status, outcome)
+    features.resize((outcome.rows, features.shape[1]), refcheck=False)  # in place: no copy of what was decoded
+    labels.resize(outcome.rows if label_size else 0, refcheck=False)
+    numbers = None if outcome.lines == outcome.rows else _line_numbers(data, header, outcome.rows)
+    return CsvRows(features, labels if label_size else None, outcome.lines, numbers)
+
+
+def decode_records(
+    block: Buffer,
+    *,
+    label_size: int,
+    is_final: bool,
+    columns: int = 0,
+    sparse: bool | None = None,
+    threads: int = 1,
+    allow_missing: bool = False,
+) -> RecordRows:
+    """Rows of the whole records that a block starts with. The answer is the same for any ``threads``.
+
+    ``is_final``: no bytes follow the block, so that a record cut short is a problem. ``columns`` and ``sparse`` are
+    those of the rows before; 0 and None for what the first record has. Raises BadRows.
+    """
+    data = np.frombuffer(block, np.uint8)
+    scan = _CRecordScan()
+    _check(_functions().ll_records_scan(_address(data), data.size, is_final, threads, scan))
+    if sparse is None:
+        sparse = scan.layout == _SPARSE
+    columns = columns or scan.columns
+    layout = _CRecordLayout(columns, label_size, allow_missing, columns > _WIDEST_INT32)
+    rows: DenseRows | SparseRows | None
+    outcome = _COutcome()
+    if sparse:
+        rows, labels = _sparse_rows(data, scan, layout, outcome)
+    else:
+        rows, labels = _dense_rows(data, scan, layout, outcome)
+    problems, count, last_row = outcome.bad_rows_found(), outcome.bad_rows, outcome.last_bad_row
+    if scan.problem.kind:
+        problems, count, last_row = [*problems, scan.problem.to_problem()], count + 1, scan.problem.row
+    if problems:
+        raise BadRows(problems, count, last_row)
+    return RecordRows(rows if scan.records else None, labels if label_size else None, scan.consumed, scan.needed)
+
+
+def _dense_rows(
+    data: np.ndarray, scan: _CRecordScan, layout: _CRecordLayout, outcome: _COutcome
+) -> tuple[DenseRows, np.ndarray]:
+    capacity = int(_functions().ll_records_dense_capacity(scan, layout))
+    features = np.empty((capacity, layout.columns), np.float32)
+    labels = np.empty(capacity if layout.label_size else 0, np.float32)
+    _check(_functions().ll_records_dense(_address(data), scan, layout, _address(features), _address(labels), outcome))
+    return DenseRows(features), labels
+
+
+def _sparse_rows(
+    data: np.ndarray, scan: _CRecordScan, layout: _CRecordLayout, outcome: _COutcome
+) -> tuple[SparseRows, np.ndarray]:
+    capacity = int(_functions().ll_records_sparse_capacity(scan))
+    row_starts = np.empty(scan.records + 1, np.int64)
+    indices = np.empty(capacity, np.int64 if layout.wide_indices else np.int32)
+    values = np.empty(capacity, np.float32)
+    labels = np.empty(scan.records if layout.label_size else 0, np.float32)
+    addresses = [_address(array) for array in (row_starts, indices, values, labels)]
+    _check(_functions().ll_records_sparse(_address(data), scan, layout, *addresses, outcome))
+    indices.resize(outcome.values, refcheck=False)
+    values.resize(outcome.values, refcheck=False)
+    return SparseRows(row_starts, indices, values, layout.columns), labels
+
+
+def _csv_without_rows(data: np.ndarray, label_size: int) -> CsvRows:
+    lines = int(np.count_nonzero(data == ord("\n"))) + bool(data.size and data[-1] != ord("\n"))
+    labels = np.empty(0, np.float32) if label_size else None
+    return CsvRows(np.empty((0, 0), np.float32), labels, lines, np.empty(0, np.int64) if lines else None)
+
+
+def _line_numbers(data: np.ndarray, header: bytes, rows: int) -> np.ndarray:
+    numbers = np.empty(rows, np.int64)
+    _functions().ll_csv_line_numbers(_address(data), data.size, header, len(header), _address(numbers), rows)
+    return numbers
+
+
+def _check(status: int, outcome: _COutcome | None = None) -> None:
+    """Raise for what a function of the library returned, and for bad rows it tells of."""
+    if status == _OUT_OF_MEMORY:
+        raise MemoryError("no memory to decode a block of rows")
+    if status:
+        raise ValueError("a decoder was called with sizes that do not fit")
+    if outcome is not None and outcome.bad_rows:
+        raise BadRows(outcome.bad_rows_found(), outcome.bad_rows, outcome.last_bad_row)
+
+
+def _address(array: np.ndarray) -> int:
+    return int(array.ctypes.data)
+
+
+@cache
+def _functions() -> ctypes.CDLL:
+    """The library, told of what its functions take and return."""
+    functions = library.plain()
+    size, address, text = ctypes.c_int64, ctypes.c_void_p, ctypes.c_char_p
+    csv_layout, outcome = ctypes.POINTER(_CCsvLayout), ctypes.POINTER(_COutcome)
+    scan, layout = ctypes.POINTER(_CRecordScan), ctypes.POINTER(_CRecordLayout)
+    for name, returned, taken in (
+        ("ll_csv_columns", size, (address, size, text, size)),
+        ("ll_csv_line_numbers", size, (address, size, text, size, address, size)),
+        ("ll_csv_capacity", size, (size, csv_layout, size)),
+        ("ll_csv_decode", ctypes.c_int32, (address, size, csv_layout, size, address, address, size, outcome)),
+        ("ll_records_scan", ctypes.c_int32, (address, size, size, size, scan)),
+        ("ll_records_dense_capacity", size, (scan, layout)),
+        ("ll_records_sparse_capacity", size, (scan,)),
+        ("ll_records_dense", ctypes.c_int32, (address, scan, layout, address, address, outcome)),
+        ("ll_records_sparse", ctypes.c_int32, (address, scan, layout, address, address, address, address, outcome)),
+    ):
+        function = getattr(functions, name)
+        function.restype, function.argtypes = returned, taken
+    return functions

@@ -1,0 +1,126 @@
+// Dense rows out of records. Most writers give all rows of a matrix records of one layout, in which only the numbers
+// differ: after one record was read field by field, those like it are compared with it and copied.
+#include <cstring>
+#include <utility>
+
+#include "decoders_recordio.h"
+
+namespace linear_learner {
+namespace {
+
+// Where in a frame the numbers of a tensor lie.
+struct Run {
+  TensorKind kind = TensorKind::kNone;
+  int64_t begin = 0;
+  int64_t end = 0;
+};
+
+// Copies the numbers of a run; returns whether all are finite and, if int32, of one byte each.
+bool copy_run(const uint8_t* frame, const Run& run, float* to) {
+  const uint8_t* from = frame + run.begin;
+  const int64_t size = run.end - run.begin;
+  switch (run.kind) {
+    case TensorKind::kFloat32: return copy_float32(from, size / 4, to);
+    case TensorKind::kFloat64: return copy_float64(from, size / 8, to);
+    default: return copy_small_int32(from, size, to);
+  }
+}
+
+// A frame in which only the numbers vary.
+class Template {
+ public:
+  // Takes over the layout of a dense record, or that of no record if its numbers are not each in one fixed place.
+  void learn(const uint8_t* data, const Frame& frame, const Record& record) {
+    frame_ = nullptr;
+    const uint8_t* begin = data + frame.begin;
+    size_ = frame.end - frame.begin;
+    const bool is_in_place = frame.payload == begin + kHeaderSize;  // else it was joined from parts
+    if (is_in_place && record.label.values.size() <= 1 && find_run(begin, record.features, &features_) && find_run(begin, record.label, &label_))
+      frame_ = begin;
+  }
+
+  // Copies the features and the label of a frame if it has the layout and its numbers are plain.
+  bool copy(const uint8_t* frame, int64_t available, float* features, float* label) const {
+    if (!frame_ || available < size_ || !is_alike(frame) || !copy_run(frame, features_, features)) return false;
+    if (label) return label_.kind != TensorKind::kNone && copy_run(frame, label_, label);
+    float ignored;
+    return label_.kind != TensorKind::kInt32 || copy_run(frame, label_, &ignored);
+  }
+
+  int64_t size() const { return size_; }
+
+ private:
+  // A tensor without values is a run of none.
+  static bool find_run(const uint8_t* frame, const Tensor& tensor, Run* run) {
+    *run = {};
+    if (!tensor.pieces) return true;
+    if (tensor.pieces > 1 || (tensor.kind == TensorKind::kInt32 && tensor.run_size != tensor.values.size()))
+      return false;
+    *run = {tensor.kind, tensor.run - frame, tensor.run - frame + tensor.run_size};
+    return true;
+  }
+
+  bool is_alike(const uint8_t* frame) const {
+    Run first = features_, second = label_;
+    if (second.begin < first.begin) std::swap(first, second);
+    return is_alike(frame, 0, first.begin) && is_alike(frame, first.end, second.begin) &&
+           is_alike(frame, second.end, size_);
+  }
+  bool is_alike(const uint8_t* frame, int64_t begin, int64_t end) const {
+    return !std::memcmp(frame + begin, frame_ + begin, static_cast<size_t>(end - begin));
+  }
+
+  const uint8_t* frame_ = nullptr;
+  int64_t size_ = 0;
+  Run features_;
+  Run label_;
+};
+
+// Whether the features of a record make a row; if not, a problem tells.
+bool check_features(RecordPart* part, const Frame& frame, const Record& record) {
+  const Tensor& features = record.features;
+  const int64_t found = features.values.size(), layout = layout_of(features);
+  if (layout != kDenseLayout) {
+    add_record_problem(part, frame, layout == kUnknownLayout ? kNoFeatures : kMixedLayouts);
+  } else if (features.shape.size() && size_by_shape(features) != found) {
+    add_record_problem(part, frame, kWrongShape, 0, size_by_shape(features), found);
+  } else if (!check_label_count(part, frame, record)) {
+    return false;
+  } else if (found != part->layout->columns) {
+    add_record_problem(part, frame, kWrongWidth, 0, part->layout->columns, found);
+  } else if (features.odd_at >= 0) {
+    add_record_problem(part, frame, kind_of_odd(features.odd_value), features.odd_at + 1, 0, 0, features.odd_value);
+  } else {
+    return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+void decode_dense_part(RecordPart* part) {
+  FrameReader frames(part->data, part->begin, part->end, true);
+  ll_outcome& outcome = part->outcome;
+  const int64_t columns = part->layout->columns;
+  Template layout;
+  Record record;
+  Frame frame;
+  while (frames.at() < part->end) {
+    float* row = part->features + outcome.rows * columns;
+    float* label = part->labels ? part->labels + outcome.rows : nullptr;
+    if (layout.copy(part->data + frames.at(), part->end - frames.at(), row, label)) {
+      frames.skip(layout.size());
+      ++outcome.lines;
+      ++outcome.rows;
+      continue;
+    }
+    if (!read_record(part, &frames, &frame, &record) || !check_features(part, frame, record) ||
+        !write_label(part, frame, record))
+      continue;
+    std::memcpy(row, record.features.values.data(), static_cast<size_t>(columns) * sizeof(float));
+    ++outcome.rows;
+    layout.learn(part->data, frame, record);
+  }
+}
+
+}  // namespace linear_learner

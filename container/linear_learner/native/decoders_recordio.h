@@ -1,0 +1,131 @@
+// RecordIO framing, and dense and sparse rows out of its records.
+//
+// A record is the magic number 0xCED7230A and a length word, both little-endian uint32, the payload, and zeros up to a
+// multiple of four. The length word's upper three bits mark a record that was written in parts (1 first, 2 middle,
+// 3 last) because its payload holds the magic number; that number stands between the parts. Source: the SageMaker
+// SDK's writer, and dmlc-core's recordio.h, by which MXNet writes.
+#ifndef LINEAR_LEARNER_NATIVE_DECODERS_RECORDIO_H_
+#define LINEAR_LEARNER_NATIVE_DECODERS_RECORDIO_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "decoders.h"
+#include "decoders_record.h"
+
+extern "C" {
+
+// Where a part of a block begins: a byte, and the number of records before it.
+struct ll_cut {
+  int64_t offset;
+  int64_t record;
+};
+
+// What ll_records_scan finds out about a block. decoders.py mirrors these structs.
+struct ll_record_scan {
+  int64_t records;     // whole records from the start of the block
+  int64_t consumed;    // their bytes
+  int64_t needed;      // bytes that the record after them takes at least, if it may be whole with more bytes; else 0
+  int64_t layout;      // of the first record that has features: 0 none has, 1 dense, 2 sparse
+  int64_t columns;     // of the first record of this layout whose width is known; else 0
+  ll_problem problem;  // what is wrong with the frame after the whole records; its kind is 0 if nothing is
+  int64_t parts;
+  ll_cut cuts[linear_learner::kMaxThreads + 1];
+};
+
+struct ll_record_layout {
+  int64_t columns;       // features of a row
+  int64_t label_size;    // 1: every record has one label; 0: labels are not looked at
+  int64_t allow_missing; // 1: features may be NaN
+  int64_t wide_indices;  // sparse: 1 for int64 indices, 0 for int32
+};
+}
+
+namespace linear_learner {
+
+constexpr int64_t kHeaderSize = 8;
+constexpr int64_t kUnknownLayout = 0, kDenseLayout = 1, kSparseLayout = 2;
+
+// One record of a stream.
+struct Frame {
+  int64_t begin;
+  int64_t end;             // with its padding
+  const uint8_t* payload;  // in the block, or in ``joined`` if the record was in parts
+  int64_t size;
+};
+
+// Finds whole frames in a block.
+class FrameReader {
+ public:
+  // ``is_final``: no bytes will follow those of the block, so that the last record may lack its padding.
+  FrameReader(const uint8_t* data, int64_t begin, int64_t end, bool is_final)
+      : data_(data), at_(begin), end_(end), is_final_(is_final) {}
+
+  // Reads the next frame. False at the end of the block, or with ``problem`` set where there is no whole frame: its
+  // kind is kTruncated if more bytes may mend it, and ``expected`` then says how many the record takes at least.
+  bool next(Frame* frame, ll_problem* problem);
+
+  int64_t at() const { return at_; }
+  void skip(int64_t bytes) { at_ += bytes; }
+
+ private:
+  // What one header announces.
+  struct Part {
+    int64_t flag;
+    int64_t payload;  // where it begins
+    int64_t size;
+    int64_t end;
+  };
+  bool read_part(int64_t at, Part* part, ll_problem* problem) const;
+  bool join_parts(Part part, Frame* frame, ll_problem* problem);
+
+  const uint8_t* data_;
+  int64_t at_;
+  int64_t end_;
+  bool is_final_;
+  std::vector<uint8_t> joined_;
+};
+
+// Whether the features of a record are dense or sparse. Unknown: it has none.
+int64_t layout_of(const Tensor& features);
+
+// The product of a tensor's dimensions, or -1 if it has none or no int64 holds it.
+int64_t size_by_shape(const Tensor& tensor);
+
+// Some whole records of a block, and where their rows go.
+struct RecordPart {
+  const uint8_t* data;  // the block
+  int64_t begin;
+  int64_t end;
+  const ll_record_layout* layout;
+  float* labels;         // (rows,), or null
+  float* features;       // dense: (rows, columns)
+  int64_t* row_ends;     // sparse: (rows,), the non-zeros of the part up to and with each row
+  void* indices;         // sparse: int32 or int64
+  float* values;         // sparse
+  bool out_of_memory;
+  ll_outcome outcome;
+};
+
+// Describes a problem with the part's current record, whose number is its ``outcome.lines``.
+void add_record_problem(RecordPart* part, const Frame& frame, int64_t kind, int64_t column = 0, int64_t expected = 0,
+                        int64_t found = 0, double value = 0);
+
+// What is wrong with a value that is not finite as float32: the kind of problem.
+int64_t kind_of_odd(double value);
+
+// Reads the next record of a part. False where its bytes are no Record, of which a problem tells.
+bool read_record(RecordPart* part, FrameReader* frames, Frame* frame, Record* record);
+
+// Whether the record has the labels it should have; if not, a problem tells.
+bool check_label_count(RecordPart* part, const Frame& frame, const Record& record);
+
+// Writes the label, if there is one to write, after the part's rows. False if it is not finite, of which a problem tells.
+bool write_label(RecordPart* part, const Frame& frame, const Record& record);
+
+void decode_dense_part(RecordPart* part);
+void decode_sparse_part(RecordPart* part);
+
+}  // namespace linear_learner
+
+#endif  // LINEAR_LEARNER_NATIVE_DECODERS_RECORDIO_H_

@@ -1,0 +1,109 @@
+// Sparse rows (CSR) out of records.
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "decoders_recordio.h"
+
+namespace linear_learner {
+namespace {
+
+using Entry = std::pair<uint64_t, float>;
+
+// Whether the features of a record can be a row, its keys aside; if not, a problem tells.
+bool check_features(RecordPart* part, const Frame& frame, const Record& record) {
+  const Tensor& features = record.features;
+  const int64_t keys = features.keys.size(), values = features.values.size();
+  const int64_t layout = layout_of(features), columns = size_by_shape(features);
+  if (layout != kSparseLayout) {
+    add_record_problem(part, frame, layout == kUnknownLayout ? kNoFeatures : kMixedLayouts);
+  } else if (columns < 0) {
+    add_record_problem(part, frame, kWrongShape, 0, columns, values);
+  } else if (keys != values) {
+    add_record_problem(part, frame, kKeyCount, 0, values, keys);
+  } else if (!check_label_count(part, frame, record)) {
+    return false;
+  } else if (columns != part->layout->columns) {
+    add_record_problem(part, frame, kWrongWidth, 0, part->layout->columns, columns);
+  } else {
+    return true;
+  }
+  return false;
+}
+
+bool ascends(const Numbers<uint64_t>& keys) {
+  for (int64_t i = 1; i < keys.size(); ++i) {
+    if (keys[i - 1] >= keys[i]) return false;
+  }
+  return true;
+}
+
+// The entries of a tensor by ascending key.
+void sort_entries(const Tensor& features, std::vector<Entry>* entries) {
+  entries->clear();
+  for (int64_t i = 0; i < features.keys.size(); ++i) entries->push_back({features.keys[i], features.values[i]});
+  std::sort(entries->begin(), entries->end(), [](const Entry& a, const Entry& b) { return a.first < b.first; });
+}
+
+template <class Index>
+void write_entries(const Tensor& features, const std::vector<Entry>& sorted, Index* indices, float* values) {
+  if (!sorted.empty()) {
+    for (const Entry& entry : sorted) {
+      *indices++ = static_cast<Index>(entry.first);
+      *values++ = entry.second;
+    }
+    return;
+  }
+  const int64_t count = features.keys.size();
+  for (int64_t i = 0; i < count; ++i) indices[i] = static_cast<Index>(features.keys[i]);
+  if (count) std::memcpy(values, features.values.data(), static_cast<size_t>(count) * sizeof(float));
+}
+
+// Whether the keys and values make a row; if not, a problem tells. ``sorted`` is left empty where nothing is to sort.
+bool check_entries(RecordPart* part, const Frame& frame, const Tensor& features, std::vector<Entry>* sorted) {
+  const uint64_t columns = static_cast<uint64_t>(part->layout->columns);
+  sorted->clear();
+  for (int64_t i = 0; i < features.keys.size(); ++i) {
+    if (features.keys[i] < columns) continue;
+    const int64_t shown = static_cast<int64_t>(std::min<uint64_t>(features.keys[i], INT64_MAX));
+    add_record_problem(part, frame, kKeyOutsideShape, 0, part->layout->columns, shown);
+    return false;
+  }
+  if (!ascends(features.keys)) {
+    sort_entries(features, sorted);
+    for (size_t i = 1; i < sorted->size(); ++i) {
+      if ((*sorted)[i - 1].first != (*sorted)[i].first) continue;
+      const int64_t key = static_cast<int64_t>((*sorted)[i].first);
+      add_record_problem(part, frame, kDuplicateKey, key + 1, 0, key);
+      return false;
+    }
+  }
+  if (features.odd_at < 0) return true;
+  const int64_t column = static_cast<int64_t>(features.keys[features.odd_at]) + 1;
+  add_record_problem(part, frame, kind_of_odd(features.odd_value), column, 0, 0, features.odd_value);
+  return false;
+}
+
+}  // namespace
+
+void decode_sparse_part(RecordPart* part) {
+  FrameReader frames(part->data, part->begin, part->end, true);
+  ll_outcome& outcome = part->outcome;
+  std::vector<Entry> sorted;
+  Record record;
+  Frame frame;
+  while (frames.at() < part->end) {
+    if (!read_record(part, &frames, &frame, &record) || !check_features(part, frame, record) ||
+        !check_entries(part, frame, record.features, &sorted) || !write_label(part, frame, record))
+      continue;
+    float* values = part->values + outcome.values;
+    if (part->layout->wide_indices)
+      write_entries(record.features, sorted, static_cast<int64_t*>(part->indices) + outcome.values, values);
+    else
+      write_entries(record.features, sorted, static_cast<int32_t*>(part->indices) + outcome.values, values);
+    outcome.values += record.features.keys.size();
+    part->row_ends[outcome.rows++] = outcome.values;
+  }
+}
+
+}  // namespace linear_learner
