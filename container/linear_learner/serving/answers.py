@@ -76,9 +76,8 @@ def _threshold(text: str) -> float:
     return value
 
 
-def answer(served: ServedModel, X: np.ndarray, wish: Wish) -> Answer:
-    """The columns that ``wish`` names, in its order, for features (n, d)."""
-    predictions = served.model.predict(X)
+def answer(served: ServedModel, X: np.ndarray, predictions: Predictions, wish: Wish) -> Answer:
+    """The columns that ``wish`` names, in its order, for features (n, d) and the model's predictions on them."""
     if wish.threshold is not None:
         predictions = _with_threshold(served, predictions, wish.threshold)
     if wish.outputs:

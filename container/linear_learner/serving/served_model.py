@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from linear_learner.errors import ClientError
-from linear_learner.model.linear_model import Model
+from linear_learner.model.linear_model import LinearModel, Model
 
 LARGEST = float(np.finfo(np.float32).max)
 
@@ -26,13 +26,21 @@ class ServedModel:
     @classmethod
     def of(cls, model: Model) -> ServedModel:
         """A ClientError tells of metadata that do not fit the model: anyone may have written its files."""
+        # Lists of Python's numbers and strings are several times as large as the arrays made of them.
+        slim = replace(model, metadata={}) if isinstance(model, LinearModel) else model
         return cls(
-            model,
+            slim,
             names=_names(model),
             means=_numbers(model, "feature_means", np.float64),
             lowest=_numbers(model, "feature_minima", np.float32),
             highest=_numbers(model, "feature_maxima", np.float32),
         )
+
+    def outside(self, X: np.ndarray) -> int:
+        """How many values of features (n, d) are outside the range of the training data; 0 where it is not known."""
+        if self.lowest is None or self.highest is None:
+            return 0
+        return int(np.count_nonzero((self.lowest > X) | (self.highest < X)))
 
 
 def _names(model: Model) -> tuple[str, ...]:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
 from linear_learner.errors import LinearLearnerError
 from linear_learner.model import artifact
-from linear_learner.serving.app import create_app
+from linear_learner.serving.app import create_app, create_multi_model_app
+from linear_learner.serving.measurements import Measurements
+from linear_learner.serving.multi_model import Registry
 from linear_learner.serving.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -24,28 +28,39 @@ KEEP_ALIVE_SECONDS = 75
 
 
 def serve(model_dir: Path, settings: Settings) -> int:
-    """Answer requests until a signal says stop; returns the exit code, 0 after SIGTERM and SIGINT."""
+    """Answer requests until a signal says stop; returns the exit code, 0 after SIGTERM and SIGINT. With
+    ``settings.multi_model`` the models are those that POST /models names, and ``model_dir`` is left alone."""
     master = os.getpid()
+    folder = Path(mkdtemp(prefix="linear-learner-"))
     try:
-        _Server(model_dir, settings).run()
+        logger.info("Number of server workers: %d", settings.workers)
+        _Server(model_dir, folder, settings).run()
     except SystemExit as stopped:
         if os.getpid() != master:
             raise  # a worker process that ends: it must not come back into the caller's code
         return stopped.code if isinstance(stopped.code, int) else int(stopped.code is not None)
+    finally:
+        if os.getpid() == master:
+            shutil.rmtree(folder, ignore_errors=True)
     return 0
 
 
 class _Server(BaseApplication):
     """gunicorn's application interface: settings in, WSGI application out."""
 
-    def __init__(self, model_dir: Path, settings: Settings) -> None:
+    def __init__(self, model_dir: Path, folder: Path, settings: Settings) -> None:
         self._model_dir = model_dir
+        self._folder = folder
         self._settings = settings
+        # A reload (SIGHUP) starts new workers before it stops the old ones.
+        self._rows = _Rows(Measurements(2 * settings.workers))
         super().__init__()
 
     def load_config(self) -> None:
         for name, value in _gunicorn_settings(self._settings).items():
             self.cfg.set(name, value)
+        for name in ("pre_fork", "post_fork", "child_exit"):
+            self.cfg.set(name, getattr(self._rows, name))
         # GUNICORN_CMD_ARGS, as other SageMaker containers honour it; it overrides what is set above.
         arguments = self.cfg.parser().parse_args(self.cfg.get_cmd_args_from_env())
         for name, value in vars(arguments).items():
@@ -53,17 +68,41 @@ class _Server(BaseApplication):
                 self.cfg.set(name, value)
 
     def load(self) -> Callable[..., Any]:
-        return _application(self._model_dir, self._settings)
+        settings, measurements = self._settings, self._rows.measurements
+        if settings.multi_model:
+            registry = Registry(self._folder, memory_limit=settings.models_memory, copies=self.cfg.workers)
+            return create_multi_model_app(registry, settings, measurements)
+        return _application(self._model_dir, settings, measurements)
 
 
-def _application(model_dir: Path, settings: Settings) -> Callable[..., Any]:
+class _Rows:
+    """Which row of the measurements a worker counts in: gunicorn's hooks around the fork of one, and at its end."""
+
+    def __init__(self, measurements: Measurements) -> None:
+        self.measurements = measurements
+        self._taken: dict[int, int] = {}
+        """Row by the age of a worker, which is gunicorn's number for it."""
+
+    def pre_fork(self, server: Any, worker: Any) -> None:
+        free = set(range(self.measurements.rows)) - set(self._taken.values())
+        # With more workers than GUNICORN_CMD_ARGS should ask for, some share a row, and a count may be lost.
+        self._taken[worker.age] = min(free, default=0)
+
+    def post_fork(self, server: Any, worker: Any) -> None:
+        self.measurements.use_row(self._taken[worker.age])
+
+    def child_exit(self, server: Any, worker: Any) -> None:
+        self._taken.pop(worker.age, None)
+
+
+def _application(model_dir: Path, settings: Settings, measurements: Measurements) -> Callable[..., Any]:
     """The application. A model that cannot be loaded leaves one that says so: the platform reads /ping, and the log
     tells why."""
     try:
-        return create_app(artifact.load(model_dir), settings)
+        return create_app(artifact.load(model_dir), settings, measurements)
     except LinearLearnerError as error:
         logger.error("unable to load model: %s", error)
-        return create_app(None, settings)
+        return create_app(None, settings, measurements)
 
 
 def _gunicorn_settings(settings: Settings) -> dict[str, Any]:

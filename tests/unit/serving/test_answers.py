@@ -23,7 +23,8 @@ def ask(
     model: LinearModel, rows: list[list[float]], *outputs: str, threshold: float | None = None, **metadata
 ) -> Answer:
     served = ServedModel.of(dataclasses.replace(model, metadata=metadata))
-    return answer(served, np.array(rows, np.float32), Wish(outputs, threshold))
+    X = np.array(rows, np.float32)
+    return answer(served, X, served.model.predict(X), Wish(outputs, threshold))
 
 
 def test_by_default_a_classifier_answers_two_columns_and_a_regressor_one(
@@ -154,7 +155,8 @@ class Opaque:
 @pytest.mark.parametrize("name", ["raw_score", "contributions"])
 def test_a_model_that_is_not_linear_has_no_linear_terms(name: str) -> None:
     with pytest.raises(ClientError, match=f"has no {name}"):
-        answer(ServedModel.of(Opaque()), np.zeros((1, 3), np.float32), Wish((name,)))
+        X = np.zeros((1, 3), np.float32)
+        answer(ServedModel.of(Opaque()), X, Opaque().predict(X), Wish((name,)))
 
 
 @pytest.mark.parametrize(

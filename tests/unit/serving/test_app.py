@@ -48,18 +48,16 @@ def framed(payload: bytes) -> bytes:
     return struct.pack("<II", 0xCED7230A, len(payload)) + payload + bytes(-len(payload) % 4)
 
 
-ROWS = [[0, 0, 5], [1, 3, 5]]
-ANSWER = (
-    b'{"predictions": [{"score": 0.5, "predicted_label": 1.0}, {"score": 0.11920291930437088, "predicted_label": 0.0}]}'
-)
-"""sigmoid(0) and sigmoid(-2) = 0.119202922..., as the nearest float32."""
+ROWS = [[0, 0, 5], [200, 0, 5]]
+ANSWER = b'{"predictions": [{"score": 0.5, "predicted_label": 1.0}, {"score": 1.0, "predicted_label": 1.0}]}'
+"""sigmoid(0), and sigmoid(200), which float32 cannot tell from 1."""
 
 GOOD = {
-    "csv": (CSV, b"0,0,5\n1,3,5"),
-    "csv with a last newline": (CSV, b"0,0,5\n1,3,5\n"),
-    "csv with label_size=0": ("text/csv; label_size=0", b"0,0,5\n1,3,5"),
-    "csv with labels to skip": ("text/csv; label_size=1", b"7,0,0,5\n7,1,3,5"),
-    "csv with a charset": ("text/csv; charset=UTF-8", b"0,0,5\r\n1,3,5\r\n"),
+    "csv": (CSV, b"0,0,5\n200,0,5"),
+    "csv with a last newline": (CSV, b"0,0,5\n200,0,5\n"),
+    "csv with label_size=0": ("text/csv; label_size=0", b"0,0,5\n200,0,5"),
+    "csv with labels to skip": ("text/csv; label_size=1", b"7,0,0,5\n7,200,0,5"),
+    "csv with a charset": ("text/csv; charset=UTF-8", b"0,0,5\r\n200,0,5\r\n"),
     "json": (JSON, json.dumps({"instances": [{"features": row} for row in ROWS]}).encode()),
     "json with a charset": (
         "application/json; charset=utf-8",
@@ -77,7 +75,7 @@ GOOD = {
         ).encode(),
     ),
     "no content type": (None, json.dumps({"instances": [{"features": row} for row in ROWS]}).encode()),
-    "json lines": (LINES, b'{"features": [0, 0, 5]}\n{"features": [1, 3, 5]}\n'),
+    "json lines": (LINES, b'{"features": [0, 0, 5]}\n{"features": [200, 0, 5]}\n'),
     "recordio": (RECORDIO, b"".join(framed(record(row)) for row in ROWS)),
 }
 
@@ -171,18 +169,18 @@ def test_outputs_of_several_blocks_are_joined(make_client, binary: LinearModel) 
 
 def test_columns_with_names_are_matched_where_the_model_knows_them(make_client, binary: LinearModel) -> None:
     client = make_client(dataclasses.replace(binary, metadata={"feature_names": ["a", "b", "c"]}))
-    assert invoke(client, "c,b,a\n5,0,0\n5,3,1").data == ANSWER
-    instances = [{"features": {"c": 5, "b": 0, "a": 0}}, {"features": [1, 3, 5]}]
+    assert invoke(client, "c,b,a\n5,0,0\n5,0,200").data == ANSWER
+    instances = [{"features": {"c": 5, "b": 0, "a": 0}}, {"features": [200, 0, 5]}]
     assert invoke(client, json.dumps({"instances": instances}), JSON).data == ANSWER
 
 
 def test_gzip_bodies(client: FlaskClient) -> None:
-    assert invoke(client, gzip.compress(b"0,0,5\n1,3,5"), Content_Encoding="gzip").data == ANSWER
+    assert invoke(client, gzip.compress(b"0,0,5\n200,0,5"), Content_Encoding="gzip").data == ANSWER
 
 
 def test_a_chunked_body_has_no_length(client: FlaskClient) -> None:
     environ = {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
-    stream = io.BytesIO(b"0,0,5\n1,3,5")
+    stream = io.BytesIO(b"0,0,5\n200,0,5")
     response = client.post("/invocations", input_stream=stream, content_type=CSV, environ_overrides=environ)
     assert response.data == ANSWER
 

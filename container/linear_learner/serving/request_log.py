@@ -1,0 +1,77 @@
+"""A layer around the application that times its answers, counts them and writes one line of JSON for each.
+
+    {"time": "2026-11-24T18:00:00.123Z", "method": "POST", "route": "/invocations", "status": 200, "milliseconds": 0.41,
+     "request_bytes": 57, "response_bytes": 72, "rows": 1}
+
+A line says nothing of what was sent or answered. A healthy /ping, which comes every few seconds, and /metrics are not
+written.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from datetime import datetime, timezone
+from typing import Any, TextIO
+
+from linear_learner.serving.measurements import ROUTES, Measurements
+
+ROWS, ERROR = "linear_learner.rows", "linear_learner.error"
+"""Where in the WSGI environment the application leaves the number of rows, and the class of the error, of a request."""
+
+Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+class RequestLog:
+    """``stream`` takes the lines; None writes none."""
+
+    def __init__(self, application: Application, measurements: Measurements, stream: TextIO | None) -> None:
+        self._application = application
+        self._measurements = measurements
+        self._stream = stream
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        begun = time.perf_counter()
+        status = 0
+        length = "0"
+
+        def start(line: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
+            nonlocal status, length
+            status = int(line[:3])
+            length = next((value for name, value in headers if name == "Content-Length"), "0")
+            return start_response(line, headers, *exc_info)
+
+        body = self._application(environ, start)
+        seconds = time.perf_counter() - begun
+        route = route_of(environ["PATH_INFO"])
+        self._measurements.request(route, status, seconds, environ.get(ERROR))
+        if self._stream is not None and (route not in ("/ping", "/metrics") or status != 200):
+            # One write for a line, so that those of several processes do not mix.
+            self._stream.write(_line(environ, route, status, seconds, int(length)))
+            self._stream.flush()
+        return body
+
+
+def _line(environ: dict[str, Any], route: str, status: int, seconds: float, length: int) -> str:
+    line: dict[str, object] = {
+        "time": f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z",
+        "method": environ["REQUEST_METHOD"],
+        "route": route,
+        "status": status,
+        "milliseconds": round(seconds * 1000, 2),
+        "request_bytes": int(environ.get("CONTENT_LENGTH") or 0),
+        "response_bytes": length,
+    }
+    if ROWS in environ:
+        line["rows"] = environ[ROWS]
+    if ERROR in environ:
+        line["error"] = environ[ERROR]
+    return json.dumps(line) + "\n"
+
+
+def route_of(path: str) -> str:
+    """The route in ROUTES that a path belongs to."""
+    if path.startswith("/models"):
+        return "/invocations" if path.endswith("/invoke") else "/models"
+    return path if path in ROUTES else "other"
