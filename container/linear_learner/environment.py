@@ -21,6 +21,7 @@ from typing import Any
 from linear_learner.errors import ClientError, LinearLearnerError
 
 DEFAULT_BASE = Path("/opt/ml")
+INPUT_MODES = ("File", "FastFile", "Pipe")
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Environment:
 
     @classmethod
     def from_environ(cls, base: Path | None = None) -> Environment:
-        return cls(base or DEFAULT_BASE, os.environ.get("TRAINING_JOB_NAME"))
+        return cls(base or DEFAULT_BASE, os.environ.get("TRAINING_JOB_NAME") or None)
 
     @property
     def hyperparameters_file(self) -> Path:
@@ -76,30 +77,57 @@ class Environment:
         if not file.exists():
             folders = sorted(p for p in self.data_dir.glob("*") if p.is_dir()) if self.data_dir.is_dir() else []
             return {p.name: ChannelConfig(p.name, p) for p in folders}
-        channels = {}
-        for name, config in _read_object(file).items():
-            if not isinstance(config, dict):
-                raise ClientError(f"Channel '{name}' is not described by a JSON object", where=str(file))
-            channels[name] = ChannelConfig(
-                name, self.data_dir / name, config.get("ContentType"), config.get("TrainingInputMode", "File")
+        return {name: self._channel(name, config, file) for name, config in _read_object(file).items()}
+
+    def _channel(self, name: str, config: Any, file: Path) -> ChannelConfig:
+        """Channel ``name`` as ``file`` describes it."""
+        if not isinstance(config, dict):
+            raise ClientError(
+                f"Channel '{name}' is not described by a JSON object",
+                where=str(file),
+                fix=f'write "{name}": {{"ContentType": "text/csv"}}',
             )
-        return channels
+        content_type, mode = config.get("ContentType"), config.get("TrainingInputMode") or "File"
+        if not isinstance(content_type, str | None):
+            raise ClientError(
+                f"ContentType {json.dumps(content_type)} of channel '{name}' is not a string",
+                where=str(file),
+                fix='write "text/csv" or "application/x-recordio-protobuf"',
+            )
+        if mode not in INPUT_MODES:
+            raise ClientError(
+                f"TrainingInputMode {json.dumps(mode)} of channel '{name}' is not known",
+                where=str(file),
+                fix=f"use one of: {', '.join(INPUT_MODES)}",
+            )
+        return ChannelConfig(name, self.data_dir / name, content_type, mode)
 
     def hosts(self) -> tuple[str, list[str]]:
         """(this host, all hosts). A job without resourceconfig.json runs on one host, algo-1."""
         file = self.base / "input/config/resourceconfig.json"
-        if not file.exists():
-            return "algo-1", ["algo-1"]
-        config = _read_object(file)
-        current = str(config.get("current_host", "algo-1"))
-        return current, [str(host) for host in config.get("hosts", [current])]
+        config = _read_object(file) if file.exists() else {}
+        current = config.get("current_host", "algo-1")
+        hosts = config.get("hosts", [current])
+        # A host's name becomes part of a file's name.
+        if not isinstance(hosts, list) or not all(isinstance(h, str) and h and "/" not in h for h in [current, *hosts]):
+            raise ClientError(
+                "current_host or hosts is not what it should be",
+                where=str(file),
+                fix='write {"current_host": "algo-1", "hosts": ["algo-1"]}, or remove the file',
+            )
+        return current, hosts
 
     def write_failure(self, error: Exception) -> str:
-        """Write why the job failed; the user is shown its first 1,024 characters. Returns the text."""
+        """Write why the job failed; the user is shown its first 1,024 characters. Returns the text. OSError where the
+        file cannot be written."""
         text = failure_text(error)
         self.failure_file.parent.mkdir(parents=True, exist_ok=True)
         self.failure_file.write_text(text, encoding="utf-8")
         return text
+
+    def forget_failure(self) -> None:
+        """Remove what an earlier job of this folder failed of: this one may succeed."""
+        self.failure_file.unlink(missing_ok=True)
 
 
 def failure_text(error: Exception) -> str:
@@ -115,9 +143,15 @@ def failure_text(error: Exception) -> str:
 def _read_object(file: Path) -> dict[str, Any]:
     """The JSON object in a config file."""
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        # Editors of Windows begin a text with a byte order mark.
+        content = json.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        raise ClientError("File not found", where=str(file), fix="mount the job's folder at /opt/ml") from None
+        raise ClientError(
+            "File not found", where=str(file), fix=f"name the job's folder with --base, or mount it at {DEFAULT_BASE}"
+        ) from None
+    except IsADirectoryError:
+        # Docker makes a folder of a mounted file that does not exist.
+        raise ClientError("A folder stands where a file should", where=str(file), fix="mount the file itself") from None
     except ValueError as error:
         raise ClientError(f"Not a JSON document: {error}", where=str(file), fix="mend the file") from None
     if not isinstance(content, dict):

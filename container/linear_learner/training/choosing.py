@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from linear_learner.errors import ClientError
 from linear_learner.hyperparameters import HyperParameters
 from linear_learner.model.linear_model import LINKS, LinearModel
 from linear_learner.model.losses import BINARY, Loss
@@ -91,8 +92,17 @@ def choose(trained: Trained, task: Task, hp: HyperParameters) -> Choice:
 
 
 def to_model(best: State, k: int, task: Task, hp: HyperParameters) -> LinearModel:
-    """Candidate k with the scaling folded in, and with the neutral threshold."""
+    """Candidate k with the scaling folded in, and with the neutral threshold. ClientError where raw units are so large
+    or small that its weights are beyond float32."""
     weights, bias = task.scaler.fold(*best.candidate(k))
+    finite = np.isfinite(weights).all(axis=1)
+    if not (finite.all() and np.isfinite(bias).all()):
+        which = "the bias" if finite.all() else f"the weight of feature {np.argmin(finite) + 1}"
+        raise ClientError(
+            f"In raw units, {which} is beyond the range of float32 (3.4e38)",
+            where="channel 'train'",
+            fix="scale features and labels whose values are extremely small or large",
+        )
     return LinearModel(
         weights=weights,
         bias=bias,

@@ -22,7 +22,7 @@ from linear_learner.data.channel_reader import read_channel
 from linear_learner.data.dataset import Dataset, check_same_width
 from linear_learner.data.epochs import Epochs
 from linear_learner.data.labels import check_labels
-from linear_learner.environment import Environment, cpu_count
+from linear_learner.environment import Environment, cpu_count, failure_text
 from linear_learner.errors import ClientError, LinearLearnerError, PlatformError
 from linear_learner.hyperparameters import HyperParameters
 from linear_learner.model import artifact
@@ -43,6 +43,7 @@ def run(env: Environment) -> int:
     """Run the job of ``env``; returns its exit code. Every error ends here, in the log and in the failure file."""
     configure_logging("info", sys.stdout)
     try:
+        env.forget_failure()
         train_job(env, stop_on_sigterm())
         return 0
     except Exception as error:
@@ -57,10 +58,16 @@ def fail(env: Environment, error: Exception) -> int:
         )
     elif isinstance(error, OSError):
         error = PlatformError(error.strerror or str(error), where=str(error.filename or env.base))
-    if not isinstance(error, LinearLearnerError):
-        logger.error("%s", traceback.format_exc())
-    logger.error("%s", env.write_failure(error))
-    return error.exit_code if isinstance(error, LinearLearnerError) else LinearLearnerError.exit_code
+    code = error.exit_code if isinstance(error, LinearLearnerError) else LinearLearnerError.exit_code
+    if code == LinearLearnerError.exit_code:
+        # A bug of ours: whoever mends it needs the place.
+        logger.error("%s", "".join(traceback.format_exception(error)))
+    logger.error("%s", failure_text(error))
+    try:
+        env.write_failure(error)
+    except OSError as problem:
+        logger.error("The failure file could not be written: %s", problem)
+    return code
 
 
 def train_job(env: Environment, should_stop: Callable[[], bool]) -> None:
@@ -122,8 +129,11 @@ def read_channels(env: Environment, hp: HyperParameters) -> dict[str, Dataset]:
     """The channels train (required), validation and test, in memory and checked."""
     configs = env.channels()
     if "train" not in configs:
-        there = f"The job has {', '.join(sorted(configs))}" if configs else f"There is no folder {env.data_dir}/train"
-        raise ClientError("The channel 'train' is missing", where=there, fix="give the job a channel named 'train'")
+        raise ClientError(
+            "The channel 'train' is missing",
+            where=f"the job has {', '.join(sorted(configs)) or 'no channels'}",
+            fix=f"give the job a channel named 'train', whose files lie in {env.data_dir / 'train'}",
+        )
     for name in configs.keys() - {"train", "validation", "test"}:
         logger.warning("The channel '%s' is ignored: only train, validation and test are read.", name)
     given_width = None if hp.is_auto("feature_dim") else hp.feature_dim

@@ -20,7 +20,8 @@ from linear_learner.training.metrics import LOSS, Metric
 from linear_learner.training.preparation import Task, row_weights
 from linear_learner.training.trainer import Trained
 
-ROWS_AT_ONCE = 1 << 18
+VALUES_AT_ONCE = 1 << 20
+"""Scores whose loss is taken at a time: a few arrays of so many float64."""
 
 
 def score(model: LinearModel, data: Dataset, task: Task, chosen: Candidate, hp: HyperParameters) -> list[Metric]:
@@ -47,11 +48,13 @@ def objective(model: LinearModel, data: Dataset, task: Task, chosen: Candidate, 
     if task.loss.predictor_type == BINARY:
         weights = np.where(data.labels == 1, chosen.positive_weight, 1.0)
     total = 0.0
-    for start in range(0, len(data.labels), ROWS_AT_ONCE):
-        rows = slice(start, start + ROWS_AT_ONCE)
+    size = max(1, VALUES_AT_ONCE // model.outputs)
+    for start in range(0, len(data.labels), size):
+        rows = slice(start, start + size)
         scores, labels = model.raw_scores(data.features[rows]).astype(np.float64), data.labels[rows]
         if task.loss.coupled:
-            one_hot = np.eye(model.outputs)[labels.astype(np.int64)]
+            one_hot = np.zeros(scores.shape)
+            one_hot[np.arange(len(labels)), labels.astype(np.int64)] = 1
             values = task.loss.value(np, scores[:, None, :], one_hot[:, None, :], **constants)[:, 0]
         else:
             values = task.loss.value(np, scores, labels[:, None].astype(np.float64), **constants)[:, 0]
