@@ -54,12 +54,12 @@ struct Plan {
     group_tiles = call.outputs / shared;
     groups = quotient_up(call.candidates, group_candidates);
 
-    stride = call.d;
-    // Rows an odd number of cache lines apart spread over all sets of a cache, whatever d is.
-    if (call.d >= 128) stride = (quotient_up(call.d, kTile) | 1) * kTile;
     row_unit = loss.coupled ? std::lcm(kernels.row_block, kernels.width) : kernels.row_block;
-    const int64_t rows = kPanelFloats / (stride + group_tiles * kTile);
+    const int64_t rows = kPanelFloats / (call.d + group_tiles * kTile);
     panel_rows = std::clamp(rows / row_unit * row_unit, kFewestPanelRows, kPanelRows);
+    const double* const positive_weight = call.rates + kPositiveWeight * call.candidates;
+    weighted = call.row_weights != nullptr ||
+               std::any_of(positive_weight, positive_weight + call.candidates, [](double weight) { return weight != 1; });
     batch_rows = training ? call.mini_batch_size : std::max<int64_t>(call.m, 1);
   }
 
@@ -71,10 +71,10 @@ struct Plan {
   const UpdateRow& update;
   const bool training;
   int64_t group_candidates, group_tiles, groups;
-  int64_t stride;      // floats from a row of a panel to the next
   int64_t row_unit;    // the rows in memory of a panel are a multiple of it
   int64_t panel_rows;  // at most
   int64_t batch_rows;  // of a mini-batch, the last one excepted
+  bool weighted;       // whether any row counts other than 1 for any candidate
 };
 
 // One thread's share of a call: some groups of candidates, through all mini-batches.
@@ -109,7 +109,9 @@ class Worker {
  private:
   void lay_out(Arena& arena) {
     const int64_t columns = tiles_ * kTile, candidates = last_candidate_ - first_candidate_;
-    features_ = arena.take<float>(plan_.panel_rows * plan_.stride);
+    features_ = arena.take<const float*>(plan_.panel_rows);
+    next_features_ = arena.take<const float*>(plan_.panel_rows);
+    no_features_ = arena.take<float>(call_.d);
     labels_ = arena.take<float>(plan_.panel_rows);
     row_weights_ = arena.take<float>(plan_.panel_rows);
     scores_ = arena.take<float>(plan_.group_tiles * plan_.panel_rows * kTile);
@@ -181,17 +183,25 @@ class Worker {
     }
   }
 
-  // Copies rows of the chunk, wherever they lie, into one panel; rows beyond ``rows`` are zero and weigh nothing.
+  // Points at the rows of one panel; rows beyond ``rows`` are zero and weigh nothing.
   void gather(int64_t begin, int64_t rows, int64_t rows_in_memory) {
     for (int64_t r = 0; r < rows; ++r) {
       const int64_t row = call_.order[begin + r];
-      memcpy(features_ + r * plan_.stride, call_.features + row * call_.d, call_.d * sizeof(float));
+      features_[r] = call_.features + row * call_.d;
       labels_[r] = call_.labels[row];
       row_weights_[r] = call_.row_weights == nullptr ? 1.0f : call_.row_weights[row];
     }
-    memset(features_ + rows * plan_.stride, 0, (rows_in_memory - rows) * plan_.stride * sizeof(float));
+    std::fill(features_ + rows, features_ + rows_in_memory, no_features_);
     std::fill(labels_ + rows, labels_ + rows_in_memory, 0.0f);
     std::fill(row_weights_ + rows, row_weights_ + rows_in_memory, 0.0f);
+  }
+
+  // Points at the rows after those of the panel in hand. They will be asked for while all tiles pass over the panel.
+  void look_ahead(int64_t begin) {
+    const int64_t count = std::min(plan_.panel_rows, call_.m - begin);
+    for (int64_t r = 0; r < count; ++r) next_features_[r] = call_.features + call_.order[begin + r] * call_.d;
+    const int64_t lines = quotient_up(call_.d, kTile) + 1, steps = call_.d * tiles_ * (plan_.training ? 2 : 1);
+    ahead_ = {next_features_, count, call_.d, static_cast<float>(lines) / static_cast<float>(steps), 0, 0, 0};
   }
 
   // Adds a mini-batch's losses to the sums and, in training, its gradients to gradient_ and bias_gradient_.
@@ -203,6 +213,7 @@ class Worker {
       const int64_t count = std::min(size, rows - done);
       const int64_t in_memory = round_up(count, plan_.row_unit);
       gather(begin + done, count, in_memory);
+      look_ahead(begin + done + count);
       for (int64_t group = first_group_; group < last_group_; ++group) pass_group(group, count, in_memory);
     }
   }
@@ -213,8 +224,8 @@ class Worker {
     const int64_t tiles = quotient_up(last * call_.outputs, kTile) - before, mine = before - first_tile_;
     const Kernels& kernels = plan_.kernels;
     for (int64_t t = 0; t < tiles; ++t)
-      kernels.forward(features_, plan_.stride, rows_in_memory, call_.d, call_.weights + (before + t) * call_.d * kTile,
-                      call_.bias + (before + t) * kTile, scores_ + t * rows_in_memory * kTile);
+      kernels.forward(features_, rows_in_memory, call_.d, call_.weights + (before + t) * call_.d * kTile,
+                      call_.bias + (before + t) * kTile, scores_ + t * rows_in_memory * kTile, ahead_);
     LossPanel panel;
     panel.scores = scores_;
     panel.panel_rows = rows_in_memory;
@@ -223,6 +234,7 @@ class Worker {
     panel.labels = labels_;
     panel.weights = row_weights_;
     panel.positive_weight = positive_weight_ + mine * kTile;
+    panel.weighted = plan_.weighted;
     panel.candidates = last - first;
     panel.outputs = call_.outputs;
     panel.constant = static_cast<float>(call_.constant);
@@ -232,8 +244,8 @@ class Worker {
     plan_.loss.apply(panel);
     if (!plan_.training) return;
     for (int64_t t = 0; t < tiles; ++t)
-      kernels.backward(features_, plan_.stride, rows, call_.d, scores_ + t * rows_in_memory * kTile,
-                       gradient_ + (mine + t) * call_.d * kTile);
+      kernels.backward(features_, rows, call_.d, scores_ + t * rows_in_memory * kTile,
+                       gradient_ + (mine + t) * call_.d * kTile, ahead_);
   }
 
   // The update of all weights of this thread by a mini-batch's gradient.
@@ -257,7 +269,11 @@ class Worker {
   const Call& call_;
   const int64_t first_group_, last_group_, first_candidate_, last_candidate_, first_tile_, tiles_;
 
-  float *features_, *labels_, *row_weights_;  // the panel: (panel_rows, stride), (panel_rows), (panel_rows)
+  // The panel in hand, (panel_rows) each, and the rows after it.
+  const float **features_, **next_features_;
+  float *labels_, *row_weights_;
+  const float* no_features_;                  // (d) zeros
+  Lookahead ahead_;
   float *scores_, *transposed_;               // of the group in hand; see LossPanel
   float *positive_weight_, *bias_gradient_;   // (tiles * 16)
   float* gradient_;                           // (tiles, d, 16)

@@ -12,6 +12,16 @@ constexpr int64_t kTile = 16;
 // Rows that go through forward, loss and gradient together. A multiple of every kernel's row_block and width.
 constexpr int64_t kPanelRows = 96;
 
+// Rows that will be read next. The kernels ask for their cache lines a few at a time, in step with their own work:
+// memory then delivers while they compute, and is never asked for more than it can have under way.
+struct Lookahead {
+  const float* const* rows;  // (count), each of d floats
+  int64_t count, d;
+  float lines_per_step;      // cache lines to ask for, for every row of a panel times every feature worked on
+  float due;                 // lines
+  int64_t row, offset;       // what to ask for next
+};
+
 // Scores of a panel: tiles of (panel_rows, 16) after one another. A loss leaves the weighted gradients in their place.
 struct LossPanel {
   float* scores;
@@ -21,6 +31,7 @@ struct LossPanel {
   const float* labels;            // (panel_rows)
   const float* weights;           // (panel_rows)
   const float* positive_weight;   // (tiles * 16), multiplies the weight of rows whose label is 1
+  bool weighted;                  // false: all of both are 1, padding excepted
   int64_t candidates, outputs;    // of a coupled loss; candidate k has columns [k * outputs, (k + 1) * outputs)
   float constant;
   float* transposed;              // scratch of a coupled loss, (outputs, width)
@@ -56,13 +67,13 @@ struct Kernels {
   int64_t row_block;
   int64_t width;
 
-  // scores (rows, 16) = features (rows, d) weights (d, 16) + bias (16). Rows are a multiple of row_block; those of
-  // features lie ``stride`` floats apart.
-  void (*forward)(const float* features, int64_t stride, int64_t rows, int64_t d, const float* weights,
-                  const float* bias, float* scores);
+  // Rows of features are used where they lie: row r is features[r][0 .. d).
+  // scores (rows, 16) = features (rows, d) weights (d, 16) + bias (16); rows are a multiple of row_block.
+  void (*forward)(const float* const* features, int64_t rows, int64_t d, const float* weights, const float* bias,
+                  float* scores, Lookahead&);
   // gradient (d, 16) += features (rows, d)^T scores (rows, 16)
-  void (*backward)(const float* features, int64_t stride, int64_t rows, int64_t d, const float* scores,
-                   float* gradient);
+  void (*backward)(const float* const* features, int64_t rows, int64_t d, const float* scores, float* gradient,
+                   Lookahead&);
   const LossRow* losses;
   int64_t num_losses;
   const UpdateRow* updates;

@@ -4,7 +4,8 @@
 namespace linear_learner {
 namespace {
 constexpr int kWidth = 16;
-constexpr int kRowBlock = 12, kFeatureBlock = 12;  // the more sums, the fewer weights are read for each
+constexpr int kRowBlock = 8;       // a general register points at each row
+constexpr int kFeatureBlock = 12;  // the more sums, the fewer gradients are read for each
 }  // namespace
 }  // namespace linear_learner
 

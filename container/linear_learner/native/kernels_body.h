@@ -5,6 +5,10 @@
 #include <math.h>
 #include <stdint.h>
 
+#ifdef __AVX2__
+#include <immintrin.h>
+#endif
+
 #include "kernels.h"
 
 namespace linear_learner {
@@ -22,89 +26,131 @@ static_assert(kPanelRows % kRowBlock == 0 && kPanelRows % kWidth == 0, "panels a
 constexpr int64_t kDepth = 256;
 
 // kRowBlock rows by one tile in registers: every weight is read once for the block.
-void forward_block(const float* features, int64_t stride, int64_t depth, const float* weights, const float* start,
-                   int64_t start_stride, float* scores) {
+void forward_block(const float* const* features, int64_t begin, int64_t depth, const float* weights,
+                   const float* start, int64_t start_stride, float* scores) {
   Vector sums[kRowBlock][kVectors];
-  for (int r = 0; r < kRowBlock; ++r)
+  const float* rows[kRowBlock];
+  for (int r = 0; r < kRowBlock; ++r) {
+    rows[r] = features[r] + begin;
     for (int v = 0; v < kVectors; ++v) sums[r][v] = load(start + r * start_stride + v * kWidth);
+  }
   for (int64_t f = 0; f < depth; ++f) {
     Vector w[kVectors];
     for (int v = 0; v < kVectors; ++v) w[v] = load(weights + f * kTile + v * kWidth);
     for (int r = 0; r < kRowBlock; ++r)
-      for (int v = 0; v < kVectors; ++v) sums[r][v] += features[r * stride + f] * w[v];
+      for (int v = 0; v < kVectors; ++v) sums[r][v] += rows[r][f] * w[v];
   }
   for (int r = 0; r < kRowBlock; ++r)
     for (int v = 0; v < kVectors; ++v) store(scores + r * kTile + v * kWidth, sums[r][v]);
 }
 
-void forward(const float* features, int64_t stride, int64_t rows, int64_t d, const float* weights, const float* bias,
-             float* scores) {
+// Asks for the cache lines that are due after so many steps.
+INLINE void look_ahead(Lookahead& ahead, int64_t steps) {
+  ahead.due += static_cast<float>(steps) * ahead.lines_per_step;
+  while (ahead.due >= 1.0f && ahead.row < ahead.count) {
+    const int64_t last = ahead.d - 1;
+    __builtin_prefetch(ahead.rows[ahead.row] + (ahead.offset < last ? ahead.offset : last), 0, 2);
+    if (ahead.offset >= last) ahead.offset = 0, ++ahead.row;
+    else ahead.offset += kTile;
+    ahead.due -= 1.0f;
+  }
+}
+
+void forward(const float* const* features, int64_t rows, int64_t d, const float* weights, const float* bias,
+             float* scores, Lookahead& ahead) {
   for (int64_t begin = 0; begin < d; begin += kDepth) {
     const int64_t depth = d - begin < kDepth ? d - begin : kDepth;
     for (int64_t r = 0; r < rows; r += kRowBlock) {
       float* block = scores + r * kTile;
-      forward_block(features + r * stride + begin, stride, depth, weights + begin * kTile,
-                    begin == 0 ? bias : block, begin == 0 ? 0 : kTile, block);
+      look_ahead(ahead, kRowBlock * depth);
+      forward_block(features + r, begin, depth, weights + begin * kTile, begin == 0 ? bias : block,
+                    begin == 0 ? 0 : kTile, block);
     }
   }
 }
 
 // kFeatures features by one tile in registers, over the rows of a panel.
 template <int kFeatures>
-void backward_block(const float* features, int64_t stride, int64_t rows, const float* scores, float* gradient) {
+void backward_block(const float* const* features, int64_t begin, int64_t rows, const float* scores, float* gradient) {
   Vector sums[kFeatures][kVectors];
+  gradient += begin * kTile;
   for (int f = 0; f < kFeatures; ++f)
     for (int v = 0; v < kVectors; ++v) sums[f][v] = load(gradient + f * kTile + v * kWidth);
   for (int64_t r = 0; r < rows; ++r) {
+    const float* const row = features[r] + begin;
     Vector g[kVectors];
     for (int v = 0; v < kVectors; ++v) g[v] = load(scores + r * kTile + v * kWidth);
     for (int f = 0; f < kFeatures; ++f)
-      for (int v = 0; v < kVectors; ++v) sums[f][v] += features[r * stride + f] * g[v];
+      for (int v = 0; v < kVectors; ++v) sums[f][v] += row[f] * g[v];
   }
   for (int f = 0; f < kFeatures; ++f)
     for (int v = 0; v < kVectors; ++v) store(gradient + f * kTile + v * kWidth, sums[f][v]);
 }
 
 template <int kFeatures>
-void backward_up_to(int64_t count, const float* features, int64_t stride, int64_t rows, const float* scores,
+void backward_up_to(int64_t count, const float* const* features, int64_t begin, int64_t rows, const float* scores,
                     float* gradient) {
-  if (count == kFeatures) return backward_block<kFeatures>(features, stride, rows, scores, gradient);
-  if constexpr (kFeatures > 1) backward_up_to<kFeatures - 1>(count, features, stride, rows, scores, gradient);
+  if (count == kFeatures) return backward_block<kFeatures>(features, begin, rows, scores, gradient);
+  if constexpr (kFeatures > 1) backward_up_to<kFeatures - 1>(count, features, begin, rows, scores, gradient);
 }
 
-void backward(const float* features, int64_t stride, int64_t rows, int64_t d, const float* scores, float* gradient) {
+void backward(const float* const* features, int64_t rows, int64_t d, const float* scores, float* gradient,
+              Lookahead& ahead) {
   // Blocks of nearly equal size: 8 features are faster as 4 + 4 than as 6 + 2.
   const int64_t blocks = (d + kFeatureBlock - 1) / kFeatureBlock;
   for (int64_t i = 0; i < blocks; ++i) {
     const int64_t begin = i * d / blocks, end = (i + 1) * d / blocks;
-    backward_up_to<kFeatureBlock>(end - begin, features + begin, stride, rows, scores, gradient + begin * kTile);
+    look_ahead(ahead, rows * (end - begin));
+    backward_up_to<kFeatureBlock>(end - begin, features, begin, rows, scores, gradient);
   }
 }
 
-// The rows of one tile under a plain loss.
-template <class Loss>
+// (1 + sum) (1 + odds) - 1, accurate where all of them are small.
+INLINE Vector compounded(Vector sum, Vector odds) { return sum * (1.0f + odds) + odds; }
+
+// The rows of one tile under a plain loss. Unweighted rows count 1.
+template <class Loss, bool kWeighted>
 void apply_plain(const LossPanel& panel, float* scores, const float* positive_weight, double* sums,
                  float* bias_gradient) {
-  Vector loss_sums[kVectors] = {}, gradient_sums[kVectors] = {}, positive[kVectors];
-  for (int v = 0; v < kVectors; ++v) positive[v] = load(positive_weight + v * kWidth);
+  // exp is a long chain of operations: run through on its own, many of them are under way at once.
+  Vector odds[kPanelRows * kVectors];
+  if constexpr (Loss::kHasOdds)
+    for (int64_t i = 0; i < panel.rows * kVectors; ++i) odds[i] = Loss::odds(load(scores + i * kWidth));
+
+  Vector loss_sums[kVectors] = {}, gradient_sums[kVectors] = {}, compound[kVectors] = {}, positive[kVectors];
+  if constexpr (kWeighted)
+    for (int v = 0; v < kVectors; ++v) positive[v] = load(positive_weight + v * kWidth) - 1.0f;
   for (int64_t r = 0; r < panel.rows; ++r) {
-    const float label = panel.labels[r], row_weight = panel.weights[r];
+    const Vector label = all(panel.labels[r]);
     for (int v = 0; v < kVectors; ++v) {
       float* place = scores + r * kTile + v * kWidth;
-      const Vector weight = row_weight * (label == 1.0f ? positive[v] : all(1.0f));
+      const Vector score = load(place);
       Vector value, gradient;
-      Loss::at(load(place), all(label), panel.constant, value, gradient);
-      loss_sums[v] += weight * value;
-      gradient = weight * gradient;
+      if constexpr (Loss::kHasOdds)
+        Loss::at(score, odds[r * kVectors + v], label, panel.constant, value, gradient);
+      else
+        Loss::at(score, label, panel.constant, value, gradient);
+      if constexpr (kWeighted) {
+        // No branch on the label: it would be guessed wrong every other time.
+        const Vector weight = panel.weights[r] + panel.weights[r] * panel.labels[r] * positive[v];
+        if constexpr (Loss::kHasOdds) value += log1p_of_fraction(odds[r * kVectors + v]);
+        value = weight * value;
+        gradient = weight * gradient;
+      } else if constexpr (Loss::kHasOdds) {
+        compound[v] = compounded(compound[v], odds[r * kVectors + v]);
+      }
+      loss_sums[v] += value;
       gradient_sums[v] += gradient;
       store(place, gradient);
     }
   }
-  for (int v = 0; v < kVectors; ++v)
+  for (int v = 0; v < kVectors; ++v) {
+    if constexpr (Loss::kHasOdds && !kWeighted) loss_sums[v] += log1p(compound[v]);
     for (int i = 0; i < kWidth; ++i) {
       sums[v * kWidth + i] += loss_sums[v][i];
       bias_gradient[v * kWidth + i] += gradient_sums[v][i];
     }
+  }
 }
 
 // One candidate under a coupled loss: kWidth rows at a time, a vector for each of its scores.
@@ -142,9 +188,10 @@ void apply_loss(const LossPanel& panel) {
   if constexpr (Loss::kCoupled) {
     for (int64_t k = 0; k < panel.candidates; ++k) apply_coupled<Loss>(panel, k);
   } else {
+    const auto apply = panel.weighted ? apply_plain<Loss, true> : apply_plain<Loss, false>;
     for (int64_t t = 0; t < panel.tiles; ++t)
-      apply_plain<Loss>(panel, panel.scores + t * panel.panel_rows * kTile, panel.positive_weight + t * kTile,
-                        panel.sums + t * kTile, panel.bias_gradient + t * kTile);
+      apply(panel, panel.scores + t * panel.panel_rows * kTile, panel.positive_weight + t * kTile,
+            panel.sums + t * kTile, panel.bias_gradient + t * kTile);
   }
 }
 

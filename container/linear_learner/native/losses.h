@@ -2,22 +2,22 @@
 //
 // Included by kernels_body.h, see vectors.h. To add a loss, write its struct and its line in LOSSES.
 //
-// A plain loss sees kWidth candidates of a row. A coupled loss sees all C scores of a candidate for kWidth rows, and
+// A plain loss sees kWidth candidates of a row. If it has odds, the loss is value + log(1 + odds): of rows that weigh the
+// same, the logarithms need not be taken one by one. A coupled loss sees all C scores of a candidate for kWidth rows, and
 // leaves the gradients in the scores' place. ``constant`` is the loss's one constant, if it has one.
 
 struct logistic {
-  static constexpr bool kCoupled = false;
-  INLINE void at(Vector score, Vector label, float, Vector& value, Vector& gradient) {
-    const Vector e = exp_of_negative(-abs(score));
-    const Vector inverse = 1.0f / (1.0f + e);
-    const Vector sigmoid = select(score >= 0.0f, inverse, e * inverse);
-    value = (maximum(score, Vector{}) - score * label) + log1p_of_fraction(e);
-    gradient = sigmoid - label;
+  static constexpr bool kCoupled = false, kHasOdds = true;
+  INLINE Vector odds(Vector score) { return exp_of_negative(minus_abs(score)); }
+  INLINE void at(Vector score, Vector odds, Vector label, float, Vector& value, Vector& gradient) {
+    const Vector inverse = 1.0f / (1.0f + odds);
+    value = maximum(score, Vector{}) - score * label;
+    gradient = select(score >= 0.0f, inverse, odds * inverse) - label;
   }
 };
 
 struct hinge_loss {
-  static constexpr bool kCoupled = false;
+  static constexpr bool kCoupled = false, kHasOdds = false;
   INLINE void at(Vector score, Vector label, float margin, Vector& value, Vector& gradient) {
     const Vector sign = 2.0f * label - 1.0f;
     const Vector slack = margin - sign * score;
@@ -27,7 +27,7 @@ struct hinge_loss {
 };
 
 struct squared_loss {
-  static constexpr bool kCoupled = false;
+  static constexpr bool kCoupled = false, kHasOdds = false;
   INLINE void at(Vector score, Vector label, float, Vector& value, Vector& gradient) {
     const Vector error = score - label;
     value = error * error;
@@ -36,7 +36,7 @@ struct squared_loss {
 };
 
 struct absolute_loss {
-  static constexpr bool kCoupled = false;
+  static constexpr bool kCoupled = false, kHasOdds = false;
   INLINE void at(Vector score, Vector label, float, Vector& value, Vector& gradient) {
     const Vector error = score - label;
     value = abs(error);
@@ -45,7 +45,7 @@ struct absolute_loss {
 };
 
 struct eps_insensitive_squared_loss {
-  static constexpr bool kCoupled = false;
+  static constexpr bool kCoupled = false, kHasOdds = false;
   INLINE void at(Vector score, Vector label, float epsilon, Vector& value, Vector& gradient) {
     const Vector error = score - label;
     const Vector over = maximum(abs(error) - epsilon, Vector{});
@@ -55,7 +55,7 @@ struct eps_insensitive_squared_loss {
 };
 
 struct eps_insensitive_absolute_loss {
-  static constexpr bool kCoupled = false;
+  static constexpr bool kCoupled = false, kHasOdds = false;
   INLINE void at(Vector score, Vector label, float epsilon, Vector& value, Vector& gradient) {
     const Vector error = score - label;
     const Vector size = abs(error);
@@ -65,7 +65,7 @@ struct eps_insensitive_absolute_loss {
 };
 
 struct quantile_loss {
-  static constexpr bool kCoupled = false;
+  static constexpr bool kCoupled = false, kHasOdds = false;
   INLINE void at(Vector score, Vector label, float quantile, Vector& value, Vector& gradient) {
     const Vector error = label - score;
     value = maximum(quantile * error, (quantile - 1.0f) * error);
@@ -74,7 +74,7 @@ struct quantile_loss {
 };
 
 struct huber_loss {
-  static constexpr bool kCoupled = false;
+  static constexpr bool kCoupled = false, kHasOdds = false;
   INLINE void at(Vector score, Vector label, float delta, Vector& value, Vector& gradient) {
     const Vector error = score - label;
     const Vector size = abs(error);
