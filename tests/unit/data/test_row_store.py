@@ -29,7 +29,7 @@ def test_growing_takes_hardly_more_memory_than_the_rows() -> None:
     piece = np.ones((1000, 25), np.float32)  # 0.1 MB
     tracemalloc.start()
     store = RowStore(25, 1000)
-    for _ in range(200):
+    for _ in range(250):
         store.append(piece, expected=10**9)  # a wild guess
     peak = tracemalloc.get_traced_memory()[1]
     array = store.finish()

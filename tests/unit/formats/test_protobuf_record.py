@@ -110,6 +110,14 @@ def test_packed_and_single_numbers_mix() -> None:
     assert values(data, parse_record(data).features[b"values"]).tolist() == [1.5, -2.0, 1.5, 1.5]
 
 
+@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("stray", [(0, b"\x07"), (1, b"12345678"), (5, b"1234")])
+def test_a_known_field_in_another_encoding_is_an_unknown_field(number: int, stray: tuple[int, bytes]) -> None:
+    for kind in (2, 3, 7):
+        tensor = field(number, *stray) + field(3, 2, b"\x09")
+        assert_reads_as_protobuf(field(1, 2, field(1, 2, b"values") + field(2, 2, field(kind, 2, tensor))))
+
+
 @given(messages(), st.data())
 def test_damaged_bytes_are_refused_where_protobuf_refuses_them(message: object, data: st.DataObject) -> None:
     whole = message.SerializeToString()
@@ -142,6 +150,7 @@ def check_against_protobuf(data: bytes) -> None:
         (b"\x08", "a number is cut short"),
         (b"\x08" + b"\xff" * 10, "more than ten bytes"),
         (b"\x00\x01", "field number 0"),
+        (b"\x8a\x80\x80\x80\x10\x00", "field number 536870913 does not exist"),
         (b"\x5b", "a group has no end"),
         (b"\x5c", "wire type 4"),
         (b"\x0e", "wire type 6"),

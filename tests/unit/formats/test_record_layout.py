@@ -44,9 +44,12 @@ def test_a_record_without_label_has_a_layout() -> None:
 
 
 def test_every_byte_but_the_numbers_must_be_the_same() -> None:
-    layout = layout_of_message(record(X[0], 1))
-    frames = frames_of(*[record(X[1], 0)] * 3)
+    first, other = record(X[0], 1), record(X[1], 0)
+    first.uid = other.uid = "a"  # behind the numbers, and with padding behind it
+    layout = layout_of_message(first)
+    frames = frames_of(*[other] * 3)
     assert layout is not None
+    assert frames[0, -1] == 0
     numbers = {*range(layout.features.start, layout.features.end), *range(layout.label.start, layout.label.end)}
     for byte in range(frames.shape[1]):
         changed = frames.copy()
