@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 import linear_learner
 
 PACKAGE = Path(linear_learner.__file__).parent
+REPOSITORY = PACKAGE.parents[1]
 
 # A part is a folder or a single module directly below linear_learner. Each may import what stands beside it here, and
 # itself. Training and serving share formats and model, nothing else.
@@ -157,6 +160,14 @@ def test_flask_is_imported_by_the_application_alone() -> None:
     assert (
         names(source for source in ALL if source.imports_package("flask") and not may(source, MAY_IMPORT_FLASK)) == []
     )
+
+
+def test_what_is_imported_from_outside_is_declared_as_a_dependency() -> None:
+    with (REPOSITORY / "pyproject.toml").open("rb") as stream:
+        declared = tomllib.load(stream)["project"]["dependencies"]
+    known = {re.split(r"[^\w-]", name)[0].replace("-", "_") for name in declared} | {"linear_learner"}
+    used = {name.split(".")[0] for source in ALL for name in source.imports()}
+    assert used - sys.stdlib_module_names - known == set()
 
 
 def test_environment_variables_are_read_by_two_modules_alone() -> None:
