@@ -5,7 +5,6 @@
 #include <system_error>
 
 namespace linear_learner {
-
 namespace {
 
 inline bool is_digit(char c) { return static_cast<unsigned char>(c - '0') < 10; }
@@ -46,7 +45,7 @@ struct Decimal {
   int64_t exponent = 0;
 };
 
-constexpr int64_t kExponentCap = 1000000000;  // stops counting; far from any double, further than a block is long
+constexpr int64_t kExponentCap = 1000000000;  // enough said: no text has as many digits
 
 const char* read_exponent(const char* p, const char* end, int64_t* exponent) {
   const bool negative = p < end && *p == '-';
@@ -139,13 +138,12 @@ NumberKind parse_number(const char* begin, const char* end, float* value) {
     *value = to_float(begin, decimal);
     return is_infinite(*value) ? NumberKind::kOutOfRange : NumberKind::kFinite;
   }
-  while (begin < end && (*begin == '-' || *begin == '+')) ++begin;
-  for (const char* word : {"", "nan", "na", "n/a", "null", "none"}) {
+  for (const char* word : {"", "na", "n/a", "null", "none"}) {
     if (equals_word(begin, end, word)) return NumberKind::kMissing;
   }
-  for (const char* word : {"inf", "infinity"}) {
-    if (equals_word(begin, end, word)) return NumberKind::kInfinite;
-  }
+  if (begin < end && (*begin == '-' || *begin == '+')) ++begin;
+  if (equals_word(begin, end, "nan")) return NumberKind::kMissing;
+  if (equals_word(begin, end, "inf") || equals_word(begin, end, "infinity")) return NumberKind::kInfinite;
   return NumberKind::kNotANumber;
 }
 

@@ -51,8 +51,8 @@ inline float with_sign(float magnitude, bool negative) {
 // point among them, an exponent. Returns its end, or nullptr where no finite number starts.
 const char* read_decimal(const char* begin, const char* end, float* value);
 
-// What a cell without blanks around it says. ``value`` is set if it is a finite number. Missing are: nothing at all,
-// "nan", "na", "n/a", "null" and "none"; infinite are "inf" and "infinity"; all in any case, with or without signs.
+// What a cell without blanks around it says; ``value`` is set if that is a finite number. Missing: nothing at all, "na",
+// "n/a", "null", "none", or "nan" with a sign or without; infinite: "inf" or "infinity", likewise; all in any case.
 NumberKind parse_number(const char* begin, const char* end, float* value);
 
 }  // namespace linear_learner
