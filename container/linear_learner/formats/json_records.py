@@ -33,6 +33,8 @@ BLOCK_CELLS = 1 << 21
 """Cells of one batch: 8 MiB of float32."""
 MOST_FEATURES = 1 << 24
 """The widest row taken where nothing says how wide it must be."""
+OVERFLOW = float(np.finfo(np.float32).max) + 2.0**103
+"""The least number that rounds to a float32 infinity: half a unit in the last place above the largest one."""
 SHOWN_CHARACTERS = 40
 """What an error repeats of a value."""
 
@@ -231,16 +233,14 @@ def _matrix(rows: list[_Row], places: list[str], source: str, layout: _Layout) -
                     X[i] = row
     except OverflowError:  # an integer beyond the range of float64
         X = np.array([[_as_float(value) for value in _cells(row, layout)] for row in rows])
-    with np.errstate(over="ignore"):
-        features = X.astype(np.float32)
-    if not np.isfinite(features).all():
-        i, j = np.argwhere(~np.isfinite(features))[0]
+    if X.size and not -OVERFLOW < X.min() <= X.max() < OVERFLOW:
+        i, j = np.argwhere(np.abs(X) >= OVERFLOW)[0]
         raise ClientError(
             f"The value of feature {j} is outside the range of float32",
             where=f"{source}, {places[i]}",
             fix="scale it down",
         )
-    return features
+    return X.astype(np.float32)
 
 
 def _cells(row: _Row, layout: _Layout) -> list[float]:

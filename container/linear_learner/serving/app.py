@@ -1,10 +1,9 @@
-"""The HTTP application. Flask, its request and HTTP status codes are known here and nowhere else.
-
-An answer is: body + Content-Type -> decoder -> features -> model.predict -> predictions -> encoder that Accept chooses.
+"""The HTTP application. Flask is known here and nowhere else.
 
     GET  /ping                   200 when the model answers
-    POST /invocations            rows in, predictions out
+    POST /invocations            rows in, predictions out (see ``invocations``)
     GET  /execution-parameters   how batch transform should call
+    GET  /metrics                counts for Prometheus
 
 An endpoint of many models has these in place of /invocations:
 
@@ -18,50 +17,31 @@ An endpoint of many models has these in place of /invocations:
 from __future__ import annotations
 
 import json
-import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from linear_learner.errors import ClientError, UnsupportedContentType
-from linear_learner.formats.batch import Batch
-from linear_learner.formats.encoders import ENCODERS, Answer, Column
-from linear_learner.formats.width import WrongWidth, check_width
+from linear_learner.errors import ClientError
 from linear_learner.model.linear_model import Model
-from linear_learner.serving import accept, answers, request_log, rows
+from linear_learner.serving import answers
 from linear_learner.serving.answers import Wish
-from linear_learner.serving.body import BodyTooLarge, UnsupportedEncoding, read_body
+from linear_learner.serving.invocations import TEXT, Invocations, ModelUnavailable, Reply, body_of, reply_to_error
 from linear_learner.serving.measurements import Measurements
-from linear_learner.serving.multi_model import Entry, ModelAlreadyLoaded, ModelNotLoaded, NoMemoryLeft, Registry
-from linear_learner.serving.request_log import RequestLog
+from linear_learner.serving.multi_model import Entry, Registry
+from linear_learner.serving.request_log import ERROR, RequestLog
 from linear_learner.serving.served_model import ServedModel
 from linear_learner.serving.settings import Settings
-
-logger = logging.getLogger(__name__)
-
-OFFERED = tuple(ENCODERS)
-TEXT = "text/plain; charset=utf-8"
-LONGEST_ERROR = 2000
-"""Characters of an error that a client sees: it may repeat a header or a value of any length."""
 
 PAGE = 100
 LONGEST_NAME = 1024
 LARGEST_ORDER = 1 << 16
-"""Of POST /models."""
+"""Bytes of POST /models."""
 
-STATUS: dict[type[ClientError], int] = {
-    accept.NotAcceptable: 406,
-    BodyTooLarge: 413,
-    UnsupportedContentType: 415,
-    UnsupportedEncoding: 415,
-    ModelNotLoaded: 404,
-    ModelAlreadyLoaded: 409,
-    NoMemoryLeft: 507,
-}
-"""Of the errors that are not 400."""
+Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 def create_app(model: Model | None, settings: Settings, measurements: Measurements | None = None) -> Flask:
@@ -76,23 +56,24 @@ def create_app(model: Model | None, settings: Settings, measurements: Measuremen
 
     @app.get("/ping")
     def ping() -> Response:
-        return _ping(served)
+        if served is None:
+            raise ModelUnavailable
+        served.model.predict(_zeros(served))
+        return _healthy()
 
-    @app.post("/invocations")
-    def invocations() -> Response:
-        return _not_loaded() if served is None else _invoke(served, settings, measurements)
-
-    return app
+    mounted = _mount("/invocations", Invocations(served, settings, measurements), app.wsgi_app)
+    return _logged(app, mounted, settings, measurements)
 
 
 def create_multi_model_app(registry: Registry, settings: Settings, measurements: Measurements | None = None) -> Flask:
     """The application for the models that the platform loads and unloads while it runs."""
     measurements = measurements or Measurements()
+    invocations = Invocations(None, settings, measurements)
     app = _new_app(settings, measurements)
 
     @app.get("/ping")
     def ping() -> Response:
-        return Response(status=200, content_type=TEXT)
+        return _healthy()
 
     @app.post("/models")
     def load() -> Response:
@@ -114,19 +95,16 @@ def create_multi_model_app(registry: Registry, settings: Settings, measurements:
 
     @app.post("/models/<path:name>/invoke")
     def invoke(name: str) -> Response:
-        return _invoke(registry.get(name), settings, measurements)
+        return _response(invocations.answer(request.environ, registry.get(name)))
 
-    return app
+    return _logged(app, app.wsgi_app, settings, measurements)
 
 
 def _new_app(settings: Settings, measurements: Measurements) -> Flask:
     """With what both applications share."""
     app = Flask("linear_learner", static_folder=None)
-    log = RequestLog(app.wsgi_app, measurements, sys.stdout if settings.access_log else None)
-    app.wsgi_app = log  # type: ignore[method-assign]
-    app.register_error_handler(ClientError, _client_error)
     app.register_error_handler(HTTPException, _http_exception)
-    app.register_error_handler(Exception, _server_error)
+    app.register_error_handler(Exception, lambda error: _response(reply_to_error(error, request.environ)))
 
     @app.get("/execution-parameters")
     def execution_parameters() -> Response:
@@ -144,10 +122,37 @@ def _new_app(settings: Settings, measurements: Measurements) -> Flask:
     return app
 
 
+def _mount(path: str, application: Application, others: Application) -> Application:
+    """``application`` at one path, and ``others`` at all others."""
+
+    def dispatch(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        return (application if environ["PATH_INFO"] == path else others)(environ, start_response)
+
+    return dispatch
+
+
+def _logged(app: Flask, application: Application, settings: Settings, measurements: Measurements) -> Flask:
+    log = RequestLog(application, measurements, sys.stdout if settings.access_log else None)
+    app.wsgi_app = log  # type: ignore[method-assign]
+    return app
+
+
+def _zeros(served: ServedModel) -> np.ndarray:
+    return np.zeros((1, served.model.feature_dim), np.float32)
+
+
+def _healthy() -> Response:
+    return Response(status=200, content_type=TEXT)
+
+
+def _response(reply: Reply) -> Response:
+    return Response(reply.body, reply.status, content_type=reply.content_type)
+
+
 def _load_order() -> tuple[str, str]:
     """The name and the folder of a model to load."""
     try:
-        order = json.loads(_body(LARGEST_ORDER))
+        order = json.loads(body_of(request.environ, LARGEST_ORDER))
     except (ValueError, RecursionError):
         order = None
     if isinstance(order, dict):
@@ -175,96 +180,10 @@ def _page(entries: list[Entry]) -> dict[str, object]:
     return answer
 
 
-def _zeros(served: ServedModel) -> np.ndarray:
-    return np.zeros((1, served.model.feature_dim), np.float32)
-
-
-def _ping(served: ServedModel | None) -> Response:
-    """200 with an empty body if the model gives a score for a row of zeros."""
-    if served is None:
-        return _not_loaded()
-    served.model.predict(_zeros(served))
-    return Response(status=200, content_type=TEXT)
-
-
-def _invoke(served: ServedModel, settings: Settings, measurements: Measurements) -> Response:
-    """The answer of a model to the request at hand."""
-    body = _body(settings.body_limit)
-    if not body:
-        return Response(status=204)
-    headers = request.headers
-    content_type = accept.choose(headers.get("Accept"), settings.default_accept, OFFERED)
-    wish = answers.parse_wish(headers.get("X-Amzn-SageMaker-Custom-Attributes"), settings.outputs)
-    batches = rows.decode(body, headers.get("Content-Type"), served.model.feature_dim, served.names)
-    answer = _answer(served, batches, wish, measurements)
-    return Response(ENCODERS[content_type](answer), content_type=content_type)
-
-
-def _body(limit: int) -> bytes:
-    length = request.content_length
-    if length is None and not request.environ.get("wsgi.input_terminated"):
-        length = 0  # neither a length nor chunks: there is no body, and a read might wait for ever
-    return read_body(request.environ["wsgi.input"], length, request.headers.get("Content-Encoding"), limit)
-
-
-def _answer(served: ServedModel, batches: Iterator[Batch], wish: Wish, measurements: Measurements) -> Answer:
-    """The columns of all rows."""
-    parts = []
-    row_count = 0
-    for batch in batches:
-        check_width(batch.feature_dim, served.model.feature_dim)
-        predictions = served.model.predict(batch.features)
-        parts.append(answers.answer(served, batch.features, predictions, wish))
-        measurements.predicted(predictions.score, served.outside(batch.features))
-        row_count += len(batch)
-    request.environ[request_log.ROWS] = row_count
-    if not parts:
-        raise ClientError("The request has no rows", fix="send at least one record")
-    if len(parts) == 1:
-        return parts[0]
-    return {name: _joined([part[name] for part in parts]) for name in parts[0]}
-
-
-def _joined(columns: list[Column]) -> Column:
-    arrays = [column for column in columns if isinstance(column, np.ndarray)]
-    if arrays:
-        return np.concatenate(arrays)
-    return [value for column in columns for value in column]
-
-
-def _not_loaded() -> Response:
-    request.environ[request_log.ERROR] = "ModelUnavailable"
-    return _text("unable to load model", 500)
-
-
-def _text(text: str, status: int) -> Response:
-    # A lone surrogate, which JSON can smuggle into an error, has no bytes in UTF-8.
-    return Response(text[:LONGEST_ERROR].encode("utf-8", "backslashreplace"), status, content_type=TEXT)
-
-
-def _client_error(error: ClientError) -> Response:
-    request.environ[request_log.ERROR] = type(error).__name__
-    status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 400)
-    if isinstance(error, UnsupportedContentType):
-        return _text(f"content-type {error.content_type} not supported. {error.fix[:1].upper()}{error.fix[1:]}", status)
-    if status != 400:
-        return _text(str(error), status)
-    # Two beginnings that users of Amazon's container have seen.
-    beginning = error.prefix if isinstance(error, WrongWidth) else "Unable to evaluate payload provided"
-    return _text(f"{beginning}: {error}", status)
-
-
 def _http_exception(error: HTTPException) -> Response:
     """No such path or method."""
-    request.environ[request_log.ERROR] = HTTPException.__name__
-    response = _text(f"{error.name}: {request.method} {request.path}", error.code or 500)
+    request.environ[ERROR] = HTTPException.__name__
+    response = _response(Reply.of_text(f"{error.name}: {request.method} {request.path}", error.code or 500))
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = ", ".join(error.valid_methods or ())
     return response
-
-
-def _server_error(error: Exception) -> Response:
-    """A bug of ours, or the machine's trouble: the log gets the traceback, the client does not."""
-    request.environ[request_log.ERROR] = type(error).__name__
-    logger.error("%s %s failed", request.method, request.url_rule or "", exc_info=error)
-    return _text("Internal Server Error", 500)

@@ -81,11 +81,19 @@ class Measurements:
         """Predictions of n rows: ``score`` (n,), or (n, C), whose highest is counted; ``outside``: values of features
         that were outside the range of the training data."""
         highest = score if score.ndim == 1 else score.max(axis=1)
-        buckets = np.searchsorted(SCORES, highest)
+        cell = self._cell
+        if len(score) == 1:
+            bucket = bisect_left(SCORES, highest.item())
+            with self._threads:
+                cell[_SCORES + bucket] += 1
+                cell[_ROWS] += 1
+                cell[_OUTSIDE] += outside
+            return
+        counts = np.bincount(np.searchsorted(SCORES, highest), minlength=len(SCORES) + 1)
         with self._threads:
-            self._cells[_SCORES:_ROWS] += np.bincount(buckets, minlength=len(SCORES) + 1)
-            self._cell[_ROWS] += len(score)
-            self._cell[_OUTSIDE] += outside
+            self._cells[_SCORES:_ROWS] += counts
+            cell[_ROWS] += len(score)
+            cell[_OUTSIDE] += outside
 
     def collect(self) -> Iterator[Any]:
         """The metric families, as the client library's registries ask for them."""

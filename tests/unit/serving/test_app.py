@@ -19,7 +19,7 @@ from werkzeug.test import TestResponse
 from linear_learner.errors import ClientError
 from linear_learner.model.linear_model import LinearModel, Predictions
 from linear_learner.serving.answers import OUTPUTS
-from linear_learner.serving.app import LONGEST_ERROR
+from linear_learner.serving.invocations import LONGEST_ERROR
 
 JSON, LINES, CSV, RECORDIO = (
     "application/json",
@@ -332,8 +332,8 @@ def test_an_error_repeats_only_so_much_of_a_request(client: FlaskClient) -> None
     [
         ("GET", "/", 404, None),
         ("POST", "/models", 404, None),
-        ("GET", "/invocations", 405, {"POST", "OPTIONS"}),
-        ("PUT", "/invocations", 405, {"POST", "OPTIONS"}),
+        ("GET", "/invocations", 405, {"POST"}),
+        ("PUT", "/invocations", 405, {"POST"}),
         ("POST", "/ping", 405, {"GET", "HEAD", "OPTIONS"}),
     ],
 )

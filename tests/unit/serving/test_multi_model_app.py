@@ -191,7 +191,7 @@ def test_metrics_count_what_happened(binary: LinearModel) -> None:
 
 
 def test_every_error_of_the_application_has_a_name_in_the_metrics(client: FlaskClient) -> None:
-    from linear_learner.serving.app import STATUS
+    from linear_learner.serving.invocations import STATUS
     from linear_learner.serving.measurements import ERRORS, STATUSES
 
     assert {kind.__name__ for kind in STATUS} <= set(ERRORS)
