@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -82,6 +84,13 @@ class Server:
     def workers(self) -> list[int]:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
         return [int(pid) for pid in children.read_text().split()]
+
+    def replaced(self) -> None:
+        """Wait until as many workers answer as were asked for."""
+        deadline = time.monotonic() + 20
+        while len(self.workers()) < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self.ready()
 
     def stop(self) -> int:
         self.process.terminate()
@@ -255,3 +264,83 @@ def test_a_port_that_is_taken_ends_the_server(server: Server, model_dir: Path, t
     second = Server(model_dir, server.port, tmp_path / "second", {})
     assert second.process.wait(timeout=30) != 0
     assert "in use" in second.log.read_text()
+
+
+def saved(folder: Path, constant: float) -> str:
+    """A regressor that answers ``constant`` to anything."""
+    kind = {"predictor_type": "regressor", "loss": "squared_loss", "link": "identity"}
+    model = LinearModel(np.zeros((2, 1), np.float32), np.array([constant], np.float32), **kind)
+    artifact.save(model, folder, pack=False)
+    return str(folder)
+
+
+def order(name: str, url: str) -> bytes:
+    return json.dumps({"model_name": name, "url": url}).encode()
+
+
+def test_models_of_a_multi_model_endpoint_are_known_to_all_workers_and_outlive_them(
+    start: Start, tmp_path: Path
+) -> None:
+    server = start(SAGEMAKER_MULTI_MODEL="true")
+    answers = {name: b'{"predictions": [{"score": %.1f}]}' % i for i, name in enumerate("abc")}
+
+    def check(path: str, expected: tuple[int, bytes]) -> None:
+        for _ in range(12):  # either worker may answer
+            assert server.request("POST", path, b"3,3", Content_Type="text/csv") == expected
+
+    for i, name in enumerate("abc"):
+        url = saved(tmp_path / name, i)
+        assert server.request("POST", "/models", order(name, url))[0] == 200
+        assert server.request("POST", "/models", order(name, url))[0] == 409
+    for name, answer in answers.items():
+        check(f"/models/{name}/invoke", (200, answer))
+    assert server.request("DELETE", "/models/b")[0] == 200
+    check("/models/b/invoke", (404, b"Model 'b' is not loaded. Load it with POST /models"))
+    server.request("POST", "/models", order("b", str(tmp_path / "c")))
+    check("/models/b/invoke", (200, answers["c"]))
+    for pid in server.workers():
+        os.kill(pid, signal.SIGKILL)
+    server.replaced()
+    check("/models/a/invoke", (200, answers["a"]))
+    assert len(json.loads(server.request("GET", "/models")[1])["models"]) == 3
+    assert server.request("GET", "/ping") == (200, b"")
+    assert server.stop() == 0
+    assert not list(Path(tempfile.gettempdir()).glob(f"linear-learner-{server.process.pid}-*"))
+
+
+def test_metrics_add_up_over_workers_that_live_and_die(start: Start) -> None:
+    server = start()
+
+    def counted() -> float:
+        text = server.request("GET", "/metrics")[1].decode()
+        found = re.search(r'^linear_learner_requests_total\{route="/invocations",status="200"\} (\S+)$', text, re.M)
+        return float(found[1]) if found else 0.0
+
+    for _ in range(20):
+        assert server.invoke() == (200, ANSWER)
+    assert counted() == 20
+    os.kill(server.workers()[0], signal.SIGKILL)
+    server.replaced()
+    for _ in range(20):
+        assert server.invoke() == (200, ANSWER)
+    assert counted() == 40
+
+
+def test_a_graph_that_is_none_of_ours_is_served_by_mxnet(start: Start, tmp_path: Path) -> None:
+    """Loaded before the workers are forked, and evaluated in each of them."""
+    from linear_learner.model.mxnet_import import mx
+
+    folder = tmp_path / "model"
+    saved(folder, 0)
+    (folder / "model_algo-1").unlink()
+    net = mx.sym.FullyConnected(mx.sym.var("data"), num_hidden=1, name="fc")
+    (folder / "mx-mod-symbol.json").write_text(mx.sym.LinearRegressionOutput(net * 2, name="out").tojson())
+    params = {"arg:fc_weight": mx.nd.array([[1, 10]]), "arg:fc_bias": mx.nd.array([0.5])}
+    mx.nd.save(str(folder / "mx-mod-0000.params"), params)
+    parameters = json.loads((folder / "additional-params.json").read_text())
+    del parameters["link"]
+    (folder / "additional-params.json").write_text(json.dumps(parameters))
+    server = start(tmp_path)
+    for _ in range(12):
+        assert server.invoke(b"1,2\n0,0") == (200, b'{"predictions": [{"score": 43.0}, {"score": 1.0}]}')
+    assert server.stop() == 0

@@ -31,7 +31,7 @@ def serve(model_dir: Path, settings: Settings) -> int:
     """Answer requests until a signal says stop; returns the exit code, 0 after SIGTERM and SIGINT. With
     ``settings.multi_model`` the models are those that POST /models names, and ``model_dir`` is left alone."""
     master = os.getpid()
-    folder = Path(mkdtemp(prefix="linear-learner-"))
+    folder = Path(mkdtemp(prefix=f"linear-learner-{master}-"))
     try:
         logger.info("Number of server workers: %d", settings.workers)
         _Server(model_dir, folder, settings).run()
