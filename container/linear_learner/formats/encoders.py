@@ -15,7 +15,7 @@ container does both. No form ends in a newline: batch transform adds one to each
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
@@ -27,21 +27,24 @@ Column = np.ndarray | list[object]
 Answer = Mapping[str, Column]
 Encoder = Callable[[Answer], bytes]
 
+BLOCK_ROWS = 1 << 14
+
 
 def encode_json(answer: Answer) -> bytes:
-    return ('{"predictions": [' + ", ".join(_json_objects(answer)) + "]}").encode()
+    return b"".join((b'{"predictions": [', b", ".join(_json_blocks(answer, ", ")), b"]}"))
 
 
 def encode_json_lines(answer: Answer) -> bytes:
-    return "\n".join(_json_objects(answer)).encode()
+    return b"\n".join(_json_blocks(answer, "\n"))
 
 
-def _json_objects(answer: Answer) -> list[str]:
-    """One JSON object a row. A template is three times as fast as json.dumps on small objects, and repr() writes finite
-    floats and lists of them as json does."""
+def _json_blocks(answer: Answer, separator: str) -> Iterator[bytes]:
+    """JSON objects, one a row, with ``separator`` between them. A template is three times as fast as json.dumps on
+    small objects, and repr() writes finite floats and lists of them as json does."""
     template = "{" + ", ".join(f"{json.dumps(name)}: %s" for name in answer) + "}"
-    cells = [_json_cells(column) for column in answer.values()]
-    return [template % row for row in zip(*cells, strict=True)]
+    for block in _blocks(answer):
+        cells = [_json_cells(column) for column in block.values()]
+        yield separator.join([template % row for row in zip(*cells, strict=True)]).encode()
 
 
 def _json_cells(column: Column) -> list[str]:
@@ -51,11 +54,25 @@ def _json_cells(column: Column) -> list[str]:
 
 
 def encode_csv(answer: Answer) -> bytes:
+    return b"\n".join(map(_csv_block, _blocks(answer)))
+
+
+def _csv_block(block: Answer) -> bytes:
     cells: list[list[str]] = []
-    for name, column in answer.items():
+    for name, column in block.items():
         numbers = _numbers(name, column)
         cells.extend([*map(repr, numbers[:, j].tolist())] for j in range(numbers.shape[1]))
     return "\n".join(map(",".join, zip(*cells, strict=True))).encode()
+
+
+def _blocks(answer: Answer) -> Iterator[Answer]:
+    """Some rows at a time: as Python's objects they take twenty times the memory of the arrays."""
+    rows = len(next(iter(answer.values())))
+    if rows <= BLOCK_ROWS:
+        yield answer
+        return
+    for start in range(0, rows, BLOCK_ROWS):
+        yield {name: column[start : start + BLOCK_ROWS] for name, column in answer.items()}
 
 
 def _numbers(name: str, column: Column) -> np.ndarray:

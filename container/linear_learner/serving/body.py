@@ -7,6 +7,8 @@ from typing import Protocol
 
 from linear_learner.errors import ClientError
 
+PIECE = 1 << 20
+
 
 class BodyTooLarge(ClientError):  # noqa: N818 (the name of HTTP status 413)
     """The body, or what it unpacks to, is larger than this server takes."""
@@ -33,7 +35,7 @@ def read_body(stream: Stream, length: int | None, encoding: str | None, limit: i
     if length is not None and length > limit:
         raise BodyTooLarge(limit)
     try:
-        body = stream.read(limit + 1 if length is None else length)
+        body = _read(stream, limit + 1 if length is None else length)
     except Exception as error:  # whatever a server raises where the client hangs up or sends malformed chunks
         raise ClientError("The body could not be read to its end", fix="send all of it") from error
     if len(body) > limit:
@@ -41,6 +43,19 @@ def read_body(stream: Stream, length: int | None, encoding: str | None, limit: i
     if length is not None and len(body) < length:
         raise ClientError(f"The body ended after {len(body)} of {length} bytes", fix="send all of it")
     return _unpack(body, (encoding or "identity").strip().lower(), limit)
+
+
+def _read(stream: Stream, size: int) -> bytes:
+    """``size`` bytes, or all there are. In pieces: gunicorn's readers keep several copies of what they return."""
+    piece = stream.read(min(size, PIECE))
+    if len(piece) == size:
+        return piece
+    pieces = []
+    while piece:
+        pieces.append(piece)
+        size -= len(piece)
+        piece = stream.read(min(size, PIECE)) if size else b""
+    return b"".join(pieces)
 
 
 def _unpack(body: bytes, encoding: str, limit: int) -> bytes:

@@ -118,7 +118,7 @@ class Invocations:
             parts.append(answers.answer(model, batch.features, predictions, wish))
             self._measurements.predicted(predictions.score, model.outside(batch.features))
             row_count += len(batch)
-        if not parts:
+        if not row_count:
             raise ClientError("The request has no rows", fix="send at least one record")
         if len(parts) == 1:
             return parts[0], row_count

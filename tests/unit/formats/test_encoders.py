@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from linear_learner.errors import ClientError
+from linear_learner.formats import encoders
 from linear_learner.formats.encoders import ENCODERS
 
 f32 = np.float32
@@ -74,6 +75,16 @@ def test_json_is_what_pythons_json_writes_and_loses_nothing(scores: list[float])
     predictions = [{"score": s, "probabilities": [s, s]} for s in scores]
     assert encode("application/json", answer) == json.dumps({"predictions": predictions}).encode()
     assert encode("application/jsonlines", answer) == "\n".join(map(json.dumps, predictions)).encode()
+
+
+@pytest.mark.parametrize("content_type", ENCODERS)
+def test_blocks_of_rows_are_joined_without_a_seam(content_type: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = np.arange(8, dtype=f32) / 8
+    answer = {"score": scores, "labels": np.tile([0, 1], (8, 1)), "probabilities": np.stack([1 - scores, scores], 1)}
+    whole = encode(content_type, answer)
+    for rows in (1, 3, 4, 7):
+        monkeypatch.setattr(encoders, "BLOCK_ROWS", rows)
+        assert encode(content_type, answer) == whole
 
 
 def _record_class() -> type:

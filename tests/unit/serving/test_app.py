@@ -266,6 +266,7 @@ BAD = [
     (CSV, b"\x00\x01\x02", {}, 400, PAYLOAD),
     (CSV, "1;2;3", {}, 400, PAYLOAD),
     (CSV, "\n\n", {}, 400, f"{PAYLOAD}The request has no rows. Send at least one record"),
+    ("text/csv; label_size=1", "label,a,b,c\n", {}, 400, PAYLOAD),
     (CSV, features(1, 2, 3), {}, 400, PAYLOAD),
     (JSON, "1,2,3", {}, 400, f"{PAYLOAD}Not a JSON document: Extra data (request, line 1, character 2)"),
     (JSON, "{", {}, 400, f"{PAYLOAD}Not a JSON document: Expecting property name"),

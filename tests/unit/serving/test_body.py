@@ -47,6 +47,19 @@ def test_a_body_that_ends_early_is_refused() -> None:
         read(b"1,2", 10)
 
 
+class Dripping(io.BytesIO):
+    """Gives a few bytes at a time, as a socket may."""
+
+    def read(self, size: int) -> bytes:
+        return super().read(min(size, 7))
+
+
+@pytest.mark.parametrize("length", [None, 100])
+def test_a_body_that_comes_in_pieces_is_put_together(length: int | None) -> None:
+    sent = bytes(range(100))
+    assert read_body(Dripping(sent), length, None, LIMIT) == sent
+
+
 class Broken:
     def read(self, size: int) -> bytes:
         raise OSError("chunk of size 'zz'")
