@@ -264,7 +264,8 @@ LL_AVX2 LL_INLINE const char* read_features(const char* p, Separators* separator
 // Decodes lines from ``line`` on until one is not plain, and returns where that begins.
 LL_AVX2 const char* read_plain_lines(CsvPart* part, const char* line, const char* end, Separators* separators) {
   const int64_t label_size = part->layout->label_size, width = part->layout->columns - label_size;
-  const bool may_be_missing = part->layout->allow_missing;
+  // With one column, a missing cell and a blank line look alike: decode_csv_line tells them apart.
+  const bool may_be_missing = part->layout->allow_missing && part->layout->columns > 1;
   float* features = part->features + part->outcome.rows * width;
   float* label = part->labels + (label_size ? part->outcome.rows : 0);
   for (; line < end; features += width, label += label_size) {

@@ -108,8 +108,23 @@ class TestRows:
         assert problems(block, portable=portable)[0].kind == Kind.MISSING
         rows = decode_csv(block, label_size=1, allow_missing=True, portable=portable)
         np.testing.assert_array_equal(rows.features[-1], [np.nan, 3])
-        label = b"1,2,3\n" * 9 + (cell or b" ") + b",2,3\n"
+        label = b"1,2,3\n" * 9 + cell + b",2,3\n"
         assert problems(label, allow_missing=True, portable=portable)[0].column == 1
+
+    @pytest.mark.parametrize("portable", [False, True])
+    def test_a_blank_line_is_not_a_missing_cell(self, portable: bool) -> None:
+        block = b"1\n" * 30 + b'\n \r\n""\n""\n-1\n'
+        rows = decode_csv(block, label_size=0, allow_missing=True, portable=portable)
+        np.testing.assert_array_equal(rows.features[30:, 0], [np.nan, np.nan, -1])
+        np.testing.assert_array_equal(rows.row_numbers[30:], [33, 34, 35])
+
+
+# fmt: off
+NO_NUMBERS = [
+    "abc", "1.2.3", "1e", "1e+", "e5", ".", "-", "+", "-.", "+-1", "--1", "1-", "1_000", "0x10", "15;", "1d5", "1f",
+    "12a", "1e5.0", "١", "infx", "nanx", "--inf", "+na", '"1"2', '1"', '""1""', "1 2", "1\0", "1\r2", "\xa01",
+]
+# fmt: on
 
 
 class TestNumbers:
@@ -163,12 +178,7 @@ class TestNumbers:
         self.check(["16777217", "16777219", "33554433.0", "9" * 38, "0" * 500 + "1.5", "0." + "0" * 500 + "1e500"])
         self.check(["1" + "0" * 400 + "e-400", "0." + "0" * 30 + "1", "1e-64", "1e64", "5e-324", "1.", ".1"])
 
-    # fmt: off
-    @pytest.mark.parametrize("cell", [
-        "abc", "1.2.3", "1e", "1e+", "e5", ".", "-", "+", "-.", "+-1", "--1", "1-", "1_000", "0x10", "15;", "1d5", "1f",
-        "12a", "1e5.0", "١", "infx", "nanx", "--inf", "+na", '"1"2', '1"', '""1""', "1 2", "1\0", "1\r2", "\xa01",
-    ])
-    # fmt: on
+    @pytest.mark.parametrize("cell", NO_NUMBERS)
     @pytest.mark.parametrize("portable", [False, True])
     def test_what_is_no_number(self, cell: str, portable: bool) -> None:
         encoded = cell.encode()

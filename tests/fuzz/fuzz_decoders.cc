@@ -1,0 +1,208 @@
+// Damages example blocks at random and decodes them in every way there is: with sanitizers compiled in, no read or write
+// goes astray unseen, and all ways must agree. Usage: fuzz_decoders SECONDS SEED FILE...
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "decoders_csv.h"
+#include "decoders_recordio.h"
+
+extern "C" {
+int64_t ll_csv_columns(const char*, int64_t, const char*, int64_t);
+int64_t ll_csv_line_numbers(const char*, int64_t, const char*, int64_t, int64_t*, int64_t);
+int64_t ll_csv_capacity(int64_t, const ll_csv_layout*, int64_t);
+int32_t ll_csv_decode(const char*, int64_t, const ll_csv_layout*, int64_t, float*, float*, int64_t, ll_outcome*);
+int32_t ll_records_scan(const uint8_t*, int64_t, int64_t, int64_t, ll_record_scan*);
+int64_t ll_records_dense_capacity(const ll_record_scan*, const ll_record_layout*);
+int64_t ll_records_sparse_capacity(const ll_record_scan*);
+int32_t ll_records_dense(const uint8_t*, const ll_record_scan*, const ll_record_layout*, float*, float*, ll_outcome*);
+int32_t ll_records_sparse(const uint8_t*, const ll_record_scan*, const ll_record_layout*, int64_t*, void*, float*,
+                          float*, ll_outcome*);
+}
+
+namespace {
+
+using linear_learner::kDone;
+using linear_learner::kSparseLayout;
+
+constexpr int64_t kMostFloats = 1 << 26;
+
+std::mt19937_64 generator;
+
+uint64_t below(uint64_t limit) { return generator() % limit; }
+
+// An array of just the size it should have, so that a step beyond it is seen.
+template <class T>
+std::unique_ptr<T[]> exactly(int64_t count) {
+  return std::unique_ptr<T[]>(new T[static_cast<size_t>(count)]);
+}
+
+// What a decoding came to, to be compared.
+std::string result;
+
+template <class T>
+void note(const T* values, int64_t count) {
+  if (count) result.append(reinterpret_cast<const char*>(values), static_cast<size_t>(count) * sizeof(T));
+}
+
+void note_outcome(const ll_outcome& outcome) { note(&outcome, 1); }
+
+void fail(const char* what, const std::string& block) {
+  std::ofstream("fuzz_decoders.failed", std::ios::binary) << block;
+  std::fprintf(stderr, "%s; the block is in fuzz_decoders.failed\n", what);
+  std::abort();
+}
+
+// One, and now and then more: starting threads is what costs most here.
+std::vector<int64_t> some_threads() {
+  if (below(8)) return {1};
+  return {1, static_cast<int64_t>(2 + below(4)), below(8) ? 3 : 64};
+}
+
+void decode_csv(const char* data, int64_t size, ll_csv_layout layout, int64_t threads, const std::string& block) {
+  result.clear();
+  if (!layout.columns) layout.columns = ll_csv_columns(data, size, layout.header, layout.header_size);
+  if (!layout.columns || layout.columns < layout.label_size) return;
+  const int64_t capacity = ll_csv_capacity(size, &layout, threads), width = layout.columns - layout.label_size;
+  if (capacity * width > kMostFloats) return;
+  auto features = exactly<float>(capacity * width), labels = exactly<float>(layout.label_size ? capacity : 0);
+  ll_outcome outcome;
+  if (ll_csv_decode(data, size, &layout, threads, features.get(), labels.get(), capacity, &outcome) != kDone)
+    fail("ll_csv_decode refused its arguments", block);
+  note_outcome(outcome);
+  if (outcome.bad_rows) return;
+  note(features.get(), outcome.rows * width);
+  if (layout.label_size) note(labels.get(), outcome.rows);
+  auto numbers = exactly<int64_t>(outcome.rows);
+  if (ll_csv_line_numbers(data, size, layout.header, layout.header_size, numbers.get(), outcome.rows) != outcome.rows)
+    fail("the numbered lines are not the decoded ones", block);
+}
+
+void try_csv(const std::string& block) {
+  const int64_t size = static_cast<int64_t>(block.size());
+  auto data = exactly<char>(size);
+  std::memcpy(data.get(), block.data(), block.size());
+  ll_csv_layout layout{};
+  layout.columns = below(2) ? 0 : static_cast<int64_t>(below(5));
+  layout.label_size = static_cast<int64_t>(below(2));
+  layout.allow_missing = static_cast<int64_t>(below(2));
+  if (below(4) == 0) {
+    layout.header = "label,a,b";
+    layout.header_size = 9;
+  }
+  decode_csv(data.get(), size, layout, 1, block);
+  const std::string first = result;
+  for (int64_t threads : some_threads()) {
+    for (int64_t portable : {0, 1}) {
+      layout.portable = portable;
+      decode_csv(data.get(), size, layout, threads, block);
+      if (result != first) fail("CSV decoders differ", block);
+    }
+  }
+}
+
+void decode_records(const uint8_t* data, int64_t size, bool is_final, ll_record_layout layout, int64_t force,
+                    int64_t threads, const std::string& block) {
+  result.clear();
+  ll_record_scan scan;
+  if (ll_records_scan(data, size, is_final, threads, &scan) != kDone) fail("ll_records_scan failed", block);
+  note(&scan, 1);
+  result.resize(offsetof(ll_record_scan, parts));  // the cuts depend on the number of threads
+  const bool sparse = (force ? force : scan.layout) == kSparseLayout;
+  if (!layout.columns) layout.columns = scan.columns;
+  layout.wide_indices = layout.columns > INT32_MAX || layout.wide_indices;
+  const int64_t rows = sparse ? scan.records : ll_records_dense_capacity(&scan, &layout);
+  const int64_t values = sparse ? ll_records_sparse_capacity(&scan) : rows * layout.columns;
+  if (values > kMostFloats) fail("the rows take more room than the block allows", block);
+  auto labels = exactly<float>(layout.label_size ? rows : 0), numbers = exactly<float>(values);
+  ll_outcome outcome;
+  if (!sparse) {
+    if (ll_records_dense(data, &scan, &layout, numbers.get(), labels.get(), &outcome) != kDone)
+      fail("ll_records_dense failed", block);
+    note_outcome(outcome);
+    if (!outcome.bad_rows) note(numbers.get(), values);
+  } else {
+    auto starts = exactly<int64_t>(rows + 1);
+    auto indices = exactly<char>(values * (layout.wide_indices ? 8 : 4));
+    if (ll_records_sparse(data, &scan, &layout, starts.get(), indices.get(), numbers.get(), labels.get(), &outcome))
+      fail("ll_records_sparse failed", block);
+    note_outcome(outcome);
+    if (!outcome.bad_rows) {
+      note(starts.get(), rows + 1);
+      note(indices.get(), outcome.values * (layout.wide_indices ? 8 : 4));
+      note(numbers.get(), outcome.values);
+    }
+  }
+  if (!outcome.bad_rows && layout.label_size) note(labels.get(), outcome.rows);
+}
+
+void try_records(const std::string& block) {
+  const int64_t size = static_cast<int64_t>(block.size());
+  auto data = exactly<uint8_t>(size);
+  std::memcpy(data.get(), block.data(), block.size());
+  ll_record_layout layout{};
+  layout.columns = below(3) ? 0 : static_cast<int64_t>(below(8));
+  layout.label_size = static_cast<int64_t>(below(2));
+  layout.allow_missing = static_cast<int64_t>(below(2));
+  layout.wide_indices = static_cast<int64_t>(below(2));
+  const int64_t force = static_cast<int64_t>(below(4) ? 0 : 1 + below(2));
+  const bool is_final = below(2);
+  decode_records(data.get(), size, is_final, layout, force, 1, block);
+  const std::string first = result;
+  for (int64_t threads : some_threads()) {
+    decode_records(data.get(), size, is_final, layout, force, threads, block);
+    if (result != first) fail("record decoders differ", block);
+  }
+}
+
+std::string damaged(std::string block, const std::vector<std::string>& examples) {
+  static const std::string odd[] = {",", "\n", "\r\n", "\"", "-", "+", ".", "e", "1e39", "nan", "inf", " ", "\t", "0",
+                                    "\x80", "\xff", std::string(1, '\0'), "\x0b", "\x0c", std::string(9, '\xff'),
+                                    "\x0a\x23\xd7\xce", std::string("\x08\0\0\x20", 4), std::string(40, '7')};
+  for (uint64_t count = below(6); count && !block.empty(); --count) {
+    const size_t at = below(block.size()), length = 1 + below(1 + below(40));
+    switch (below(6)) {
+      case 0: block[at] = static_cast<char>(below(256)); break;
+      case 1: block[at] = static_cast<char>(block[at] ^ (1 << below(8))); break;
+      case 2: block.erase(at, length); break;
+      case 3: block.insert(at, odd[below(std::size(odd))]); break;
+      case 4: block.insert(at, block.substr(below(block.size()), length)); break;
+      default: {
+        const std::string& other = examples[below(examples.size())];
+        if (!other.empty()) block.replace(at, std::string::npos, other.substr(below(other.size())));
+      }
+    }
+  }
+  return block;
+}
+
+std::string contents(const char* path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  if (count < 4) return 2;
+  const auto stop = std::chrono::steady_clock::now() + std::chrono::seconds(std::atoi(arguments[1]));
+  generator.seed(std::strtoull(arguments[2], nullptr, 10));
+  std::vector<std::string> csv, records;
+  for (int i = 3; i < count; ++i) {
+    const std::string path = arguments[i];
+    (path.substr(path.rfind('.')) == ".csv" ? csv : records).push_back(contents(arguments[i]));
+  }
+  int64_t blocks = 0;
+  for (; std::chrono::steady_clock::now() < stop; ++blocks) {
+    try_csv(damaged(csv[below(csv.size())], csv));
+    try_records(damaged(records[below(records.size())], records));
+  }
+  std::printf("%lld blocks of each format\n", static_cast<long long>(blocks));
+}
