@@ -58,6 +58,10 @@ class Outcome:
         (text,) = self.found(rf"#quality_metric: host=\S+, {channel} {re.escape(metric)} <\w+>=(\S+)")
         return float(text)
 
+    def objective(self, channel: str) -> float:
+        """The final objective, the first of a channel's metrics."""
+        return next(iter(self.finals(channel).values()))
+
     def finals(self, channel: str) -> dict[str, float]:
         pattern = rf"#quality_metric: host=\S+, {channel} (\S+) <\w+>=(\S+)"
         return {match[1]: float(match[2]) for match in re.finditer(pattern, self.log)}
@@ -115,6 +119,12 @@ class JobFolder:
             package.setLevel(level)
             signal.signal(signal.SIGTERM, handler)
         return Outcome(code, log.getvalue(), self.base)
+
+    def train(self, predictor_type: str, rows: tuple[np.ndarray, np.ndarray], **settings: Any) -> Outcome:
+        """Run a job that works, with a train channel of ``rows`` and no other."""
+        outcome = self.hyperparameters(predictor_type, **settings).channel("train", *rows).run()
+        assert outcome.code == 0, outcome.failure
+        return outcome
 
     def start(self, **environ: str) -> subprocess.Popen[str]:
         """As a process of its own, by the command line; stdout and stderr come through one pipe."""
