@@ -305,7 +305,8 @@ def test_models_of_a_multi_model_endpoint_are_known_to_all_workers_and_outlive_t
     assert len(json.loads(server.request("GET", "/models")[1])["models"]) == 3
     assert server.request("GET", "/ping") == (200, b"")
     assert server.stop() == 0
-    assert not list(Path(tempfile.gettempdir()).glob(f"linear-learner-{server.process.pid}-*"))
+    for folder in (tempfile.gettempdir(), "/dev/shm"):
+        assert not list(Path(folder).glob(f"linear-learner-{server.process.pid}-*"))
 
 
 def test_metrics_add_up_over_workers_that_live_and_die(start: Start) -> None:

@@ -47,9 +47,10 @@ def _names(model: Model) -> tuple[str, ...]:
     names = model.metadata.get("feature_names")
     if names is None:
         return ()
-    if not _is_row(names, model.feature_dim, {str}) or len(set(names)) != len(names):
-        raise _error(model, "feature_names", "different strings")
-    return tuple(names)
+    if not _is_row(names, model.feature_dim, {str}):
+        raise _error(model, "feature_names", "strings")
+    # Where two columns had one name in the training data, names say too little to match anything by.
+    return tuple(names) if len(set(names)) == len(names) else ()
 
 
 def _numbers(model: Model, name: str, dtype: type) -> np.ndarray | None:

@@ -31,7 +31,7 @@ def serve(model_dir: Path, settings: Settings) -> int:
     """Answer requests until a signal says stop; returns the exit code, 0 after SIGTERM and SIGINT. With
     ``settings.multi_model`` the models are those that POST /models names, and ``model_dir`` is left alone."""
     master = os.getpid()
-    folder = Path(mkdtemp(prefix=f"linear-learner-{master}-"))
+    folder = Path(mkdtemp(prefix=f"linear-learner-{master}-", dir=_memory_folder()))
     try:
         logger.info("Number of server workers: %d", settings.workers)
         _Server(model_dir, folder, settings).run()
@@ -115,5 +115,11 @@ def _gunicorn_settings(settings: Settings) -> dict[str, Any]:
         "timeout": settings.request_seconds,
         "graceful_timeout": STOP_SECONDS,
         "keepalive": KEEP_ALIVE_SECONDS,
+        "worker_tmp_dir": _memory_folder(),  # where workers tell the master that they live; a slow disk would kill them
         "control_socket_disable": True,
     }
+
+
+def _memory_folder() -> str | None:
+    """A folder in memory, which is there even where the container's disk is read-only; None for the usual one."""
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 (names in it are made by mkdtemp)

@@ -35,9 +35,13 @@ def test_a_model_may_carry_none(regressor: LinearModel) -> None:
     assert (bare.names, bare.means, bare.lowest, bare.highest) == ((), None, None, None)
 
 
-@pytest.mark.parametrize("value", ["abc", ["a", "b"], ["a", "b", 3], ["a", "b", "a"], {"a": 0, "b": 1, "c": 2}, 5, []])
+def test_names_that_are_not_distinct_name_nothing(regressor: LinearModel) -> None:
+    assert served(regressor, feature_names=["a", "b", "a"]).names == ()
+
+
+@pytest.mark.parametrize("value", ["abc", ["a", "b"], ["a", "b", 3], {"a": 0, "b": 1, "c": 2}, 5, []])
 def test_bad_names(regressor: LinearModel, value: object) -> None:
-    with pytest.raises(ClientError, match="feature_names of the model is not a list of 3 different strings"):
+    with pytest.raises(ClientError, match="feature_names of the model is not a list of 3 strings"):
         served(regressor, feature_names=value)
 
 
