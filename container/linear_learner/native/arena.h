@@ -1,16 +1,16 @@
-// Memory that a thread keeps from call to call, handed out in cache lines.
+// Memory kept from call to call, handed out in cache lines.
 #ifndef LINEAR_LEARNER_NATIVE_ARENA_H_
 #define LINEAR_LEARNER_NATIVE_ARENA_H_
 
 #include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <new>
 
 namespace linear_learner {
 
-// Lay out twice: the first round only counts, ``allocate`` makes room, the second hands out memory, all zero.
+// The same sequence of take() is run twice, by ``lay_out``: first to count, then to hand out. The memory that take()
+// returns is not cleared.
 class Arena {
  public:
   Arena() = default;
@@ -18,17 +18,19 @@ class Arena {
   Arena& operator=(const Arena&) = delete;
   ~Arena() { free(memory_); }
 
-  void start() { used_ = 0, counting_ = true; }
-
-  void allocate() {
+  template <class LayOut>
+  void lay_out(const LayOut& take_all) {
+    used_ = 0, counting_ = true;
+    take_all(*this);
     if (used_ > size_) {
       free(memory_);
+      size_ = 0;
       memory_ = static_cast<char*>(aligned_alloc(kLine, used_));
-      size_ = memory_ == nullptr ? 0 : used_;
       if (memory_ == nullptr) throw std::bad_alloc();
+      size_ = used_;
     }
-    memset(memory_, 0, used_);
     used_ = 0, counting_ = false;
+    take_all(*this);
   }
 
   template <class T>

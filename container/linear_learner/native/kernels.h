@@ -12,21 +12,11 @@ constexpr int64_t kTile = 16;
 // Rows that go through forward, loss and gradient together. A multiple of every kernel's row_block and width.
 constexpr int64_t kPanelRows = 96;
 
-// Rows that will be read next. The kernels ask for their cache lines a few at a time, in step with their own work:
-// memory then delivers while they compute, and is never asked for more than it can have under way.
-struct Lookahead {
-  const float* const* rows;  // (count), each of d floats
-  int64_t count, d;
-  float lines_per_step;      // cache lines to ask for, for every row of a panel times every feature worked on
-  float due;                 // lines
-  int64_t row, offset;       // what to ask for next
-};
-
 // Scores of a panel: tiles of (panel_rows, 16) after one another. A loss leaves the weighted gradients in their place.
 struct LossPanel {
   float* scores;
   int64_t panel_rows;             // rows in memory, a multiple of row_block and width
-  int64_t rows;                   // rows that count; the others are padding
+  int64_t rows;                   // rows that count; what the others hold does not matter
   int64_t tiles;
   const float* labels;            // (panel_rows)
   const float* weights;           // (panel_rows)
@@ -58,8 +48,10 @@ struct LossRow {
 struct UpdateRow {
   const char* name;
   double (*rate_factor)(double momentum, double beta_1, double beta_2, double t);
-  // Weights and moments (rows, 16) move along the gradient (rows, 16), which becomes zero.
-  void (*apply)(int64_t rows, float* weights, float* first, float* second, float* gradient, const ColumnRates&);
+  // Weights and moments (rows, 16) move along the sum of the gradients of ``slices`` slices, each (rows, 16) and
+  // ``slice_stride`` floats after the one before.
+  void (*apply)(int64_t rows, float* weights, float* first, float* second, const float* gradient, int64_t slices,
+                int64_t slice_stride, const ColumnRates&);
 };
 
 struct Kernels {
@@ -70,10 +62,10 @@ struct Kernels {
   // Rows of features are used where they lie: row r is features[r][0 .. d).
   // scores (rows, 16) = features (rows, d) weights (d, 16) + bias (16); rows are a multiple of row_block.
   void (*forward)(const float* const* features, int64_t rows, int64_t d, const float* weights, const float* bias,
-                  float* scores, Lookahead&);
-  // gradient (d, 16) += features (rows, d)^T scores (rows, 16)
-  void (*backward)(const float* const* features, int64_t rows, int64_t d, const float* scores, float* gradient,
-                   Lookahead&);
+                  float* scores);
+  // gradient (d, 16) = features (rows, d)^T scores (rows, 16), added to what is there if ``add``.
+  void (*backward)(const float* const* features, int64_t rows, int64_t d, const float* scores, bool add,
+                   float* gradient);
   const LossRow* losses;
   int64_t num_losses;
   const UpdateRow* updates;

@@ -19,6 +19,9 @@ namespace {
 #include "losses.h"
 #include "updates.h"
 
+// Arrays of vectors live in registers only if every index is known when they are compiled.
+#define UNROLL _Pragma("GCC unroll 16")
+
 constexpr int kVectors = kTile / kWidth;
 static_assert(kPanelRows % kRowBlock == 0 && kPanelRows % kWidth == 0, "panels are whole blocks");
 
@@ -30,39 +33,26 @@ void forward_block(const float* const* features, int64_t begin, int64_t depth, c
                    const float* start, int64_t start_stride, float* scores) {
   Vector sums[kRowBlock][kVectors];
   const float* rows[kRowBlock];
-  for (int r = 0; r < kRowBlock; ++r) {
+  UNROLL for (int r = 0; r < kRowBlock; ++r) {
     rows[r] = features[r] + begin;
-    for (int v = 0; v < kVectors; ++v) sums[r][v] = load(start + r * start_stride + v * kWidth);
+    UNROLL for (int v = 0; v < kVectors; ++v) sums[r][v] = load(start + r * start_stride + v * kWidth);
   }
   for (int64_t f = 0; f < depth; ++f) {
     Vector w[kVectors];
-    for (int v = 0; v < kVectors; ++v) w[v] = load(weights + f * kTile + v * kWidth);
-    for (int r = 0; r < kRowBlock; ++r)
-      for (int v = 0; v < kVectors; ++v) sums[r][v] += rows[r][f] * w[v];
+    UNROLL for (int v = 0; v < kVectors; ++v) w[v] = load(weights + f * kTile + v * kWidth);
+    UNROLL for (int r = 0; r < kRowBlock; ++r)
+      UNROLL for (int v = 0; v < kVectors; ++v) sums[r][v] += rows[r][f] * w[v];
   }
-  for (int r = 0; r < kRowBlock; ++r)
-    for (int v = 0; v < kVectors; ++v) store(scores + r * kTile + v * kWidth, sums[r][v]);
-}
-
-// Asks for the cache lines that are due after so many steps.
-INLINE void look_ahead(Lookahead& ahead, int64_t steps) {
-  ahead.due += static_cast<float>(steps) * ahead.lines_per_step;
-  while (ahead.due >= 1.0f && ahead.row < ahead.count) {
-    const int64_t last = ahead.d - 1;
-    __builtin_prefetch(ahead.rows[ahead.row] + (ahead.offset < last ? ahead.offset : last), 0, 2);
-    if (ahead.offset >= last) ahead.offset = 0, ++ahead.row;
-    else ahead.offset += kTile;
-    ahead.due -= 1.0f;
-  }
+  UNROLL for (int r = 0; r < kRowBlock; ++r)
+    UNROLL for (int v = 0; v < kVectors; ++v) store(scores + r * kTile + v * kWidth, sums[r][v]);
 }
 
 void forward(const float* const* features, int64_t rows, int64_t d, const float* weights, const float* bias,
-             float* scores, Lookahead& ahead) {
+             float* scores) {
   for (int64_t begin = 0; begin < d; begin += kDepth) {
     const int64_t depth = d - begin < kDepth ? d - begin : kDepth;
     for (int64_t r = 0; r < rows; r += kRowBlock) {
       float* block = scores + r * kTile;
-      look_ahead(ahead, kRowBlock * depth);
       forward_block(features + r, begin, depth, weights + begin * kTile, begin == 0 ? bias : block,
                     begin == 0 ? 0 : kTile, block);
     }
@@ -71,37 +61,38 @@ void forward(const float* const* features, int64_t rows, int64_t d, const float*
 
 // kFeatures features by one tile in registers, over the rows of a panel.
 template <int kFeatures>
-void backward_block(const float* const* features, int64_t begin, int64_t rows, const float* scores, float* gradient) {
-  Vector sums[kFeatures][kVectors];
+void backward_block(const float* const* features, int64_t begin, int64_t rows, const float* scores, bool add,
+                    float* gradient) {
+  Vector sums[kFeatures][kVectors] = {};
   gradient += begin * kTile;
-  for (int f = 0; f < kFeatures; ++f)
-    for (int v = 0; v < kVectors; ++v) sums[f][v] = load(gradient + f * kTile + v * kWidth);
+  if (add) {
+    UNROLL for (int f = 0; f < kFeatures; ++f)
+      UNROLL for (int v = 0; v < kVectors; ++v) sums[f][v] = load(gradient + f * kTile + v * kWidth);
+  }
   for (int64_t r = 0; r < rows; ++r) {
     const float* const row = features[r] + begin;
     Vector g[kVectors];
-    for (int v = 0; v < kVectors; ++v) g[v] = load(scores + r * kTile + v * kWidth);
-    for (int f = 0; f < kFeatures; ++f)
-      for (int v = 0; v < kVectors; ++v) sums[f][v] += row[f] * g[v];
+    UNROLL for (int v = 0; v < kVectors; ++v) g[v] = load(scores + r * kTile + v * kWidth);
+    UNROLL for (int f = 0; f < kFeatures; ++f)
+      UNROLL for (int v = 0; v < kVectors; ++v) sums[f][v] += row[f] * g[v];
   }
-  for (int f = 0; f < kFeatures; ++f)
-    for (int v = 0; v < kVectors; ++v) store(gradient + f * kTile + v * kWidth, sums[f][v]);
+  UNROLL for (int f = 0; f < kFeatures; ++f)
+    UNROLL for (int v = 0; v < kVectors; ++v) store(gradient + f * kTile + v * kWidth, sums[f][v]);
 }
 
 template <int kFeatures>
 void backward_up_to(int64_t count, const float* const* features, int64_t begin, int64_t rows, const float* scores,
-                    float* gradient) {
-  if (count == kFeatures) return backward_block<kFeatures>(features, begin, rows, scores, gradient);
-  if constexpr (kFeatures > 1) backward_up_to<kFeatures - 1>(count, features, begin, rows, scores, gradient);
+                    bool add, float* gradient) {
+  if (count == kFeatures) return backward_block<kFeatures>(features, begin, rows, scores, add, gradient);
+  if constexpr (kFeatures > 1) backward_up_to<kFeatures - 1>(count, features, begin, rows, scores, add, gradient);
 }
 
-void backward(const float* const* features, int64_t rows, int64_t d, const float* scores, float* gradient,
-              Lookahead& ahead) {
+void backward(const float* const* features, int64_t rows, int64_t d, const float* scores, bool add, float* gradient) {
   // Blocks of nearly equal size: 8 features are faster as 4 + 4 than as 6 + 2.
   const int64_t blocks = (d + kFeatureBlock - 1) / kFeatureBlock;
   for (int64_t i = 0; i < blocks; ++i) {
     const int64_t begin = i * d / blocks, end = (i + 1) * d / blocks;
-    look_ahead(ahead, rows * (end - begin));
-    backward_up_to<kFeatureBlock>(end - begin, features, begin, rows, scores, gradient);
+    backward_up_to<kFeatureBlock>(end - begin, features, begin, rows, scores, add, gradient);
   }
 }
 
@@ -167,8 +158,8 @@ void apply_coupled(const LossPanel& panel, int64_t candidate) {
       for (int i = 0; i < kWidth; ++i) panel.transposed[c * kWidth + i] = column(c)[(r + i) * kTile];
     Vector value;
     Loss::at(scores, panel.outputs, load(panel.labels + r), panel.constant, value);
-    // Rows of padding have weight 0, and finite scores.
-    const Vector weight = load(panel.weights + r);
+    Vector weight = load(panel.weights + r);
+    for (int64_t i = panel.rows - r; i < kWidth; ++i) weight[i] = 0;
     loss_sum += weight * value;
     for (int64_t c = 0; c < panel.outputs; ++c) {
       scores[c] = weight * scores[c];
@@ -196,8 +187,8 @@ void apply_loss(const LossPanel& panel) {
 }
 
 template <class Update>
-void apply_update(int64_t rows, float* weights, float* first, float* second, float* gradient,
-                  const ColumnRates& rates) {
+void apply_update(int64_t rows, float* weights, float* first, float* second, const float* gradient, int64_t slices,
+                  int64_t slice_stride, const ColumnRates& rates) {
   for (int v = 0; v < kVectors; ++v) {
     const int64_t c = v * kWidth;
     const ColumnVectors columns = {load(rates.rate + c),   load(rates.momentum + c), load(rates.rest_momentum + c),
@@ -205,15 +196,16 @@ void apply_update(int64_t rows, float* weights, float* first, float* second, flo
                                    load(rates.rest_2 + c)};
     const Vector wd = load(rates.wd + c), l1 = load(rates.l1 + c), scale = load(rates.scale + c);
     for (int64_t i = c; i < rows * kTile; i += kTile) {
+      Vector g = load(gradient + i);
+      for (int64_t slice = 1; slice < slices; ++slice) g += load(gradient + slice * slice_stride + i);
       Vector w = load(weights + i), m0{}, m1{}, s, m;
       if constexpr (Update::kFirstMoment) m0 = load(first + i);
       if constexpr (Update::kSecondMoment) m1 = load(second + i);
-      Update::step(scale * load(gradient + i) + wd * w, m0, m1, columns, s, m);
+      Update::step(scale * g + wd * w, m0, m1, columns, s, m);
       w = w - s * m;
       store(weights + i, copy_sign(maximum(abs(w) - s * l1, Vector{}), w));
       if constexpr (Update::kFirstMoment) store(first + i, m0);
       if constexpr (Update::kSecondMoment) store(second + i, m1);
-      store(gradient + i, Vector{});
     }
   }
 }

@@ -14,6 +14,10 @@ from linear_learner.native import library
 from linear_learner.training.state import Objective, Rates, State
 
 
+MOST_ELEMENTS = 2**31 - 2
+"""Of an MXNet 1.9.1 array."""
+
+
 class NativeEngine:
     """``Engine`` on the operator ``linear_learner`` of the native library.
 
@@ -52,13 +56,16 @@ class NativeEngine:
     def _call(self, chunk: Chunk, state: State, train: bool) -> np.ndarray:
         if len(chunk.order) == 0:
             return np.zeros(self._candidates)  # MXNet knows no arrays without elements
+        features, address = chunk.features, 0
+        if features.size > MOST_ELEMENTS:
+            features, address = features[:1], features.ctypes.data
         weights = np.ones(1, np.float32) if chunk.weights is None else chunk.weights
-        arrays = (chunk.features, chunk.labels, weights, chunk.order)
         state_arrays = (state.weights, state.bias, *state.moments, *state.bias_moments)
         sums = self._operator(
-            *map(shared, arrays),
+            *map(shared, (features, chunk.labels, weights, chunk.order)),
             self._rates,
             *map(shared, state_arrays),
+            features_address=address,
             updates=state.updates,
             weighted=int(chunk.weights is not None),
             train=int(train),
