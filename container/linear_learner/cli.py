@@ -8,13 +8,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from linear_learner import __version__
-from linear_learner.environment import DEFAULT_BASE, Environment
+from linear_learner.environment import DEFAULT_BASE, Environment, failure_text
+from linear_learner.errors import LinearLearnerError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code (0 done, 1 a bug of ours, 2 the user's mistake, 3 the machine's fault)."""
     arguments = _parser().parse_args(argv)
-    code: int = arguments.run(arguments)
+    try:
+        code: int = arguments.run(arguments)
+    except LinearLearnerError as error:
+        print(failure_text(error), file=sys.stderr)
+        return error.exit_code
     return code
 
 
@@ -33,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="answer requests with a trained model", description=_serve.__doc__)
     serve.add_argument(
         "--port",
-        type=int,
+        type=_port,
         default=None,
         metavar="N",
         help="port to listen on (default: SAGEMAKER_BIND_TO_PORT or 8080)",
@@ -44,6 +49,13 @@ def _parser() -> argparse.ArgumentParser:
             "--base", type=Path, default=DEFAULT_BASE, metavar="DIR", help="folder of the job (default: %(default)s)"
         )
     return parser
+
+
+def _port(text: str) -> int:
+    """Of TCP. ArgumentTypeError for anything else, which argparse tells with the usage."""
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a port: give a number from 1 to 65535")
+    return int(text)
 
 
 def _train(arguments: argparse.Namespace) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import shutil
 import struct
@@ -303,11 +302,15 @@ CHANNELS = {
 }
 
 CSV_FILES = {
-    "a header": (
-        line(1, "label,a,b,c"),
+    "text in the first row": (
+        line(1, "1,0.5,x,0.1"),
         "Unable to read data channel 'train'",
-        "train/part-0, row 1, column 1, value 'label'",
-        "if row 1 is a header line, remove it",
+        "train/part-0, row 1, column 3, value 'x'",
+    ),
+    "a header that is not the first row": (
+        line(7, "label,a,b,c"),
+        "Unable to read data channel 'train'",
+        "train/part-0, row 7, column 1, value 'label'",
     ),
     "text in a cell": (
         line(7, "1,0.5,x,0.1"),
@@ -354,8 +357,8 @@ CSV_FILES = {
         "row 1, column 1, value '1;2.5;3'",
     ),
     "labels alone": (content(b"1\n0\n"), "Unable to read data channel 'train'", "a label but no features"),
-    "compressed": (
-        content(gzip.compress("\n".join(LINES).encode())),
+    "Parquet": (
+        content(b"PAR1\x15\x04\x15" + bytes(60)),
         "Unable to read data channel 'train'. Requested content-type is 'text/csv'",
         "train/part-0, row 1",
     ),

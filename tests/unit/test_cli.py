@@ -1,0 +1,125 @@
+"""The command line: what it takes, what it says, and its exit codes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from linear_learner import __version__
+from linear_learner.cli import main
+from linear_learner.environment import Environment
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What a command was run with; each ends with 3."""
+    calls: list[Any] = []
+
+    def run(*arguments: Any) -> int:
+        calls.append(arguments)
+        return 3
+
+    monkeypatch.setattr("linear_learner.training.job.run", run)
+    monkeypatch.setattr("linear_learner.serving.server.serve", run)
+    monkeypatch.delenv("TRAINING_JOB_NAME", raising=False)
+    monkeypatch.delenv("SAGEMAKER_BIND_TO_PORT", raising=False)
+    return calls
+
+
+def test_train_runs_the_job_of_a_folder_and_ends_with_its_code(ran: list[Any], tmp_path: Path) -> None:
+    assert main(["train", "--base", str(tmp_path)]) == 3
+    assert ran == [(Environment(tmp_path),)]
+
+
+def test_train_takes_the_platforms_folder_by_default(ran: list[Any]) -> None:
+    main(["train"])
+    assert ran == [(Environment(Path("/opt/ml")),)]
+
+
+def test_serve_answers_for_the_model_of_a_folder(ran: list[Any], tmp_path: Path) -> None:
+    assert main(["serve", "--base", str(tmp_path), "--port", "8123"]) == 3
+    ((model_dir, settings, *_),) = ran
+    assert model_dir == tmp_path / "model"
+    assert settings.port == 8123
+
+
+def test_serve_takes_the_platforms_port_by_default(ran: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    main(["serve"])
+    monkeypatch.setenv("SAGEMAKER_BIND_TO_PORT", "9000")
+    main(["serve"])
+    assert [settings.port for _, settings, *_ in ran] == [8080, 9000]
+
+
+def test_help_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    text = capsys.readouterr().out
+    assert "train" in text and "run the training job of a folder" in text
+    assert "serve" in text and "answer requests with a trained model" in text
+
+
+@pytest.mark.parametrize("command", ["train", "serve"])
+def test_help_of_a_command_names_its_options(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0
+    text = capsys.readouterr().out
+    assert "--base DIR" in text and "/opt/ml" in text
+    assert ("--port N" in text) == (command == "serve")
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"linear-learner {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "required: COMMAND"),
+        (["trian"], "invalid choice: 'trian'"),
+        (["train", "--bas"], "expected one argument"),
+        (["train", "--port", "1"], "unrecognized arguments: --port 1"),
+        (["serve", "--port", "http"], "'http' is not a port: give a number from 1 to 65535"),
+        (["serve", "--port", "65536"], "'65536' is not a port"),
+        (["serve", "--port", "0"], "'0' is not a port"),
+    ],
+)
+def test_wrong_arguments_are_told_with_the_usage(
+    arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    text = capsys.readouterr().err
+    assert text.startswith("usage: linear-learner") and sentence in text
+
+
+def test_a_mistake_in_the_environment_is_told_without_a_traceback(
+    ran: list[Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NUM_WORKERS", "many")
+    assert main(["serve"]) == 2
+    assert capsys.readouterr().err.startswith("Customer Error: NUM_WORKERS is 'many' (environment)")
+    assert ran == []
+
+
+def test_the_module_runs_as_a_command_without_mxnet_and_flask() -> None:
+    """--version is there at once."""
+    code = (
+        "import sys, runpy\n"
+        "sys.argv = ['linear-learner', '--version']\n"
+        "try: runpy.run_module('linear_learner.cli', run_name='__main__')\n"
+        "except SystemExit as ended: print(ended.code, [m for m in ('mxnet', 'flask', 'numpy') if m in sys.modules])\n"
+    )
+    command = [sys.executable, "-c", code]
+    folder = Path(__file__).parents[2] / "container"
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == f"linear-learner {__version__}\n0 []\n"

@@ -1,0 +1,273 @@
+"""What the platform hands a job, read from folders as the service, the SDK's local mode and people lay them out."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from linear_learner.environment import (
+    DEFAULT_BASE,
+    ChannelConfig,
+    Environment,
+    cgroup_cpu_quota,
+    cpu_count,
+    failure_text,
+)
+from linear_learner.errors import AlgorithmError, ClientError, PlatformError
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> Environment:
+    (tmp_path / "input/config").mkdir(parents=True)
+    return Environment(tmp_path)
+
+
+def write(env: Environment, name: str, content: object) -> Path:
+    file = env.base / "input/config" / f"{name}.json"
+    file.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
+    return file
+
+
+def make_channel(env: Environment, name: str) -> Path:
+    folder = env.base / "input/data" / name
+    folder.mkdir(parents=True)
+    return folder
+
+
+class TestTheFolder:
+    def test_is_opt_ml_unless_another_is_named(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.delenv("TRAINING_JOB_NAME", raising=False)
+        assert Environment.from_environ() == Environment(Path("/opt/ml"))
+        assert Path("/opt/ml") == DEFAULT_BASE
+        assert Environment.from_environ(tmp_path) == Environment(tmp_path)
+
+    def test_has_the_places_of_the_service(self) -> None:
+        env = Environment(Path("/opt/ml"))
+        assert [str(path) for path in (env.hyperparameters_file, env.data_dir, env.model_dir)] == [
+            "/opt/ml/input/config/hyperparameters.json", "/opt/ml/input/data", "/opt/ml/model"
+        ]  # fmt: skip
+        assert str(env.output_data_dir) == "/opt/ml/output/data"
+        assert str(env.failure_file) == "/opt/ml/output/failure"
+
+    @pytest.mark.parametrize(("value", "name"), [("a-job", "a-job"), ("", None)])
+    def test_belongs_to_a_job_of_the_platform_where_that_has_a_name(
+        self, monkeypatch: pytest.MonkeyPatch, value: str, name: str | None
+    ) -> None:
+        monkeypatch.setenv("TRAINING_JOB_NAME", value)
+        assert Environment.from_environ().job_name == name
+
+
+class TestHyperparameters:
+    def test_are_given_as_they_are_written(self, env: Environment) -> None:
+        write(env, "hyperparameters", {"epochs": "3", "use_bias": True})
+        assert env.hyperparameters() == {"epochs": "3", "use_bias": True}
+
+    def test_may_begin_with_a_byte_order_mark(self, env: Environment) -> None:
+        write(env, "hyperparameters", b'\xef\xbb\xbf{"epochs": "3"}')
+        assert env.hyperparameters() == {"epochs": "3"}
+
+    def test_that_are_missing_are_told_with_the_way_to_name_their_folder(self, env: Environment) -> None:
+        with pytest.raises(ClientError, match=r"File not found \(.*hyperparameters\.json\)\. Name .* --base"):
+            env.hyperparameters()
+
+    def test_a_folder_in_their_place_is_dockers(self, env: Environment) -> None:
+        (env.base / "input/config/hyperparameters.json").mkdir()
+        with pytest.raises(ClientError, match=r"A folder stands where a file should \(.*hyperparameters\.json\)"):
+            env.hyperparameters()
+
+    @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe{}", b"{'epochs': 3}"])
+    def test_that_are_no_json_are_told(self, env: Environment, content: bytes) -> None:
+        write(env, "hyperparameters", content)
+        with pytest.raises(ClientError, match=r"Not a JSON document: .*hyperparameters\.json"):
+            env.hyperparameters()
+
+    @pytest.mark.parametrize("content", [[], "epochs", 3, None])
+    def test_that_are_no_object_are_told(self, env: Environment, content: object) -> None:
+        write(env, "hyperparameters", content)
+        with pytest.raises(ClientError, match=r"Not a JSON object \(.*hyperparameters\.json\)"):
+            env.hyperparameters()
+
+
+class TestChannels:
+    def test_are_those_of_the_config(self, env: Environment) -> None:
+        make_channel(env, "unasked")
+        write(
+            env,
+            "inputdataconfig",
+            {
+                "train": {
+                    "ContentType": "text/csv",
+                    "TrainingInputMode": "FastFile",
+                    "S3DistributionType": "ShardedByS3Key",
+                    "RecordWrapperType": "None",
+                },
+                "test": {"TrainingInputMode": "Pipe"},
+            },
+        )
+        data = env.base / "input/data"
+        assert env.channels() == {
+            "train": ChannelConfig("train", data / "train", "text/csv", "FastFile"),
+            "test": ChannelConfig("test", data / "test", None, "Pipe"),
+        }
+
+    def test_need_no_key_at_all(self, env: Environment) -> None:
+        """The SDK's local mode leaves keys out; null is no value either."""
+        write(env, "inputdataconfig", {"train": {}, "test": {"ContentType": None, "TrainingInputMode": None}})
+        assert [(c.content_type, c.input_mode) for c in env.channels().values()] == [(None, "File")] * 2
+
+    def test_are_the_folders_where_there_is_no_config(self, env: Environment) -> None:
+        folders = {name: make_channel(env, name) for name in ("validation", "train")}
+        (env.base / "input/data/notes.txt").write_text("")
+        assert env.channels() == {
+            "train": ChannelConfig("train", folders["train"]),
+            "validation": ChannelConfig("validation", folders["validation"]),
+        }
+
+    def test_are_none_where_there_is_nothing(self, env: Environment) -> None:
+        assert env.channels() == {}
+
+    @pytest.mark.parametrize("config", ["text/csv", ["text/csv"], None])
+    def test_are_objects(self, env: Environment, config: object) -> None:
+        write(env, "inputdataconfig", {"train": config})
+        with pytest.raises(ClientError, match=r"'train' is not described by a JSON object \(.*inputdataconfig\.json"):
+            env.channels()
+
+    @pytest.mark.parametrize("content_type", [5, True, ["text/csv"], {"type": "text/csv"}])
+    def test_have_a_content_type_that_is_a_string(self, env: Environment, content_type: object) -> None:
+        write(env, "inputdataconfig", {"train": {"ContentType": content_type}})
+        with pytest.raises(ClientError, match=r"^ContentType .* of channel 'train' is not a string \(.*config\.json"):
+            env.channels()
+
+    @pytest.mark.parametrize("mode", ["pipe", "Stream", 3])
+    def test_have_an_input_mode_of_the_service(self, env: Environment, mode: object) -> None:
+        write(env, "inputdataconfig", {"train": {"TrainingInputMode": mode}})
+        with pytest.raises(ClientError, match=r"of channel 'train' is not known.*Use one of: File, FastFile, Pipe"):
+            env.channels()
+
+
+class TestHosts:
+    def test_are_one_without_a_config(self, env: Environment) -> None:
+        assert env.hosts() == ("algo-1", ["algo-1"])
+
+    def test_are_those_of_the_config(self, env: Environment) -> None:
+        config = {"current_host": "algo-2-x", "hosts": ["algo-1-x", "algo-2-x"], "network_interface_name": "ethwe"}
+        write(env, "resourceconfig", config)
+        assert env.hosts() == ("algo-2-x", ["algo-1-x", "algo-2-x"])
+
+    def test_may_be_left_out(self, env: Environment) -> None:
+        write(env, "resourceconfig", {"current_host": "me"})
+        assert env.hosts() == ("me", ["me"])
+
+    @pytest.mark.parametrize(
+        "config",
+        [
+            {"hosts": "algo-1"},
+            {"hosts": None},
+            {"hosts": ["algo-1", 2]},
+            {"current_host": 5},
+            {"current_host": ""},
+            {"current_host": "../algo-1"},
+        ],
+    )
+    def test_have_names_that_a_file_can_bear(self, env: Environment, config: object) -> None:
+        write(env, "resourceconfig", config)
+        with pytest.raises(ClientError, match=r"current_host or hosts .*resourceconfig\.json.*Write \{"):
+            env.hosts()
+
+
+class TestFailure:
+    def test_is_written_with_the_message_first(self, env: Environment) -> None:
+        error = ClientError("what", where="where", fix="how")
+        assert env.write_failure(error) == "Customer Error: what (where). How"
+        assert env.failure_file.read_text(encoding="utf-8") == "Customer Error: what (where). How"
+
+    def test_replaces_an_earlier_one(self, env: Environment) -> None:
+        env.write_failure(ClientError("a long story about an earlier job"))
+        env.write_failure(PlatformError("disk full"))
+        assert env.failure_file.read_text() == "Platform Error: disk full"
+
+    def test_is_forgotten(self, env: Environment) -> None:
+        env.forget_failure()
+        env.write_failure(ClientError("what"))
+        env.forget_failure()
+        assert not env.failure_file.exists()
+
+    def test_survives_any_character(self, env: Environment) -> None:
+        env.write_failure(ClientError("label 'ü\N{SNOWMAN}' is no number"))
+        assert "ü\N{SNOWMAN}" in env.failure_file.read_text(encoding="utf-8")
+
+    @pytest.mark.parametrize(
+        ("error", "text"),
+        [
+            (AlgorithmError("a bug"), "Algorithm Error: a bug"),
+            (ValueError("a bug"), "Algorithm Error: a bug (caused by ValueError)\n\nCaused by: a bug"),
+            (KeyError(), "Algorithm Error: KeyError (caused by KeyError)\n\nCaused by: "),
+        ],
+    )
+    def test_of_a_bug_names_its_kind(self, error: Exception, text: str) -> None:
+        assert failure_text(error) == text
+
+    def test_tells_what_caused_it(self) -> None:
+        try:
+            try:
+                raise OSError("no space left")
+            except OSError as cause:
+                raise PlatformError("The model could not be written") from cause
+        except PlatformError as error:
+            text = failure_text(error)
+        assert text == (
+            "Platform Error: The model could not be written (caused by OSError)\n\nCaused by: no space left"
+        )
+
+
+class TestCpus:
+    @pytest.fixture(autouse=True)
+    def machine(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Eight processors for this process, and no limit."""
+        monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
+        monkeypatch.setattr("linear_learner.environment.cgroup_cpu_quota", lambda root: None)
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+
+    def test_are_those_of_the_process(self) -> None:
+        assert cpu_count() == 8
+
+    @pytest.mark.parametrize(("quota", "cpus"), [(0.5, 1), (2.0, 2), (2.5, 3), (16.0, 8)])
+    def test_are_no_more_than_a_container_may_use(
+        self, monkeypatch: pytest.MonkeyPatch, quota: float, cpus: int
+    ) -> None:
+        monkeypatch.setattr("linear_learner.environment.cgroup_cpu_quota", lambda root: quota)
+        assert cpu_count() == cpus
+
+    @pytest.mark.parametrize(
+        ("value", "cpus"), [("3", 3), (" 3 ", 3), ("4,2", 4), ("16", 8), ("0", 1), ("", 8), ("many", 8), ("-1", 8)]
+    )
+    def test_are_no_more_than_omp_num_threads(self, monkeypatch: pytest.MonkeyPatch, value: str, cpus: int) -> None:
+        monkeypatch.setenv("OMP_NUM_THREADS", value)
+        assert cpu_count() == cpus
+
+    def test_are_counted_where_a_process_cannot_be_bound(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delattr(os, "sched_getaffinity")
+        monkeypatch.setattr(os, "cpu_count", lambda: None)
+        assert cpu_count() == 1
+
+
+class TestQuota:
+    @pytest.mark.parametrize(
+        ("text", "quota"), [("150000 100000\n", 1.5), ("max 100000\n", None), ("50000 0\n", None), ("\n", None)]
+    )
+    def test_of_version_2(self, tmp_path: Path, text: str, quota: float | None) -> None:
+        (tmp_path / "cpu.max").write_text(text)
+        assert cgroup_cpu_quota(tmp_path) == quota
+
+    @pytest.mark.parametrize(("quota", "cpus"), [("200000\n", 2.0), ("-1\n", None)])
+    def test_of_version_1(self, tmp_path: Path, quota: str, cpus: float | None) -> None:
+        (tmp_path / "cpu").mkdir()
+        (tmp_path / "cpu/cpu.cfs_quota_us").write_text(quota)
+        (tmp_path / "cpu/cpu.cfs_period_us").write_text("100000\n")
+        assert cgroup_cpu_quota(tmp_path) == cpus
+
+    def test_of_a_machine_without_control_groups(self, tmp_path: Path) -> None:
+        assert cgroup_cpu_quota(tmp_path) is None
