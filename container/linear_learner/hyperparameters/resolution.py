@@ -9,7 +9,7 @@ from linear_learner.hyperparameters.applicability import settle, unmet
 from linear_learner.hyperparameters.auto import AUTO_MEANS, TrainChannel, replace_auto
 from linear_learner.hyperparameters.schema import ROWS, HyperParameters
 
-UPDATES_PER_EPOCH = 32
+UPDATES_PER_EPOCH = 128
 """A data set of a few mini-batches of the default size would be done after a few updates, far from any minimum."""
 
 

@@ -76,8 +76,8 @@ def test_auto_lr_scheduler_factor_halves_the_learning_rate_over_the_job(given: d
 @pytest.mark.parametrize(
     ("rows", "given", "size"),
     [
-        (50_000, {}, 1000),
-        (3200, {}, 100),
+        (150_000, {}, 1000),
+        (3200, {}, 25),
         (20, {}, 1),
         (3200, {"mini_batch_size": "1000"}, 1000),
         (20, {"mini_batch_size": "1000"}, 20),
@@ -85,7 +85,7 @@ def test_auto_lr_scheduler_factor_halves_the_learning_rate_over_the_job(given: d
     ],
 )
 def test_mini_batches_are_small_enough_for_the_data(rows: int | None, given: dict[str, str], size: int) -> None:
-    """A given size is only lowered to the number of rows; the default also to make 32 updates an epoch."""
+    """A given size is only lowered to the number of rows; the default also to make 128 updates an epoch."""
     assert resolved({**BINARY, **given}, rows=rows).mini_batch_size == size
 
 
