@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from linear_learner.data.dataset import Dataset, Segment
+from linear_learner.data.channel_file import open_channel_file
+from linear_learner.data.dataset import Dataset, Segment, differing_names
 from linear_learner.data.row_store import RowStore
-from linear_learner.environment import ChannelConfig
+from linear_learner.environment import ChannelConfig, cpu_count
 from linear_learner.errors import ClientError
 from linear_learner.formats import Decoder, decoder_for
 from linear_learner.formats.batch import Batch
@@ -27,7 +28,8 @@ HIDDEN = (".", "_")
 
 
 def read_channel(channel: ChannelConfig, *, feature_dim: int | None = None) -> Dataset:
-    """All rows of the channel, in memory once. ``feature_dim`` is that hyperparameter, where the user set it.
+    """All rows of the channel, in memory once. ``feature_dim`` is that hyperparameter, where the user set it. All
+    processors that the job may use decode.
 
     ClientError names channel, file and row, and ends the reading at the first bad block.
     """
@@ -87,8 +89,8 @@ def _visible(folder: Path) -> Iterator[Path]:
 def _sniffed(files: list[Path]) -> str:
     """The content type of a channel that names none, from the first file that is not empty."""
     for file in files:
-        with file.open("rb") as stream:
-            head = stream.read(SNIFFED_BYTES)
+        with open_channel_file(file) as opened:
+            head = opened.stream.read(SNIFFED_BYTES)
         if head:
             return content_type_of(head)
     return RECORDIO_PROTOBUF
@@ -98,16 +100,15 @@ def _batches(channel: ChannelConfig, files: list[Path], decode: Decoder) -> Iter
     """(batch, bytes read so far) of all files. What a decoder says is told of the channel."""
     bytes_before = 0
     for file in files:
-        with file.open("rb") as stream:
+        with open_channel_file(file) as opened:
             try:
-                for batch in decode(stream, label_size=1, source=str(file)):
-                    yield batch, bytes_before + stream.tell()
+                for batch in decode(opened.stream, label_size=1, source=str(file), threads=cpu_count()):
+                    yield batch, bytes_before + opened.bytes_read
             except MissingLabel as error:
                 raise _unlabeled(channel, error.found, where=error.where) from None
             except ClientError as error:
-                message = f"Unable to read data channel '{channel.name}'. {error.message}"
-                raise ClientError(message, where=error.where, fix=error.fix) from None
-            bytes_before += stream.tell()
+                raise _unreadable(channel, error.message, where=error.where, fix=error.fix) from None
+            bytes_before += opened.bytes_read
 
 
 class _Rows:
@@ -120,6 +121,8 @@ class _Rows:
         self._features: RowStore | None = None
         self._labels: RowStore | None = None
         self._segments: list[Segment] = []
+        self._names: tuple[str, ...] | None = None
+        self._named_in = ""
 
     def add(self, batch: Batch, bytes_read: int) -> None:
         """``bytes_read``, those of the batch among them, tell how many rows are still to come."""
@@ -130,22 +133,38 @@ class _Rows:
             self._check_feature_dim(batch)
             self._features, self._labels = RowStore(batch.feature_dim, expected), RowStore(1, expected)
         elif batch.feature_dim != self._features.width:
-            raise ClientError(
-                f"Unable to read data channel '{self._channel.name}'. The rows have {batch.feature_dim} features, "
-                f"those of the files before have {self._features.width}",
-                where=batch.where(0),
+            raise _unreadable(
+                self._channel,
+                f"The rows have {batch.feature_dim} features, those of the files before have {self._features.width}",
+                where=batch.where(0) if len(batch) else batch.source,
                 fix="Please give all files of a channel the same columns",
             )
+        self._check_names(batch)
+        if not len(batch):
+            return
         self._features.append(batch.features, expected)
         self._labels.append(batch.labels[:, np.newaxis], expected)
         if not self._segments or not self._segments[-1].continues_with(start, batch):
             self._segments.append(Segment(start, batch.source, batch.first_row, batch.row_numbers))
 
     def dataset(self) -> Dataset:
-        if self._features is None or self._labels is None:
+        if self._features is None or self._labels is None or not len(self._features):
             raise _empty(self._channel)
         features, labels = self._features.finish(), self._labels.finish()[:, 0]
-        return Dataset(self._channel.name, features, labels, tuple(self._segments))
+        return Dataset(self._channel.name, features, labels, tuple(self._segments), self._names)
+
+    def _check_names(self, batch: Batch) -> None:
+        """Files without a header are taken to have the columns of the others."""
+        if self._names is None and batch.feature_names is not None:
+            self._names, self._named_in = batch.feature_names, batch.source
+        problem = differing_names(self._names, batch.feature_names)
+        if problem:
+            raise _unreadable(
+                self._channel,
+                f"Its headers differ from file to file: {problem}",
+                where=f"{self._named_in}; {batch.source}",
+                fix="Please give all files of a channel the same columns in the same order",
+            )
 
     def _check_feature_dim(self, batch: Batch) -> None:
         if self._feature_dim not in (None, batch.feature_dim):
@@ -156,6 +175,10 @@ class _Rows:
                 where=batch.source,
                 fix=f"Please set feature_dim to the number of features in {name} dataset",
             )
+
+
+def _unreadable(channel: ChannelConfig, problem: str, *, where: str, fix: str) -> ClientError:
+    return ClientError(f"Unable to read data channel '{channel.name}'. {problem}", where=where, fix=fix)
 
 
 def _unlabeled(channel: ChannelConfig, found: int, *, where: str) -> ClientError:

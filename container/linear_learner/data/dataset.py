@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,12 +37,14 @@ class Segment:
 
 @dataclass(frozen=True)
 class Dataset:
-    """All rows of channel ``name``: features float32 (n, d), C-contiguous, and labels float32 (n,), all finite."""
+    """All rows of channel ``name``: features float32 (n, d), C-contiguous, and labels float32 (n,), all finite.
+    ``feature_names``: d different names, where a file of the channel has a header."""
 
     name: str
     features: np.ndarray
     labels: np.ndarray
     segments: tuple[Segment, ...]
+    feature_names: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return int(self.features.shape[0])
@@ -56,13 +58,32 @@ class Dataset:
         return self.segments[bisect_right(self.segments, row, key=lambda segment: segment.start) - 1].where(row)
 
 
-def check_same_width(train: Dataset, others: Iterable[Dataset]) -> None:
-    """ClientError unless all channels have as many features as the train channel."""
+def check_same_columns(train: Dataset, others: Iterable[Dataset]) -> None:
+    """ClientError unless all channels have as many features as the train channel, and its names where both have any."""
     for other in others:
         if other.feature_dim != train.feature_dim:
-            raise ClientError(
-                f"Incorrect configuration or {other.name} dataset provided. The {other.name} data dimensionality "
-                f"'{other.feature_dim}' doesn't match {train.name} data dimensionality '{train.feature_dim}'",
-                where=other.where(0).rpartition(",")[0],
-                fix=f"Please give the {other.name} dataset the columns of the {train.name} dataset",
+            raise _other_columns(
+                train,
+                other,
+                f"The {other.name} data dimensionality '{other.feature_dim}' doesn't match {train.name} data "
+                f"dimensionality '{train.feature_dim}'",
             )
+        problem = differing_names(train.feature_names, other.feature_names)
+        if problem:
+            raise _other_columns(train, other, f"Its header differs from that of the {train.name} dataset: {problem}")
+
+
+def differing_names(names: Sequence[str] | None, others: Sequence[str] | None) -> str:
+    """Where the names of the same number of features first differ, in words; "" if they do not, or are not known."""
+    for i, (name, other) in enumerate(zip(names or (), others or (), strict=False)):
+        if name != other:
+            return f"feature {i + 1} is '{name}' in the one and '{other}' in the other"
+    return ""
+
+
+def _other_columns(train: Dataset, other: Dataset, problem: str) -> ClientError:
+    return ClientError(
+        f"Incorrect configuration or {other.name} dataset provided. {problem}",
+        where=other.where(0).rpartition(",")[0],
+        fix=f"Please give the {other.name} dataset the columns of the {train.name} dataset",
+    )

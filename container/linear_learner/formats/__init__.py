@@ -15,10 +15,11 @@ class Decoder(Protocol):
     """Bytes of one file or request -> batches of rows, all of one width, block by block in bounded memory.
 
     ``label_size`` 1: every row carries its label (training); 0: features only (requests), and ``labels`` is None.
-    ``source`` names the data in errors. No rows, no batch. ClientError for anything that cannot be read.
+    ``source`` names the data in errors. ``threads`` of them share the work. No rows, no batch; but a header without
+    rows is a batch of none. ClientError for anything that cannot be read.
     """
 
-    def __call__(self, stream: BinaryIO, *, label_size: int, source: str) -> Iterator[Batch]: ...
+    def __call__(self, stream: BinaryIO, *, label_size: int, source: str, threads: int = 1) -> Iterator[Batch]: ...
 
 
 DECODERS: dict[str, Decoder] = {

@@ -15,6 +15,7 @@ class Batch:
     ``labels``: float32 (n,), finite, or None where rows carry none.
     ``source`` names the file for errors. Rows are numbered from 1, as an editor numbers lines: ``first_row`` is the
     number of the first one and the rest follow, unless ``row_numbers``, int64 (n,), says otherwise (blank lines).
+    ``feature_names``: d names, where the file has a header.
     """
 
     features: np.ndarray
@@ -22,6 +23,7 @@ class Batch:
     source: str
     first_row: int = 1
     row_numbers: np.ndarray | None = None
+    feature_names: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return int(self.features.shape[0])

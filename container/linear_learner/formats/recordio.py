@@ -49,17 +49,31 @@ class RecordReader:
         self._data = b""
         self._position = 0
         self._offset = 0  # of _data[0] in the stream
+        self._record_start = 0  # of the latest record, in _data
+
+    @property
+    def position(self) -> int:
+        """The byte of the stream at which the next record begins."""
+        return self._offset + self._position
 
     def peek(self, size: int) -> bytes:
         """The next ``size`` bytes, fewer at the end of the stream."""
         self._fill(size)
         return self._data[self._position : self._position + size]
 
+    def block(self) -> tuple[memoryview, bool]:
+        """The next ``block_size`` bytes, fewer at the end of the stream, and whether none follow; none is taken."""
+        self._start_record()
+        self._fill(self._block_size + 1)
+        held = memoryview(self._data)[self._position :]
+        return held[: self._block_size], len(held) <= self._block_size
+
     def next_payload(self) -> bytes | None:
         """The payload of the next record, or None at the end. ClientError for bytes that are not a whole record."""
+        self._start_record()
         if not self.peek(1):
             return None
-        begin = self._offset + self._position
+        begin = self.position
         flag, payload = self._next_part(begin)
         if flag == _FIRST:
             parts = [payload]
@@ -76,16 +90,25 @@ class RecordReader:
 
     def next_frames(self, size: int, limit: int) -> np.ndarray:
         """The next bytes in memory as frames of ``size`` bytes each, uint8 (n, size), n <= ``limit``; a view. Whether
-        they are frames is for the caller to see; none is taken before ``skip_frames``."""
-        if len(self._data) - self._position < size:
-            self._fill(size)
+        they are frames is for the caller to see; none is taken before ``skip``."""
+        self._start_record()
+        self._fill(size)
         count = min((len(self._data) - self._position) // size, limit)
         flat = np.frombuffer(self._data, np.uint8, count * size, self._position) if count else np.empty(0, np.uint8)
         return flat.reshape(count, size)
 
-    def skip_frames(self, size: int, count: int) -> None:
-        self._position += size * count
-        self.records += count
+    def skip(self, size: int, records: int) -> None:
+        """Take ``records`` records of ``size`` bytes in all, which are in memory."""
+        self._position += size
+        self.records += records
+
+    def put_back(self) -> None:
+        """Take back that ``next_payload`` took a record."""
+        self._position = self._record_start
+        self.records -= 1
+
+    def _start_record(self) -> None:
+        self._record_start = self._position
 
     def _next_part(self, begin: int) -> tuple[int, bytes]:
         """(flag, payload) of the next part of the record that begins at byte ``begin`` of the stream."""
@@ -106,19 +129,25 @@ class RecordReader:
         return flag, self._data[start : start + length]
 
     def _fill(self, size: int) -> None:
-        """Hold at least ``size`` bytes from the position on, if the stream has them."""
-        missing = size - (len(self._data) - self._position)
+        """Hold at least ``size`` bytes from the position on, if the stream has them. What was read of the latest record
+        stays."""
+        held = len(self._data) - self._position
+        missing = size - held
         if missing <= 0:
             return
-        pieces = [self._data[self._position :]]
-        self._offset += self._position
-        self._position = 0
+        pieces = [memoryview(self._data)[self._record_start :]]
+        # A record in many parts is copied with each of them: with half of it in between, that takes linear time.
+        useful = max(missing, self._block_size + 1 - held, len(pieces[0]) // 2)
+        self._offset += self._record_start
+        self._position -= self._record_start
+        self._record_start = 0
         while missing > 0:
-            piece = self._stream.read(self._block_size)
+            piece = self._stream.read(min(useful, self._block_size + 1))
             if not piece:
                 break
-            pieces.append(piece)
+            pieces.append(memoryview(piece))
             missing -= len(piece)
+            useful -= len(piece)
         self._data = b"".join(pieces)
 
     def _error(self, problem: str, begin: int) -> ClientError:

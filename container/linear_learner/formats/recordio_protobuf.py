@@ -17,10 +17,12 @@ from linear_learner.errors import ClientError
 from linear_learner.formats.batch import Batch
 from linear_learner.formats.content_type import RECORDIO_PROTOBUF
 from linear_learner.formats.faults import MissingLabel, malformed, to_float32
+from linear_learner.formats.native_blocks import record_rows
 from linear_learner.formats.protobuf_record import MalformedRecord, Record, Tensor, integers, parse_record, values
 from linear_learner.formats.record_layout import Layout, layout_of
 from linear_learner.formats.recordio import HEADER_SIZE, MAGIC_BYTES, RecordReader, header
 from linear_learner.formats.sniffing import SNIFFED_BYTES, advice
+from linear_learner.native.decoders import DenseRows
 
 BLOCK_SIZE = 1 << 20
 _FIRST_ATTEMPT = 8
@@ -29,12 +31,14 @@ records of changing layout cost little more than reading them one by one."""
 _KEY = b"values"
 
 
-def decode(stream: BinaryIO, *, label_size: int, source: str, block_size: int = BLOCK_SIZE) -> Iterator[Batch]:
+def decode(
+    stream: BinaryIO, *, label_size: int, source: str, threads: int = 1, block_size: int = BLOCK_SIZE
+) -> Iterator[Batch]:
     """Batches of rows, all of one width. With ``label_size`` 1 every record must have one label; with 0 (a request)
     labels are ignored, and the stream may be one bare Record without its frame, as the SDK's batch transform sends it.
 
-    Holds a block of ``block_size`` bytes and as much decoded, or one record where that is larger. ClientError names
-    file and row; for a broken frame also the byte at which it begins.
+    A batch is the whole records of the next ``block_size`` bytes, or one record where that is larger; so much is held,
+    and what is decoded of it. ClientError names file and row; for a broken frame also the byte at which it begins.
     """
     reader = RecordReader(stream, source=source, block_size=block_size)
     rows = _Rows(source, label_size)
@@ -44,35 +48,51 @@ def decode(stream: BinaryIO, *, label_size: int, source: str, block_size: int = 
         rows.add_record(reader.peek(sys.maxsize))
         yield rows.take()
         return
+    while reader.peek(1):
+        block, is_final = reader.block()
+        found = record_rows(block, label_size=label_size, columns=rows.width, is_final=is_final, threads=threads)
+        if found is not None and isinstance(found.rows, DenseRows):
+            batch = rows.take_decoded(found.rows.features, found.labels)
+            reader.skip(found.consumed, len(batch))
+            yield batch
+        else:
+            read_plainly(reader, rows, block_size)
+            yield rows.take()
+
+
+def read_plainly(reader: RecordReader, rows: _Rows, block_size: int) -> None:
+    """Add the rows of the next batch, in plain Python."""
+    end = reader.position + block_size
     attempt = _FIRST_ATTEMPT
     while True:
         matched = 0
         if rows.layout is not None:
-            frames = reader.next_frames(rows.layout.frame_size, attempt)
+            size = rows.layout.frame_size
+            frames = reader.next_frames(size, min(attempt, max(0, end - reader.position) // size))
             matched = rows.add_frames(frames)
-            reader.skip_frames(rows.layout.frame_size, matched)
+            reader.skip(size * matched, matched)
             attempt = 2 * matched + _FIRST_ATTEMPT
         if not matched:
             payload = reader.next_payload()
             if payload is None:
-                break
+                return
+            if reader.position > end and rows.pending:
+                reader.put_back()
+                return
             rows.add_record(payload, is_like_next=reader.peek(HEADER_SIZE) == header(len(payload)))
-        if rows.pending_bytes >= block_size // 2:  # what a block holds less its frames
-            yield rows.take()
-    if rows.pending_bytes:
-        yield rows.take()
 
 
 class _Rows:
-    """Gathers decoded rows until they make a batch. ``layout`` is that of the latest record, if it may repeat."""
+    """Gathers decoded rows until they make a batch. ``layout`` is that of the latest record, if it may repeat;
+    ``width`` that of all rows, 0 before the first; ``pending`` counts the rows of the next batch."""
 
     def __init__(self, source: str, label_size: int) -> None:
         self.layout: Layout | None = None
         self._source = source
         self._label_size = label_size
-        self._width: int | None = None
+        self.width = 0
+        self.pending = 0
         self._taken = 0
-        self._pending = 0
         self._features: list[np.ndarray] = []
         self._labels: list[np.ndarray] = []
 
@@ -104,30 +124,32 @@ class _Rows:
         labels = self._to_float32(self._labels, "label")[:, 0] if self._label_size else None
         batch = Batch(features, labels, self._source, self._taken + 1)
         self._taken += len(batch)
-        self._pending = 0
+        self.pending = 0
         self._features, self._labels = [], []
         return batch
 
-    @property
-    def pending_bytes(self) -> int:
-        """What the pending rows take as float32."""
-        return 4 * self._pending * (self._width or 0)
+    def take_decoded(self, features: np.ndarray, labels: np.ndarray | None) -> Batch:
+        """Rows that were decoded elsewhere, (n, d) and (n,), as the next batch; none may be pending."""
+        batch = Batch(features, labels, self._source, self._taken + 1)
+        self.width = batch.feature_dim
+        self._taken += len(batch)
+        return batch
 
     @property
     def _where(self) -> str:
         """The place of the next row."""
-        return f"{self._source}, row {self._taken + self._pending + 1}"
+        return f"{self._source}, row {self._taken + self.pending + 1}"
 
     def _append(self, features: np.ndarray, labels: np.ndarray | None) -> None:
         """Rows (n, d) and labels (n, 1) in the types they are written in."""
         count, width = features.shape
-        if self._width not in (None, width):
-            raise self._malformed(f"The record has {width} features, the first one has {self._width}")
-        self._width = width
+        if self.width not in (0, width):
+            raise self._malformed(f"The record has {width} features, the first one has {self.width}")
+        self.width = width
         self._features.append(features)
         if labels is not None:
             self._labels.append(labels)
-        self._pending += count
+        self.pending += count
 
     def _to_float32(self, pieces: list[np.ndarray], place: str) -> np.ndarray:
         """Pieces (n, d), perhaps of several types -> float32. NumPy joins them in a type that holds all exactly."""

@@ -19,7 +19,7 @@ import numpy as np
 
 from linear_learner import hyperparameters
 from linear_learner.data.channel_reader import read_channel
-from linear_learner.data.dataset import Dataset, check_same_width
+from linear_learner.data.dataset import Dataset, check_same_columns
 from linear_learner.data.epochs import Epochs
 from linear_learner.data.labels import check_labels
 from linear_learner.environment import Environment, cpu_count, failure_text
@@ -143,7 +143,7 @@ def read_channels(env: Environment, hp: HyperParameters) -> dict[str, Dataset]:
             data = channels[name] = read_channel(configs[name], feature_dim=given_width)
             check_labels(data, predictor_type=hp.predictor_type, num_classes=hp.num_classes, is_train=name == "train")
             logger.info("Channel '%s': %d rows of %d features.", name, len(data), data.feature_dim)
-    check_same_width(channels["train"], channels.values())
+    check_same_columns(channels["train"], channels.values())
     return channels
 
 
@@ -242,7 +242,8 @@ def finish(
     log.best_model({"optimizer": hp.optimizer, **vars(chosen)})
     if "test" not in channels:
         log.no_test_data()
-    model = replace(choice.model, metadata=outcome.metadata(hp, choice, chosen, trained, task, scores))
+    metadata = outcome.metadata(hp, choice, chosen, trained, task, scores, channels["train"])
+    model = replace(choice.model, metadata=metadata)
     host, _ = env.hosts()
     artifact.save(model, env.model_dir, host=host, pack=env.job_name is None)
     log.saved(str(env.model_dir / "mx-mod-0000.params"))

@@ -69,12 +69,14 @@ def metadata(
     trained: Trained,
     task: Task,
     scores: dict[str, list[Metric]],
+    train: Dataset,
 ) -> dict[str, Any]:
     """What additional-params.json tells beside Amazon's keys. ``scores``: final metrics by channel."""
     values = dataclasses.asdict(chosen)
     positive_weight = values.pop("positive_weight")
     return {
         "hyperparameters": hp.as_dict() | values | {"positive_example_weight_mult": positive_weight},
+        "feature_names": None if train.feature_names is None else list(train.feature_names),
         "class_weights": None if task.class_weights is None else task.class_weights.tolist(),
         "selection": {
             "candidate": choice.candidate,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import os
 import struct
 import tracemalloc
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from linear_learner.data import channel_reader
 from linear_learner.data.channel_reader import list_files, natural_key, read_channel
 from linear_learner.environment import ChannelConfig
 from linear_learner.errors import ClientError, UnsupportedContentType
@@ -203,6 +205,89 @@ def test_all_files_have_the_same_columns(channel: ChannelConfig) -> None:
         ClientError, match=r"The rows have 1 features, those of the files before have 2 \(.*part-1.csv, row 2\)"
     ):
         read_channel(channel)
+
+
+def test_gzip_files_are_unpacked_whatever_their_names(channel: ChannelConfig) -> None:
+    for file in channel.path.iterdir():
+        file.write_bytes(gzip.compress(file.read_bytes()))
+    for content_type in ("text/csv", None):
+        data = read_channel(ChannelConfig("train", channel.path, content_type))
+        np.testing.assert_array_equal(data.features, [[2.5, 3], [4, 5], [6, 7]])
+    assert data.where(1) == f"{channel.path}/part-0.csv, row 2"
+    (channel.path / "part-2.csv").write_text("0,8,9\n")  # packed and plain files mix
+    np.testing.assert_array_equal(read_channel(channel).labels, [1, 0, 1, 0])
+    for file in channel.path.iterdir():
+        file.write_bytes(gzip.compress(one_record(1, [2, 3]) * 2))
+    assert len(read_channel(ChannelConfig("train", channel.path))) == 6
+
+
+def test_a_gzip_file_that_is_cut_short_is_told_with_its_channel(channel: ChannelConfig) -> None:
+    file = channel.path / "part-1.csv"
+    file.write_bytes(gzip.compress(b"1,6,7\n" * 100)[:-8])
+    for content_type in ("text/csv", "application/x-recordio-protobuf"):
+        for other in {*channel.path.iterdir()} - {file}:
+            other.write_bytes(b"" if content_type != "text/csv" else other.read_bytes())
+        with pytest.raises(
+            ClientError, match=r"Unable to read data channel 'train'\. The gzip file is cut short \(.*part-1.csv\)"
+        ):
+            read_channel(ChannelConfig("train", channel.path, content_type))
+        with pytest.raises(ClientError, match=r"The gzip file is cut short"):
+            read_channel(ChannelConfig("train", channel.path))
+
+
+@pytest.mark.parametrize("headers", [("y,a,b\n", "y,a,b\n"), ("y,a,b\n", ""), ("", "target,a,b\n")])
+def test_names_of_features_are_kept(channel: ChannelConfig, headers: tuple[str, str]) -> None:
+    assert read_channel(channel).feature_names is None
+    for name, header in zip(("part-0.csv", "part-1.csv"), headers, strict=True):
+        file = channel.path / name
+        file.write_text(header + file.read_text())
+    data = read_channel(channel)
+    assert data.feature_names == ("a", "b")
+    np.testing.assert_array_equal(data.features, [[2.5, 3], [4, 5], [6, 7]])
+    assert data.where(2) == f"{channel.path}/part-1.csv, row {2 if headers[1] else 1}"
+
+
+def test_a_file_may_be_a_header_alone(channel: ChannelConfig) -> None:
+    for name in ("part-00.csv", "part-3.csv"):
+        (channel.path / name).write_text("y,a,b\n")
+    data = read_channel(channel)
+    assert (len(data), data.feature_names) == (3, ("a", "b"))
+    assert data.where(2) == f"{channel.path}/part-1.csv, row 1"
+    for name in ("part-0.csv", "part-1.csv"):
+        (channel.path / name).unlink()
+    with pytest.raises(ClientError, match="Channel 'train' has no rows"):
+        read_channel(channel)
+    (channel.path / "part-1.csv").write_text("1,2\n")
+    with pytest.raises(ClientError, match="The rows have 1 features, those of the files before have 2"):
+        read_channel(channel)
+
+
+def test_all_headers_give_the_same_names(channel: ChannelConfig) -> None:
+    first, second = channel.path / "part-0.csv", channel.path / "part-1.csv"
+    first.write_text("y,a,b\n" + first.read_text())
+    second.write_text("y,b,a\n1,2,3\n")
+    with pytest.raises(ClientError) as raised:
+        read_channel(channel)
+    assert str(raised.value) == (
+        "Unable to read data channel 'train'. Its headers differ from file to file: feature 1 is 'a' in the one and "
+        f"'b' in the other ({first}; {second}). Please give all files of a channel the same columns in the same order"
+    )
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_the_number_of_threads_changes_nothing(
+    channel: ChannelConfig, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channel_reader, "cpu_count", lambda: threads)
+    table = np.random.default_rng(0).standard_normal((60_000, 3)).astype(np.float32)
+    for name, rows in (("part-0.csv", table[:50_000]), ("part-1.csv", table[50_000:])):
+        (channel.path / name).write_text("".join(f"{row[0]!r},{row[1]!r}, {row[2]!r}\n" for row in rows.tolist()))
+    data = read_channel(channel)
+    np.testing.assert_array_equal(data.features, table[:, 1:])
+    np.testing.assert_array_equal(data.labels, table[:, 0])
+    assert data.where(49_999) == f"{channel.path}/part-0.csv, row 50000"
+    assert data.where(50_000) == f"{channel.path}/part-1.csv, row 1"
+    assert len(data.segments) == 2
 
 
 def test_a_large_channel_is_in_memory_once(channel: ChannelConfig) -> None:

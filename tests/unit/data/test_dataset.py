@@ -3,18 +3,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from linear_learner.data.dataset import Dataset, Segment, check_same_width
+from linear_learner.data.dataset import Dataset, Segment, check_same_columns
 from linear_learner.errors import ClientError
 from linear_learner.formats.batch import Batch
 
 
-def dataset(name: str = "train", width: int = 2) -> Dataset:
+def dataset(name: str = "train", width: int = 2, names: tuple[str, ...] | None = None) -> Dataset:
     segments = (
         Segment(0, "a.csv", 1),
         Segment(3, "b.csv", 2, np.array([2, 5])),
         Segment(5, "b.csv", 6),
     )
-    return Dataset(name, np.zeros((9, width), np.float32), np.zeros(9, np.float32), segments)
+    return Dataset(name, np.zeros((9, width), np.float32), np.zeros(9, np.float32), segments, names)
 
 
 def test_a_row_is_found_in_its_file() -> None:
@@ -39,10 +39,23 @@ def test_a_data_set_knows_its_shape() -> None:
 
 
 def test_all_channels_have_the_columns_of_train() -> None:
-    check_same_width(dataset(), [dataset("validation"), dataset("test")])
+    check_same_columns(dataset(), [dataset("validation"), dataset("test")])
     with pytest.raises(ClientError) as raised:
-        check_same_width(dataset(), [dataset("validation"), dataset("test", width=3)])
+        check_same_columns(dataset(), [dataset("validation"), dataset("test", width=3)])
     assert str(raised.value) == (
         "Incorrect configuration or test dataset provided. The test data dimensionality '3' doesn't match train data "
         "dimensionality '2' (a.csv). Please give the test dataset the columns of the train dataset"
+    )
+
+
+def test_all_channels_have_the_names_of_train_where_they_have_any() -> None:
+    named = dataset(names=("a", "b"))
+    check_same_columns(named, [named, dataset("validation"), dataset("test", names=("a", "b"))])
+    check_same_columns(dataset(), [dataset("test", names=("a", "b"))])
+    with pytest.raises(ClientError) as raised:
+        check_same_columns(named, [dataset("test", names=("a", "c"))])
+    assert str(raised.value) == (
+        "Incorrect configuration or test dataset provided. Its header differs from that of the train dataset: feature "
+        "2 is 'b' in the one and 'c' in the other (a.csv). "
+        "Please give the test dataset the columns of the train dataset"
     )

@@ -109,14 +109,43 @@ def test_frames_of_one_size_are_taken_many_at_once() -> None:
     records = reader(b"".join(frame(bytes([i]) * 4) for i in range(5)), block_size=30)
     frames = records.next_frames(12, limit=10)
     np.testing.assert_array_equal(frames[:, 8:], [[0] * 4, [1] * 4])  # two whole frames in a block of 30 bytes
-    records.skip_frames(12, 1)
+    records.skip(12, 1)
     assert records.records == 1
     assert records.next_payload() == bytes([1]) * 4
     assert len(records.next_frames(12, limit=1)) == 1
-    np.testing.assert_array_equal(records.next_frames(12, limit=10)[:, 8], [2, 3, 4])
-    records.skip_frames(12, 3)
+    np.testing.assert_array_equal(records.next_frames(12, limit=10)[:, 8], [2, 3])
+    records.skip(24, 2)
+    np.testing.assert_array_equal(records.next_frames(12, limit=10)[:, 8], [4])
+    records.skip(12, 1)
     assert records.next_frames(12, limit=10).shape == (0, 12)
     assert records.next_payload() is None
+
+
+def test_a_block_is_the_next_bytes_and_takes_none() -> None:
+    records = reader(VALID, block_size=24)
+    block, is_final = records.block()
+    assert (bytes(block), is_final) == (VALID[:24], False)
+    records.skip(12, 1)
+    assert (records.position, records.records) == (12, 1)
+    block, is_final = records.block()
+    assert (bytes(block), is_final) == (VALID[12:36], False)
+    assert records.next_payload() == b""
+    records.skip(12, 1)
+    block, is_final = records.block()
+    assert (bytes(block), is_final) == (VALID[32:], True)  # nothing after it, although it is not short
+
+
+@pytest.mark.parametrize("block_size", [1, 4, 1 << 16])
+def test_a_record_can_be_put_back(block_size: int) -> None:
+    in_parts = struct.pack("<II", 0xCED7230A, 1 << 29 | 4) + b"four" + struct.pack("<II", 0xCED7230A, 3 << 29 | 3)
+    records = reader(VALID + in_parts + b"end\0" + VALID, block_size)
+    taken = []
+    while (payload := records.next_payload()) is not None:
+        records.put_back()
+        assert records.records == len(taken)
+        assert records.next_payload() == payload
+        taken.append(payload)
+    assert taken == [*PAYLOADS, b"four" + MAGIC_BYTES + b"end", *PAYLOADS]
 
 
 def test_a_stream_may_give_less_than_it_is_asked_for(tmp_path: Path) -> None:

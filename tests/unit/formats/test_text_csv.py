@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linear_learner.errors import ClientError
-from linear_learner.formats import text_csv
+from linear_learner.formats import csv_cells, text_csv
 from linear_learner.formats.batch import Batch
 from linear_learner.formats.text_csv import decode, parse_numbers
 
@@ -171,16 +171,60 @@ def test_text_in_a_cell_is_told_with_row_column_and_value(cell: bytes) -> None:
     )
 
 
-def test_a_header_line_must_be_removed() -> None:
+@pytest.mark.parametrize(
+    ("header", "names"),
+    [
+        (b"label,a,b\n", ("a", "b")),
+        (b'"label"," a ","b, c"\r\n', ("a", "b, c")),
+        (b"\xef\xbb\xbflabel,1,2\n", ("1", "2")),
+        (b" \n\nlabel,a,b\n\n", ("a", "b")),
+    ],
+)
+@pytest.mark.parametrize("block_size", [1, 9, 1 << 16])
+def test_a_header_names_the_features(header: bytes, names: tuple[str, ...], block_size: int) -> None:
+    decoded = batches(header + VALID, block_size=block_size)
+    assert {batch.feature_names for batch in decoded} == {names}
+    np.testing.assert_array_equal(np.concatenate([batch.features for batch in decoded]), np.array(TABLE)[:, 1:])
+    np.testing.assert_array_equal(np.concatenate([batch.labels for batch in decoded]), [1, 0, 1])
+    first = header.count(b"\n") + 1
+    assert decoded[0].where(0) == f"a.csv, row {first}"
+    assert decoded[-1].where(len(decoded[-1]) - 1) == f"a.csv, row {first + 2}"
+    assert batches(VALID)[0].feature_names is None
+
+
+@pytest.mark.parametrize("block_size", [1, 30, 1 << 16])
+def test_a_header_may_come_again_where_files_were_joined(block_size: int) -> None:
+    data = b"label,a,b\n" + VALID + b"label,a,b\r\n" + VALID + b"label,a,b"
+    decoded = batches(data, block_size=block_size)
+    numbers = [batch.where(i) for batch in decoded for i in range(len(batch))]
+    assert numbers == [f"a.csv, row {row}" for row in (2, 3, 4, 6, 7, 8)]
+    with pytest.raises(ClientError, match=r"not a number \(a.csv, row 5, column 1, value 'label'\)"):
+        batches(b"label,a,b\n" + VALID + b"label,b,a\n")
+
+
+def test_a_header_without_rows_is_a_batch_of_none() -> None:
+    (batch,) = batches(b"label,a,b\n")
+    assert (batch.features.shape, batch.labels.shape, batch.feature_names) == ((0, 2), (0,), ("a", "b"))
+
+
+def test_what_is_no_header_is_told_and_how_to_make_it_one() -> None:
     for data, row in (
-        (b"label,a,b\n" + VALID, 1),
-        (b'"label","a","b"\r\n' + VALID, 1),
-        (b"\n\nlabel,1,2\n" + VALID, 3),
+        (b"label,a,a\n" + VALID, 1),
+        (b"\n\nlabel,,b\n" + VALID, 3),
+        (b"label,a\n" + VALID, 1),
+        (b"1,x,3\n" + VALID, 1),
+        (b"x,y,z\nu,v,w\n", 1),
     ):
         with pytest.raises(
-            ClientError, match=rf"not a number \(a.csv, row {row}, .* if row {row} is a header line, remove"
+            ClientError,
+            match=rf"not a number \(a.csv, row {row}, .* if row {row} is a header line, give each column a name of",
         ):
             batches(data)
+
+
+def test_the_header_of_a_request_must_be_removed() -> None:
+    with pytest.raises(ClientError, match=r"not a number \(a.csv, row 1, .* if row 1 is a header line, remove it"):
+        batches(b"label,a,b\n" + VALID, label_size=0)
 
 
 def test_text_further_down_is_no_header() -> None:
@@ -239,7 +283,7 @@ def test_numeric_characters_are_read_by_the_grammar_and_nothing_else(rows: list[
     lines = [line for row in rows if (line := ",".join(row)).strip(" \t\r")]
     quoted = [text_csv._QUOTED_CELL.sub(rb"\1", line.encode()).split(b",") for line in lines]
     cells = [[cell.strip(b" \t\r") for cell in row] for row in quoted]
-    good = all(text_csv._NUMBER.fullmatch(cell) and abs(float(cell)) < 3.4e38 for row in cells for cell in row)
+    good = all(csv_cells.NUMBER.fullmatch(cell) and abs(float(cell)) < 3.4e38 for row in cells for cell in row)
     good = good and len({len(row) for row in cells}) < 2
     try:
         decoded = batches("\n".join(",".join(row) for row in rows).encode(), 0, block_size)

@@ -1,0 +1,44 @@
+"""The names that the first line of a CSV file may give its columns."""
+
+from __future__ import annotations
+
+import csv
+
+from linear_learner.formats.csv_cells import NOT_A_NUMBER, SPACES, problem_of
+
+
+def header_names(first: bytes, second: bytes | None) -> tuple[str, ...] | None:
+    """The names of all columns if line ``first`` is a header, or None. ``second`` is the line after it, if any.
+
+    A header gives each of two columns or more a name of its own. The first is text, so that a row of numbers with one
+    slip in it is none; the others are text or bare digits (columns numbered 0, 1, 2). The line after it has as many
+    cells, at least one of them a number.
+    """
+    # Where it is a number, the cells of what may be a very long line need not be looked at.
+    if problem_of(first.partition(b",")[0].strip(SPACES + b'"')) != NOT_A_NUMBER:
+        return None
+    names = _cells(first)
+    if not _is_text(names[0]) or len(names) < 2 or len(set(names)) < len(names):
+        return None
+    if not all(_is_text(name) or name.isdigit() for name in names):
+        return None
+    if second is not None:
+        cells = _cells(second)
+        if len(cells) != len(names) or all(problem_of(cell.encode()) is not None for cell in cells):
+            return None
+    return tuple(names)
+
+
+def _cells(line: bytes) -> list[str]:
+    """Names may hold commas, in quotes."""
+    text = line.decode("utf-8", "replace").strip(SPACES.decode())
+    # What csv refuses (a carriage return inside a line, a field of more than 128 KiB) is no header.
+    try:
+        (cells,) = csv.reader([text], skipinitialspace=True)
+    except csv.Error:
+        return [""]
+    return [cell.strip(SPACES.decode()) for cell in cells]
+
+
+def _is_text(cell: str) -> bool:
+    return cell.isprintable() and problem_of(cell.encode()) == NOT_A_NUMBER

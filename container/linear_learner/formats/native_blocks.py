@@ -1,0 +1,84 @@
+"""Decides, block by block, whether the C++ library decodes it or plain Python does.
+
+The library does, where it is there and finds nothing wrong. In every other case the answer is None, and the caller
+reads the block in plain Python: that is what defines the rows, and it alone puts mistakes into words.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
+
+from linear_learner.errors import ClientError
+from linear_learner.native import decoders
+from linear_learner.native.decoders import CsvRows, RecordRows
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def csv_rows(text: bytes, *, label_size: int, columns: int, header: bytes) -> CsvRows | None:
+    """The rows of whole lines of ``columns`` cells; lines equal to ``header`` are skipped like blank ones."""
+    if not decoders.available():
+        return None
+    try:
+        return decoders.decode_csv(text, label_size=label_size, columns=columns, header=header)
+    except decoders.BadRows:
+        return None
+
+
+def csv_blocks(
+    texts: Iterable[bytes], *, label_size: int, columns: int, header: bytes, threads: int
+) -> Iterator[tuple[bytes, CsvRows | None]]:
+    """Each text with its rows, in order, decoded by several threads; a few texts more than threads are held."""
+    decode = partial(csv_rows, label_size=label_size, columns=columns, header=header)
+    return in_order(decode, texts, threads if decoders.available() else 1)
+
+
+def record_rows(block: memoryview, *, label_size: int, columns: int, is_final: bool, threads: int) -> RecordRows | None:
+    """The rows of the whole dense records that a block starts with; None also where it holds not even one.
+
+    ``columns``: features of the rows before, 0 if there are none. ``is_final``: nothing follows the block.
+    """
+    if not decoders.available():
+        return None
+    try:
+        found = decoders.decode_records(
+            block, label_size=label_size, columns=columns, sparse=False, is_final=is_final, threads=threads
+        )
+    except decoders.BadRows:
+        return None
+    return None if found.rows is None else found
+
+
+def in_order(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[tuple[Item, Result]]:
+    """(item, function(item)) of each item, in their order, ``threads`` at a time.
+
+    At most ``threads + 1`` items are taken ahead. An error of ``items`` comes after the results of those before it, as
+    it does with one thread.
+    """
+    if threads == 1:
+        yield from ((item, function(item)) for item in items)
+        return
+    source: Iterator[Item] | None = iter(items)
+    failure: ClientError | None = None
+    pending: deque[tuple[Item, Future[Result]]] = deque()
+    with ThreadPoolExecutor(threads, thread_name_prefix="decoder") as pool:
+        while source is not None or pending:
+            while source is not None and len(pending) <= threads:
+                try:
+                    item = next(source)
+                except StopIteration:
+                    source = None
+                except ClientError as error:
+                    source, failure = None, error
+                else:
+                    pending.append((item, pool.submit(function, item)))
+            if pending:
+                item, result = pending.popleft()
+                yield item, result.result()
+    if failure is not None:
+        raise failure

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import pytest
+
+from linear_learner.formats.csv_header import header_names
+
+
+@pytest.mark.parametrize(
+    ("first", "names"),
+    [
+        (b"y,a,b", ("y", "a", "b")),
+        (b'"y" , " a, b" ,\tc\r', ("y", "a, b", "c")),
+        (b'y,"say ""a""",b', ("y", 'say "a"', "b")),
+        (b"y,0,17", ("y", "0", "17")),
+        ("y,größe,été".encode(), ("y", "größe", "été")),
+        (b"y,\xfc,b", ("y", "\ufffd", "b")),
+    ],
+)
+def test_names_as_spreadsheets_write_them(first: bytes, names: tuple[str, ...]) -> None:
+    assert header_names(first, b"1,2.5,-3") == names
+    assert header_names(first, b"1,Berlin,3") == names
+    assert header_names(first, None) == names
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (b"1,x,3", b"1,2,3"),  # a slip in a row of numbers
+        (b"x,2.5,3", b"1,2,3"),
+        (b"nan,a,b", b"1,2,3"),
+        (b",a,b", b"1,2,3"),
+        (b"y,a,", b"1,2,3"),
+        (b"y,a,na", b"1,2,3"),
+        (b"y,a,a", b"1,2,3"),
+        (b"y,y,a", b"1,2,3"),
+        (b"y,a", b"1,2,3"),
+        (b"y,a,b", b"x,y,z"),
+        (b"y,a,b", b",,"),
+        (b"y;a;b", b"1;2;3"),
+        (b"y", b"1"),
+        (b"y", None),
+        (b"y,a\rb,c", b"1,2,3"),
+        (b"y,a\x00,c", b"1,2,3"),
+        (b"y," + b"a" * 200_000 + b",c", b"1,2,3"),
+    ],
+)
+def test_what_gives_no_names(first: bytes, second: bytes | None) -> None:
+    assert header_names(first, second) is None

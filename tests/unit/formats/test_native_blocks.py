@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+import io
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from record_judge import TENSORS, UnpackedRecord, file_of, record
+
+from linear_learner.errors import ClientError
+from linear_learner.formats import recordio_protobuf, text_csv
+from linear_learner.formats.native_blocks import in_order
+from linear_learner.native import decoders
+
+
+def test_the_library_is_there() -> None:
+    """Else this file would hold plain Python against itself."""
+    assert decoders.available()
+
+
+def outcome(decode: Callable[..., Any], data: bytes, **how: Any) -> tuple[list[Any], str]:
+    """All that a decoder says of some bytes: the rows before an error, bit by bit, and the error."""
+    said: list[Any] = []
+    try:
+        for batch in decode(io.BytesIO(data), source="a", **how):
+            assert batch.features.dtype == np.float32
+            labels = [None] * len(batch) if batch.labels is None else [label.tobytes() for label in batch.labels]
+            for i in range(len(batch)):
+                said.append((batch.where(i), batch.features[i].tobytes(), labels[i]))
+            said.append((batch.features.shape, batch.feature_names))
+    except ClientError as error:
+        return said, f"{type(error).__name__}: {error}"
+    return said, ""
+
+
+def check_same(decode: Callable[..., Any], data: bytes, **how: Any) -> tuple[list[Any], str]:
+    """Plain Python, one native thread and several say the same; before an error some may give a batch more."""
+    with patch.object(decoders, "available", return_value=False):
+        plain, plain_error = outcome(decode, data, **how)
+    for threads in (1, 3):
+        said, error = outcome(decode, data, threads=threads, **how)
+        assert error == plain_error
+        assert said[: len(plain)] == plain if error else said == plain
+    return plain, plain_error
+
+
+CELLS = st.sampled_from(["0", "1", "2.5", "-3", "+4e2", '"7"', " 8", "9\t", "123456789.123456789", "1e-50"])
+ODD_CELLS = st.sampled_from(
+    [
+        "",
+        "x",
+        '"',
+        '""',
+        '"1,2"',
+        "nan",
+        "inf",
+        "1e39",
+        "\r",
+        "-",
+        '"1',
+        '"1"2',
+        '"1""2"',
+        "1 1",
+        "y",
+        '"\t3 "',
+        "\x000",
+    ]
+)
+GOOD_LINES = st.lists(CELLS, min_size=3, max_size=3).map(",".join)
+LINES = st.one_of(GOOD_LINES, GOOD_LINES, GOOD_LINES, st.sampled_from(["", " ", "y,a,b", "y,a,b\r", "1,2,3\r"]))
+ODD_LINES = st.lists(CELLS | ODD_CELLS, max_size=4).map(",".join)
+
+
+class TestCsv:
+    @settings(deadline=None)
+    @given(
+        st.lists(LINES, max_size=30),
+        st.lists(ODD_LINES, max_size=2),
+        st.lists(LINES, max_size=5),
+        st.sampled_from(["\n", "\r\n"]),
+        st.sampled_from([0, 1]),
+        st.sampled_from([1, 20, 100, 1 << 16]),
+    )
+    def test_good_and_damaged_lines(
+        self, good: list[str], odd: list[str], more: list[str], newline: str, label_size: int, block_size: int
+    ) -> None:
+        data = newline.join([*good, *odd, *more]).encode()
+        check_same(text_csv.decode, data, label_size=label_size, block_size=block_size)
+
+    @settings(deadline=None)
+    @given(
+        st.binary(max_size=80) | st.text('019.,,\n\n\r-+eE" \tinfay', max_size=80).map(str.encode),
+        st.sampled_from([0, 1]),
+        st.integers(1, 50),
+    )
+    def test_any_bytes(self, data: bytes, label_size: int, block_size: int) -> None:
+        for head in (b"", b"y,a\n", b"1,2.5\n0,3\n"):
+            check_same(text_csv.decode, head + data, label_size=label_size, block_size=block_size)
+
+    def test_many_bad_rows_are_told_block_by_block(self) -> None:
+        data = b"1,2\n" * 50 + b"1,x\n" * 50
+        said, error = check_same(text_csv.decode, data, label_size=1, block_size=110)
+        assert "5 bad rows up to row 55" in error
+        assert said[-2][0] == "a, row 27"
+
+    def test_a_line_without_end_is_told_after_the_rows_before_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(text_csv, "LONGEST_LINE", 100)
+        said, error = check_same(text_csv.decode, b"1,2\n" * 30 + b"3" * 400, label_size=1, block_size=8)
+        assert "The line does not end" in error
+        assert said[-2][0] == "a, row 30"
+
+    def test_the_library_decodes_what_is_clean(self) -> None:
+        with patch.object(text_csv.Block, "parse", side_effect=AssertionError("read in plain Python")):
+            assert outcome(text_csv.decode, b"y,a\n\n1,2\n" * 9, label_size=1, block_size=20)[1] == ""
+
+
+NUMBERS = st.integers(-300, 300) | st.floats(-1e6, 1e6, width=32)
+
+
+@st.composite
+def records(draw: st.DrawFn) -> list[Any]:
+    """Records of two features, some of them odd."""
+    messages = []
+    for _ in range(draw(st.integers(1, 4))):
+        kind, label_kind = draw(st.sampled_from([*TENSORS])), draw(st.sampled_from([*TENSORS]))
+        cls = draw(st.sampled_from([record([]).__class__, UnpackedRecord]))
+        for _ in range(draw(st.sampled_from([1, 2, 9]))):
+            width = draw(st.sampled_from([2] * 20 + [0, 3]))
+            row = draw(st.lists(NUMBERS, min_size=width, max_size=width))
+            row = [int(value) for value in row] if kind == "int32" else row
+            if row and kind != "int32" and draw(st.sampled_from([False] * 20 + [True])):
+                row[0] = draw(st.sampled_from([np.nan, np.inf]))
+            label = draw(st.sampled_from([1, 0, 1, 0, None, [1, 2]] if width == 3 else [1, 0]))
+            messages.append(record(row, label, kind=kind, label_kind=label_kind, cls=cls))
+    return messages
+
+
+class TestRecordIO:
+    @settings(deadline=None)
+    @given(records(), st.sampled_from([0, 1]), st.sampled_from([1, 60, 200, 1 << 16]))
+    def test_good_and_odd_records(self, messages: list[Any], label_size: int, block_size: int) -> None:
+        check_same(recordio_protobuf.decode, file_of(*messages), label_size=label_size, block_size=block_size)
+
+    @settings(deadline=None)
+    @given(st.data())
+    def test_damaged_bytes(self, data: st.DataObject) -> None:
+        damaged = bytearray(file_of(*(record([i, 2.5, -1], i) for i in range(20))))
+        for _ in range(data.draw(st.integers(0, 2))):
+            damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
+        cut = data.draw(st.integers(0, 60))
+        block_size = data.draw(st.sampled_from([1, 64, 100, 128, 1 << 16]))
+        label_size = data.draw(st.sampled_from([0, 1]))
+        shortened = bytes(damaged[: len(damaged) - cut])
+        check_same(recordio_protobuf.decode, shortened, label_size=label_size, block_size=block_size)
+
+    def test_many_bad_rows_are_told_block_by_block(self) -> None:
+        row, bad = file_of(record([1, 2], 1)), file_of(record([np.nan, 2], 1))
+        said, error = check_same(
+            recordio_protobuf.decode, row * 50 + bad * 50, label_size=1, block_size=10 * len(row) + 7
+        )
+        assert "10 bad rows up to row 60" in error
+        assert said[-2][0] == "a, row 50"
+
+    def test_the_library_decodes_what_is_clean(self) -> None:
+        data = file_of(*(record([i, 2], 1, kind=kind) for i in range(30) for kind in TENSORS))
+        with patch.object(recordio_protobuf, "read_plainly", side_effect=AssertionError("read in plain Python")):
+            assert outcome(recordio_protobuf.decode, data, label_size=1, block_size=200)[1] == ""
+
+
+class TestInOrder:
+    @pytest.mark.parametrize("threads", [1, 2, 5])
+    def test_results_come_in_the_order_of_the_items(self, threads: int) -> None:
+        def slow_at_first(item: int) -> int:
+            time.sleep(0.01 if item == 0 else 0)
+            return item * item
+
+        assert list(in_order(slow_at_first, range(20), threads)) == [(i, i * i) for i in range(20)]
+
+    def test_several_are_worked_on_at_once(self) -> None:
+        meeting = threading.Barrier(3, timeout=10)
+        assert len(list(in_order(lambda item: meeting.wait(), range(3), 3))) == 3
+
+    @pytest.mark.parametrize("threads", [1, 3])
+    def test_few_items_are_taken_ahead(self, threads: int) -> None:
+        taken = []
+
+        def items() -> Iterator[int]:
+            for i in range(100):
+                taken.append(i)
+                yield i
+
+        for done, _ in enumerate(in_order(lambda item: item, items(), threads)):
+            assert len(taken) <= done + 1 + threads
+
+    @pytest.mark.parametrize("threads", [1, 3])
+    def test_an_error_of_the_items_comes_after_the_results_before_it(self, threads: int) -> None:
+        def items() -> Iterator[int]:
+            yield from range(4)
+            raise ClientError("the file is cut short")
+
+        results = in_order(lambda item: item, items(), threads)
+        assert [next(results)[0] for _ in range(4)] == [0, 1, 2, 3]
+        with pytest.raises(ClientError, match="cut short"):
+            next(results)
+
+    def test_threads_end_with_the_reader(self) -> None:
+        results = in_order(lambda item: item, range(100), 3)
+        next(results)
+        results.close()
+        assert not [thread for thread in threading.enumerate() if thread.name.startswith("decoder")]
