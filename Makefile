@@ -7,6 +7,10 @@ IMAGE ?= linear-learner
 # Options for `docker build`, such as --network=host.
 DOCKER_BUILD_FLAGS ?=
 PYTEST_FLAGS ?=
+# Scripts of benchmarks/ to run, and flags for them (--only adult,digits).
+BENCHMARKS ?= quality
+BENCH_FLAGS ?=
+FUZZ_FLAGS ?= --seconds 60
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -36,6 +40,12 @@ image:                   ## build the Docker image, linear-learner (or IMAGE=NAM
 
 test-image: $(VENV)/.test-ready   ## test the built image with docker run
 	$(BIN)/python -m pytest -m image tests/image --image $(IMAGE) $(PYTEST_FLAGS)
+
+bench: native $(VENV)/.test-ready   ## measure on real data, which is fetched on first use
+	@for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py $(BENCH_FLAGS) || exit; done
+
+test-sanitizers: $(VENV)/.test-ready   ## fuzz the C++ code under AddressSanitizer and UBSan
+	@for script in tests/fuzz/fuzz_*.py; do echo "== $$script"; $(BIN)/python $$script $(FUZZ_FLAGS) || exit; done
 
 clean:                   ## remove what was built, but not .venv
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis local_test/test_dir/model local_test/test_dir/output
