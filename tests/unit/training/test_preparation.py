@@ -1,0 +1,143 @@
+"""Normalised rows, weights and the objective, from raw channels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from linear_learner.data.dataset import Dataset
+from linear_learner.hyperparameters import HyperParameters, resolve, validate
+from linear_learner.training.preparation import Task, fit_scaler, make_objective, prepare, row_weights
+
+
+def dataset(name: str, labels: np.ndarray, seed: int = 0) -> Dataset:
+    """Three features with means of 10, 20, 30 and spreads of 1, 2, 3."""
+    features = np.random.default_rng(seed).normal([10, 20, 30], [1, 2, 3], (len(labels), 3)).astype(np.float32)
+    return Dataset(name, features, labels.astype(np.float32), ())
+
+
+def regression(name: str, rows: int = 50, seed: int = 0) -> Dataset:
+    return dataset(name, np.random.default_rng(seed + 1).normal(100, 7, rows), seed)
+
+
+def hyperparameters(predictor_type: str = "regressor", **given: str) -> HyperParameters:
+    return resolve(validate({"predictor_type": predictor_type, **given}), feature_dim=3, rows=50)
+
+
+def prepared(*datasets: Dataset, **given: str) -> Task:
+    return prepare(hyperparameters(**given), {data.name: data for data in datasets})
+
+
+class TestPrepare:
+    def test_normalises_by_the_train_channel(self) -> None:
+        train, validation = regression("train"), regression("validation", 20, seed=5)
+        raw, labels, others = train.features.astype(float), train.labels.astype(float), validation.features.copy()
+        task = prepared(train, validation)
+        mean, std = raw.mean(axis=0), raw.std(axis=0)
+        assert_allclose(task.train.features, (raw - mean) / std, atol=1e-5)
+        assert_allclose(task.judge.features, (others - mean) / std, atol=1e-5)
+        assert_allclose(task.train.labels, (labels - labels.mean()) / labels.std(), atol=1e-5)
+        assert_allclose(task.judge.labels, (validation.labels - labels.mean()) / labels.std(), atol=1e-5)
+
+    def test_validation_judges(self) -> None:
+        validation = regression("validation", 20, seed=5)
+        raw = validation.features.copy()
+        task = prepared(regression("train"), validation)
+        assert task.judge_channel == "validation"
+        assert_array_equal(task.raw_judge, raw)
+        assert_array_equal(task.judge.order, np.arange(20))
+
+    def test_without_validation_train_judges_and_keeps_its_raw_rows(self) -> None:
+        train = regression("train")
+        raw = train.features.copy()
+        task = prepared(train)
+        assert task.judge_channel == "train"
+        assert task.judge is task.train
+        assert_array_equal(task.raw_judge, raw)
+
+    def test_with_validation_the_train_channel_is_held_once(self) -> None:
+        train = regression("train")
+        task = prepared(train, regression("validation", 20))
+        assert task.train.features is train.features
+
+    def test_labels_of_classes_stay_as_they_are(self) -> None:
+        labels = np.arange(50) % 2
+        task = prepared(dataset("train", labels), predictor_type="binary_classifier")
+        assert_array_equal(task.train.labels, labels)
+        assert task.loss.name == "logistic"
+
+    def test_rows_weigh_by_their_class_where_asked(self) -> None:
+        labels = np.array([0] * 6 + [1] * 2 + [2] * 2)
+        given = {"predictor_type": "multiclass_classifier", "num_classes": "3"}
+        assert prepared(dataset("train", labels), **given).train.weights is None
+        task = prepared(dataset("train", labels), **given, balance_multiclass_weights="true")
+        assert task.train.weights is not None and task.class_weights is not None
+        sums = np.bincount(labels, weights=task.train.weights)
+        assert_allclose(sums, [10 / 3] * 3, rtol=1e-6)
+        assert_allclose(task.class_weights, [10 / 18, 10 / 6, 10 / 6], rtol=1e-6)
+
+
+class TestFitScaler:
+    def test_takes_a_sample_from_the_whole_channel(self) -> None:
+        """Sorted rows are no trap: the head alone would have a mean of 0."""
+        features = np.repeat(np.arange(10, dtype=np.float32), 100)[:, None]
+        train = Dataset("train", features, np.zeros(1000, np.float32), ())
+        found = fit_scaler(hyperparameters(num_point_for_scaler="100"), train)
+        assert found.mean[0] == pytest.approx(4.5, abs=0.2)
+        assert found.std[0] == pytest.approx(features.std(), abs=0.2)
+
+    @pytest.mark.parametrize("name", ["normalize_data", "unbias_data", "normalize_label", "unbias_label"])
+    def test_leaves_out_what_is_switched_off(self, name: str) -> None:
+        found = fit_scaler(hyperparameters(**{name: "false"}), regression("train"))
+        plain = {
+            "normalize_data": bool((found.std == 1).all()),
+            "unbias_data": bool((found.mean == 0).all()),
+            "normalize_label": found.label_std == 1,
+            "unbias_label": found.label_mean == 0,
+        }
+        assert plain == {other: other == name for other in plain}
+
+
+class TestMakeObjective:
+    @pytest.mark.parametrize(
+        ("loss", "given", "keyword", "expected"),
+        [
+            ("huber_loss", {"huber_delta": "14"}, "delta", 14),
+            ("eps_insensitive_squared_loss", {"loss_insensitivity": "14"}, "epsilon", 14),
+            ("eps_insensitive_absolute_loss", {"loss_insensitivity": "14"}, "epsilon", 14),
+        ],
+    )
+    def test_constants_in_units_of_the_label_are_scaled_with_it(
+        self, loss: str, given: dict[str, str], keyword: str, expected: float
+    ) -> None:
+        train = regression("train")
+        hp = hyperparameters(loss=loss, **given)
+        objective = make_objective(hp, prepare(hp, {"train": train}))
+        std = float(train.labels.astype(float).std())
+        assert objective.constants == {keyword: pytest.approx(expected / std, rel=1e-6)}
+
+    def test_a_quantile_has_no_unit(self) -> None:
+        hp = hyperparameters(loss="quantile_loss", quantile="0.9")
+        assert make_objective(hp, prepare(hp, {"train": regression("train")})).constants == {"quantile": 0.9}
+
+    @pytest.mark.parametrize(
+        ("given", "outputs"),
+        [
+            ({"predictor_type": "binary_classifier"}, 1),
+            ({"predictor_type": "regressor"}, 1),
+            ({"predictor_type": "multiclass_classifier", "num_classes": "3"}, 3),
+        ],
+    )
+    def test_classes_have_an_output_each(self, given: dict[str, str], outputs: int) -> None:
+        hp = hyperparameters(**given, optimizer="sgd", mini_batch_size="8", use_bias="false")
+        objective = make_objective(hp, prepare(hp, {"train": dataset("train", np.arange(50) % 2)}))
+        assert objective.outputs == outputs
+        assert (objective.optimizer, objective.mini_batch_size, objective.use_bias) == ("sgd", 8, False)
+
+
+def test_row_weights_are_those_of_their_classes() -> None:
+    weights = row_weights(np.array([2, 0, 2], np.float32), np.array([0.5, 1, 3], np.float32))
+    assert weights is not None
+    assert weights.tolist() == [3, 0.5, 3]
+    assert row_weights(np.zeros(3, np.float32), None) is None
