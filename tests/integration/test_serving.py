@@ -251,6 +251,18 @@ def test_several_requests_share_a_connection(server: Server) -> None:
     connection.close()
 
 
+def test_a_request_that_arrives_with_the_end_of_another_is_answered(server: Server) -> None:
+    with server.socket() as client:
+        client.settimeout(5)
+        client.sendall(b"POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n")
+        assert client.recv(10_000).startswith(b"HTTP/1.1 404 ")  # answered before its body came
+        invoke = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\nContent-Length: 3\r\n\r\n3,3"
+        client.sendall(b"3,3" + invoke + invoke + b"GET /ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        answers = received(client)
+    assert answers.count(b"HTTP/1.1 200 OK") == 3
+    assert answers.count(ANSWER) == 2
+
+
 def test_a_model_that_cannot_be_loaded_is_told_on_ping_and_in_the_log(start: Start, tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     server = start(tmp_path)

@@ -37,7 +37,8 @@ from linear_learner.serving.served_model import ServedModel
 from linear_learner.serving.settings import Settings
 
 PAGE = 100
-LONGEST_NAME = 1024
+LONGEST_NAME = 256
+"""A model's name travels in request lines, percent-encoded, of at most 4,094 bytes."""
 LARGEST_ORDER = 1 << 16
 """Bytes of POST /models."""
 

@@ -1,10 +1,12 @@
 """gunicorn's threaded worker, held to time limits and quick to stop.
 
-Three things that it does not do by itself (gunicorn 25):
+Four things that it does not do by itself (gunicorn 25):
 
 - A connection that has sent nothing yet waits in the poller. There it costs nothing; in a thread, a few idle
   connections would keep all requests waiting.
 - A request that does not arrive, or an answer that is not taken, within ``timeout`` seconds is ended.
+- A request that arrived together with the end of the one before it is answered, and not left in a buffer that no
+  poller looks at.
 - On SIGTERM idle connections are closed at once, so that a stop takes as long as the requests at work, and no longer.
 """
 
@@ -75,6 +77,13 @@ class Worker(ThreadWorker):
     def finish_request(self, conn: TConn, fs: Future[Any]) -> None:
         self._begun.pop(conn, None)
         super().finish_request(conn, fs)
+
+    def handle(self, conn: TConn) -> Any:
+        keep = super().handle(conn)
+        while keep is True and conn.parser.unreader.buf.getbuffer().nbytes:
+            self._begun[conn] = time.monotonic()
+            keep = super().handle(conn)
+        return keep
 
     def handle_request(self, req: Any, conn: TConn) -> bool:
         # Past gunicorn's Body, which serves lines and takes a large body in steps of 1 KiB.

@@ -132,7 +132,7 @@ def test_a_broken_model_is_refused(client: FlaskClient, make_model: MakeModel) -
         b'{"model_name": "", "url": "/x"}',
         b'{"model_name": 5, "url": "/x"}',
         b'{"model_name": "a", "url": null}',
-        json.dumps({"model_name": "a" * 1025, "url": "/x"}).encode(),
+        json.dumps({"model_name": "a" * 257, "url": "/x"}).encode(),
         b"[" * 5000,
         b"\xff",
     ],
