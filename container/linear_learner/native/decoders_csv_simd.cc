@@ -156,8 +156,13 @@ class Separators {
     return *next_++;
   }
 
-  // Passes over all separators before p.
-  LL_AVX2 void skip_to(const char* p) {
+  // Makes the next separator the first one at p or after it. It may have been passed already: sixteen at a time go
+  // beyond the end of a line that is too short.
+  LL_AVX2 void go_to(const char* p) {
+    if (next_ > places_ && next_[-1] >= p) {
+      next_ = last_ = places_;
+      scanned_ = p;
+    }
     for (;;) {
       while (next_ < last_ && *next_ < p) ++next_;
       if (next_ < last_ || scanned_ >= p) return;
@@ -296,7 +301,7 @@ LL_AVX2 void decode_csv_simd(CsvPart* part) {
     if (has_features && line - part->block >= kReach && line < last_break)
       line = read_plain_lines(part, line, last_break, &separators);
     if (line < part->end) line = decode_csv_line(part, line);
-    separators.skip_to(std::min(line, last_break));
+    separators.go_to(std::min(line, last_break));
   }
 }
 
