@@ -27,7 +27,7 @@ class Settings:
 
     port: int = 8080
     workers: int = 1
-    threads: int = 4
+    threads: int = 8
     """Requests that one worker process reads, answers and writes at once."""
     body_limit: int = ENDPOINT_MIB * MIB
     """Bytes of a request, packed and unpacked."""
