@@ -13,7 +13,6 @@ from linear_learner.model.mxnet_import import mx
 from linear_learner.native import library
 from linear_learner.training.state import Objective, Rates, State
 
-
 MOST_ELEMENTS = 2**31 - 2
 """Of an MXNet 1.9.1 array."""
 

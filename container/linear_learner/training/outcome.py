@@ -77,6 +77,9 @@ def metadata(
     return {
         "hyperparameters": hp.as_dict() | values | {"positive_example_weight_mult": positive_weight},
         "feature_names": None if train.feature_names is None else list(train.feature_names),
+        "feature_means": task.ranges.means.tolist(),
+        "feature_minima": task.ranges.minima.tolist(),
+        "feature_maxima": task.ranges.maxima.tolist(),
         "class_weights": None if task.class_weights is None else task.class_weights.tolist(),
         "selection": {
             "candidate": choice.candidate,

@@ -17,6 +17,24 @@ from linear_learner.training.state import Objective
 
 
 @dataclass(frozen=True)
+class FeatureRanges:
+    """What the train channel holds in each column, float64 (d,), in raw units: what serving measures rows against."""
+
+    means: np.ndarray
+    minima: np.ndarray
+    maxima: np.ndarray
+
+    @classmethod
+    def of(cls, features: np.ndarray) -> FeatureRanges:
+        """``features``: float32 (n, d), n > 0."""
+        return cls(
+            features.mean(axis=0, dtype=np.float64),
+            features.min(axis=0).astype(np.float64),
+            features.max(axis=0).astype(np.float64),
+        )
+
+
+@dataclass(frozen=True)
 class Task:
     """What a job trains on and is judged by.
 
@@ -32,6 +50,7 @@ class Task:
     judge: Chunk
     raw_judge: np.ndarray
     judge_channel: str
+    ranges: FeatureRanges
 
 
 def prepare(hp: HyperParameters, channels: dict[str, Dataset]) -> Task:
@@ -40,15 +59,20 @@ def prepare(hp: HyperParameters, channels: dict[str, Dataset]) -> Task:
     The train channel is normalised in place, to hold it once, unless its raw rows are needed as the judge.
     """
     train = channels["train"]
-    fitted = fit_scaler(hp, train)
+    judge_channel = "validation" if "validation" in channels else "train"
+    fitted, ranges = fit_scaler(hp, train), FeatureRanges.of(train.features)
     weights = class_weights(hp, train.labels)
-    if "validation" in channels:
-        validation = channels["validation"]
-        judge = _normalise(validation, fitted, weights)
-        rows = _normalise(train, fitted, weights, in_place=True)
-        return Task(LOSSES[hp.predictor_type, hp.loss], fitted, weights, rows, judge, validation.features, "validation")
-    rows = _normalise(train, fitted, weights)
-    return Task(LOSSES[hp.predictor_type, hp.loss], fitted, weights, rows, rows, train.features, "train")
+    judge = _normalise(channels[judge_channel], fitted, weights)
+    return Task(
+        loss=LOSSES[hp.predictor_type, hp.loss],
+        scaler=fitted,
+        class_weights=weights,
+        train=judge if judge_channel == "train" else _normalise(train, fitted, weights, in_place=True),
+        judge=judge,
+        raw_judge=channels[judge_channel].features,
+        judge_channel=judge_channel,
+        ranges=ranges,
+    )
 
 
 def fit_scaler(hp: HyperParameters, train: Dataset) -> Scaler:

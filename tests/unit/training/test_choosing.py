@@ -12,7 +12,7 @@ from linear_learner.hyperparameters import HyperParameters, resolve, validate
 from linear_learner.model.losses import LOSSES
 from linear_learner.model.scaler import Scaler
 from linear_learner.training.choosing import choose, criterion_of, neutral_threshold, to_model, watcher
-from linear_learner.training.preparation import Task
+from linear_learner.training.preparation import FeatureRanges, Task
 from linear_learner.training.state import State
 from linear_learner.training.trainer import Trained
 
@@ -28,7 +28,7 @@ def task_of(hp: HyperParameters, raw: np.ndarray, labels: np.ndarray, scaler: Sc
     raw = raw.astype(np.float32)
     scaler = scaler or Scaler(np.zeros(raw.shape[1], np.float32), np.ones(raw.shape[1], np.float32))
     rows = Chunk(scaler.transform(raw), labels.astype(np.float32), np.arange(len(raw)))
-    return Task(LOSSES[hp.predictor_type, hp.loss], scaler, None, rows, rows, raw, "validation")
+    return Task(LOSSES[hp.predictor_type, hp.loss], scaler, None, rows, rows, raw, "validation", FeatureRanges.of(raw))
 
 
 def trained(

@@ -22,7 +22,7 @@ from linear_learner.hyperparameters import HyperParameters, resolve, validate
 from linear_learner.model.losses import LOSSES
 from linear_learner.model.scaler import Scaler
 from linear_learner.training import job
-from linear_learner.training.preparation import Task
+from linear_learner.training.preparation import FeatureRanges, Task
 from linear_learner.training.reporting import Reporter, configure_logging
 from linear_learner.training.trainer import EpochReport
 
@@ -204,7 +204,16 @@ def binary() -> HyperParameters:
 def task_of(hp: HyperParameters, label_std: float = 1.0, judge_channel: str = "validation") -> Task:
     rows = Chunk(np.zeros((10, 2), np.float32), np.zeros(10, np.float32), np.arange(10))
     scaler = Scaler(np.zeros(2, np.float32), np.ones(2, np.float32), 0.0, label_std)
-    return Task(LOSSES[hp.predictor_type, hp.loss], scaler, None, rows, rows, rows.features, judge_channel)
+    return Task(
+        LOSSES[hp.predictor_type, hp.loss],
+        scaler,
+        None,
+        rows,
+        rows,
+        rows.features,
+        judge_channel,
+        FeatureRanges.of(rows.features),
+    )
 
 
 def lines_of(log: io.StringIO) -> list[str]:

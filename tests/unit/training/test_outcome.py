@@ -17,7 +17,7 @@ from linear_learner.model.losses import LOSSES
 from linear_learner.model.scaler import Scaler
 from linear_learner.training import outcome
 from linear_learner.training.candidates import Candidate, make_candidates
-from linear_learner.training.preparation import Task
+from linear_learner.training.preparation import FeatureRanges, Task
 
 RANDOM = np.random.default_rng(0)
 FEATURES = RANDOM.normal(size=(40, 3)).astype(np.float32)
@@ -43,7 +43,7 @@ def setting(
     rows = Chunk(FEATURES, labels.astype(np.float32), np.arange(40))
     weights = None if class_weights is None else np.array(class_weights, np.float32)
     scaler = Scaler(np.zeros(3, np.float32), np.ones(3, np.float32))
-    task = Task(loss, scaler, weights, rows, rows, FEATURES, "train")
+    task = Task(loss, scaler, weights, rows, rows, FEATURES, "train", FeatureRanges.of(FEATURES))
     data = Dataset("test", FEATURES, labels.astype(np.float32), ())
     return model, data, task, make_candidates(requested, hp, rows=40)[0], hp
 

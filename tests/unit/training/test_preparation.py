@@ -40,6 +40,14 @@ class TestPrepare:
         assert_allclose(task.train.labels, (labels - labels.mean()) / labels.std(), atol=1e-5)
         assert_allclose(task.judge.labels, (validation.labels - labels.mean()) / labels.std(), atol=1e-5)
 
+    def test_remembers_what_the_train_channel_held_in_raw_units(self) -> None:
+        train = regression("train")
+        raw = train.features.astype(float)
+        ranges = prepared(train, regression("validation", 20, seed=5)).ranges
+        assert_allclose(ranges.means, raw.mean(axis=0))
+        assert_array_equal(ranges.minima, raw.min(axis=0))
+        assert_array_equal(ranges.maxima, raw.max(axis=0))
+
     def test_validation_judges(self) -> None:
         validation = regression("validation", 20, seed=5)
         raw = validation.features.copy()
