@@ -63,7 +63,7 @@ class TestSave:
             assert {member.compress_type for member in packed.infolist()} == {zipfile.ZIP_STORED}
             for name in LOOSE:
                 assert packed.read(name) == (tmp_path / name).read_bytes()
-        shutil.unpack_archive(tmp_path / TAR, tmp_path / "unpacked", "gztar", filter="data")
+        shutil.unpack_archive(tmp_path / TAR, tmp_path / "unpacked", "gztar")
         assert names(tmp_path / "unpacked") == LOOSE | {"model_algo-2"}
         for name in names(tmp_path / "unpacked"):
             assert (tmp_path / "unpacked" / name).read_bytes() == (tmp_path / name).read_bytes()
