@@ -195,6 +195,15 @@ class TestChannels:
         with pytest.raises(ClientError, match=r"Label 2 of channel 'test'.*part-0, row 2"):
             job.read_channels(env, binary)
 
+    def test_only_train_needs_two_classes(
+        self, env: Environment, channels: dict[str, Path], binary: HyperParameters
+    ) -> None:
+        """The test channel has rows of one."""
+        job.read_channels(env, binary)
+        channels["train"].write_text("1,1,2\n1,2,3\n")
+        with pytest.raises(ClientError, match="Every label of channel 'train' is 1"):
+            job.read_channels(env, binary)
+
 
 @pytest.fixture
 def binary() -> HyperParameters:
