@@ -55,7 +55,7 @@ class Worker {
         tiles_(plan.tiles_of(groups_)) {
     arena.lay_out([&](Arena& from) {
       scores_ = from.take<float>(plan_.group_tiles * plan_.panel_rows * kTile);
-      transposed_ = from.take<float>(call_.outputs * plan_.kernels.width);
+      transposed_ = from.take<float>(plan_.group_tiles * kTile * plan_.kernels.width);
       rates_.lay_out(plan_, groups_, from);
     });
   }

@@ -24,7 +24,7 @@ struct LossPanel {
   bool weighted;                  // false: all of both are 1, padding excepted
   int64_t candidates, outputs;    // of a coupled loss; candidate k has columns [k * outputs, (k + 1) * outputs)
   float constant;
-  float* transposed;              // scratch of a coupled loss, (outputs, width)
+  float* transposed;              // scratch of a coupled loss, (tiles * 16, width)
   double* sums;                   // (tiles * 16), or (candidates) of a coupled loss: the weighted losses are added
   float* bias_gradient;           // (tiles * 16): the weighted gradients are added
 };

@@ -19,9 +19,6 @@ namespace {
 #include "losses.h"
 #include "updates.h"
 
-// Arrays of vectors live in registers only if every index is known when they are compiled.
-#define UNROLL _Pragma("GCC unroll 16")
-
 constexpr int kVectors = kTile / kWidth;
 static_assert(kPanelRows % kRowBlock == 0 && kPanelRows % kWidth == 0, "panels are whole blocks");
 
@@ -144,40 +141,54 @@ void apply_plain(const LossPanel& panel, float* scores, const float* positive_we
   }
 }
 
-// One candidate under a coupled loss: kWidth rows at a time, a vector for each of its scores.
+// A square of kWidth rows and columns, from rows of columns to columns of rows or back.
+INLINE void transpose_square(const float* from, int64_t from_stride, float* to, int64_t to_stride) {
+  Vector square[kWidth];
+  UNROLL for (int i = 0; i < kWidth; ++i) square[i] = load(from + i * from_stride);
+  transpose(square);
+  UNROLL for (int i = 0; i < kWidth; ++i) store(to + i * to_stride, square[i]);
+}
+
+// A group under a coupled loss, kWidth rows at a time: a vector for each score of a candidate.
 template <class Loss>
-void apply_coupled(const LossPanel& panel, int64_t candidate) {
+void apply_coupled(const LossPanel& panel) {
   Vector* const scores = reinterpret_cast<Vector*>(panel.transposed);
-  const int64_t first = candidate * panel.outputs;
-  const auto column = [&](int64_t c) {
-    return panel.scores + (first + c) / kTile * panel.panel_rows * kTile + (first + c) % kTile;
-  };
-  Vector loss_sum{};
+  Vector loss_sums[kTile] = {};  // no group has more candidates
   for (int64_t r = 0; r < panel.rows; r += kWidth) {
-    for (int64_t c = 0; c < panel.outputs; ++c)
-      for (int i = 0; i < kWidth; ++i) panel.transposed[c * kWidth + i] = column(c)[(r + i) * kTile];
-    Vector value;
-    Loss::at(scores, panel.outputs, load(panel.labels + r), panel.constant, value);
+    const auto block = [&](int64_t column) {
+      return panel.scores + (column / kTile * panel.panel_rows + r) * kTile + column % kTile;
+    };
+    for (int64_t c = 0; c < panel.tiles * kTile; c += kWidth)
+      transpose_square(block(c), kTile, panel.transposed + c * kWidth, kWidth);
+    const Vector label = load(panel.labels + r);
     Vector weight = load(panel.weights + r);
     for (int64_t i = panel.rows - r; i < kWidth; ++i) weight[i] = 0;
-    loss_sum += weight * value;
-    for (int64_t c = 0; c < panel.outputs; ++c) {
-      scores[c] = weight * scores[c];
-      float sum = 0;
-      for (int i = 0; i < kWidth; ++i) {
-        column(c)[(r + i) * kTile] = scores[c][i];
-        sum += scores[c][i];
-      }
-      panel.bias_gradient[first + c] += sum;
+    for (int64_t k = 0; k < panel.candidates; ++k) {
+      Vector* const mine = scores + k * panel.outputs;
+      Vector value;
+      Loss::at(mine, panel.outputs, label, panel.constant, value);
+      loss_sums[k] += weight * value;
+      for (int64_t c = 0; c < panel.outputs; ++c) mine[c] = weight * mine[c];
     }
+    for (int64_t c = 0; c < panel.tiles * kTile; c += kWidth)
+      transpose_square(panel.transposed + c * kWidth, kWidth, block(c), kTile);
   }
-  for (int i = 0; i < kWidth; ++i) panel.sums[candidate] += loss_sum[i];
+  for (int64_t k = 0; k < panel.candidates; ++k)
+    for (int i = 0; i < kWidth; ++i) panel.sums[k] += loss_sums[k][i];
+  for (int64_t t = 0; t < panel.tiles; ++t)
+    for (int v = 0; v < kVectors; ++v) {
+      Vector sum{};
+      for (int64_t r = 0; r < panel.rows; ++r)
+        sum += load(panel.scores + (t * panel.panel_rows + r) * kTile + v * kWidth);
+      store(panel.bias_gradient + t * kTile + v * kWidth,
+            load(panel.bias_gradient + t * kTile + v * kWidth) + sum);
+    }
 }
 
 template <class Loss>
 void apply_loss(const LossPanel& panel) {
   if constexpr (Loss::kCoupled) {
-    for (int64_t k = 0; k < panel.candidates; ++k) apply_coupled<Loss>(panel, k);
+    apply_coupled<Loss>(panel);
   } else {
     const auto apply = panel.weighted ? apply_plain<Loss, true> : apply_plain<Loss, false>;
     for (int64_t t = 0; t < panel.tiles; ++t)

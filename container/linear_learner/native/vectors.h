@@ -8,6 +8,9 @@ typedef float UnalignedVector __attribute__((vector_size(4 * kWidth), may_alias,
 typedef int32_t Integers __attribute__((vector_size(4 * kWidth), may_alias));
 typedef uint32_t Bits __attribute__((vector_size(4 * kWidth), may_alias));
 
+// Arrays of vectors live in registers only if every index is known when they are compiled.
+#define UNROLL _Pragma("GCC unroll 16")
+
 #define INLINE static inline __attribute__((always_inline))
 
 INLINE Vector load(const float* from) { return *reinterpret_cast<const UnalignedVector*>(from); }
@@ -80,3 +83,26 @@ INLINE Vector log_of_large(Vector x) {
 
 // log(1 + x) for x >= 0.
 INLINE Vector log1p(Vector x) { return select(x < 1.0f, log1p_of_fraction(x), log_of_large(1.0f + x)); }
+
+// Swaps between a and b the lanes in which bit ``kBit`` of the lane's number differs from the vector's.
+template <int kBit>
+INLINE void exchange(Vector& a, Vector& b) {
+  Integers low{}, high{};
+  UNROLL for (int i = 0; i < kWidth; ++i) {
+    low[i] = (i & kBit) == 0 ? i : kWidth + i - kBit;
+    high[i] = (i & kBit) == 0 ? i + kBit : kWidth + i;
+  }
+  const Vector new_a = __builtin_shuffle(a, b, low);
+  b = __builtin_shuffle(a, b, high);
+  a = new_a;
+}
+
+// The transpose of a square of kWidth vectors.
+template <int kBit = 1>
+INLINE void transpose(Vector* square) {
+  if constexpr (kBit < kWidth) {
+    UNROLL for (int i = 0; i < kWidth; ++i)
+      if ((i & kBit) == 0) exchange<kBit>(square[i], square[i + kBit]);
+    transpose<2 * kBit>(square);
+  }
+}

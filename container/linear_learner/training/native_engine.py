@@ -33,7 +33,9 @@ class NativeEngine:
         columns = {field.name: np.asarray(getattr(rates, field.name), np.float64) for field in fields(rates)}
         if objective.loss.predictor_type != BINARY:
             columns["positive_weight"] = np.ones(len(rates))
-        self._rates = shared(np.stack(list(columns.values())))
+        self._rates = np.stack(list(columns.values()))
+        self._unweighted = np.ones(1, np.float32)
+        self._last: list[tuple[np.ndarray | None, Any]] = []
         self._settings = {
             "loss": objective.loss.value.__name__,
             "constant": next(iter(objective.constants.values()), 0.0),
@@ -58,12 +60,11 @@ class NativeEngine:
         features, address = chunk.features, 0
         if features.size > MOST_ELEMENTS:
             features, address = features[:1], features.ctypes.data
-        weights = np.ones(1, np.float32) if chunk.weights is None else chunk.weights
-        state_arrays = (state.weights, state.bias, *state.moments, *state.bias_moments)
+        weights = self._unweighted if chunk.weights is None else chunk.weights
+        arrays = [features, chunk.labels, weights, chunk.order, self._rates]
+        arrays += [state.weights, state.bias, *state.moments, *state.bias_moments]
         sums = self._operator(
-            *map(shared, (features, chunk.labels, weights, chunk.order)),
-            self._rates,
-            *map(shared, state_arrays),
+            *self._shared(arrays),
             features_address=address,
             updates=state.updates,
             weighted=int(chunk.weights is not None),
@@ -71,6 +72,15 @@ class NativeEngine:
             **self._settings,
         )
         return np.asarray(sums.asnumpy())
+
+    def _shared(self, arrays: list[np.ndarray]) -> list[Any]:
+        """The arrays as MXNet's. Making one costs as much as a mini-batch, and most are those of the call before."""
+        last = self._last or [(None, None)] * len(arrays)
+        self._last = [
+            (array, made if array is known else shared(array))
+            for array, (known, made) in zip(arrays, last, strict=True)
+        ]
+        return [made for _, made in self._last]
 
 
 def shared(array: np.ndarray) -> Any:
