@@ -38,6 +38,9 @@ from linear_learner.training.trainer import EpochReport, Trained, train
 
 logger = logging.getLogger(__name__)
 
+INTERRUPTED = 130
+"""The exit code of a command that Ctrl-C ended: 128 and the number of the signal."""
+
 
 def run(env: Environment) -> int:
     """Run the job of ``env``; returns its exit code. Every error ends here, in the log and in the failure file."""
@@ -46,6 +49,9 @@ def run(env: Environment) -> int:
         env.forget_failure()
         train_job(env, stop_on_sigterm())
         return 0
+    except KeyboardInterrupt:
+        logger.error("Interrupted; no model is written.")
+        return INTERRUPTED
     except Exception as error:
         return fail(env, error)
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from linear_learner.errors import ClientError
 
-LARGEST_SLACK = 0.002
-"""Two rows in a thousand; see ``chance``."""
+MOST_ROWS_BY_CHANCE, OF_ROWS = 2, 1000
+"""See ``chance``."""
 
 
 def best(
@@ -46,12 +46,13 @@ def best(
 
 def chance(share: float, rows: int) -> float:
     """By how much a share that was counted on ``rows`` rows may be better than another by chance: its standard error,
-    at most LARGEST_SLACK.
+    but at most two rows, or two in a thousand of many.
 
     Many candidates that differ in a handful of rows are as good as equal by accuracy, and the loss, to which every row
     contributes, tells them apart (the one-standard-error rule of Breiman et al. 1984, kept within narrow bounds).
     """
-    return min(math.sqrt(share * (1 - share) / max(rows, 1)), LARGEST_SLACK)
+    rows = max(rows, 1)
+    return min(math.sqrt(share * (1 - share) / rows), MOST_ROWS_BY_CHANCE / min(rows, OF_ROWS))
 
 
 @dataclass

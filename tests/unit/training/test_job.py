@@ -289,3 +289,15 @@ class TestProfile:
         with job.profile(None):
             pass
         assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_ends_the_job_without_a_traceback(
+    env: Environment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(job, "train_job", interrupted)
+    assert job.run(env) == 130
+    printed = capsys.readouterr()
+    assert "Interrupted" in printed.out and "Traceback" not in printed.out + printed.err

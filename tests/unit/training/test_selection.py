@@ -143,7 +143,15 @@ def test_values_within_the_slack_are_told_apart_by_the_loss() -> None:
 
 
 @pytest.mark.parametrize(
-    ("share", "rows", "slack"), [(0.5, 1_000_000, 0.0005), (0.5, 100, 0.002), (1.0, 100, 0.0), (0.0, 0, 0.0)]
+    ("share", "rows", "slack"),
+    [
+        (0.5, 1_000_000, 0.0005),
+        (0.5, 10_000, 0.002),
+        (0.5, 100, 0.02),
+        (0.9, 100, 0.02),
+        (1.0, 100, 0.0),
+        (0.0, 0, 0.0),
+    ],
 )
 def test_chance_is_the_standard_error_within_bounds(share: float, rows: int, slack: float) -> None:
     assert chance(share, rows) == pytest.approx(slack)
