@@ -32,7 +32,7 @@ def decode(body: bytes, content_type: str | None, feature_dim: int, names: Seque
     if kind.name not in DECODERS:
         raise UnsupportedContentType(kind.name, supported=[*REQUEST_DECODERS, *DECODERS])
     label_size = kind.label_size or 0
-    order = _order(body, names) if names and kind.name == CSV and not label_size else None
+    order = _order(body, names, label_size) if names and kind.name == CSV else None
     if order is not None:
         # A blank line in its stead: it is skipped, and the rows keep their numbers.
         body = b"\n" + body.partition(b"\n")[2]
@@ -40,11 +40,13 @@ def decode(body: bytes, content_type: str | None, feature_dim: int, names: Seque
     return batches if order is None else _reordered(batches, order)
 
 
-def _order(body: bytes, names: Sequence[str]) -> list[int] | None:
-    """Where in a row the model's features are, by the header line; None if the first line holds numbers."""
+def _order(body: bytes, names: Sequence[str], label_size: int) -> list[int] | None:
+    """Where among a row's features those of the model are, by the header line; None if the first line is a row."""
     first = body.partition(b"\n")[0].decode("utf-8-sig", "replace")
-    cells = [cell.strip().strip('"') for cell in first.split(",")]
-    if all(map(_is_number, cells)):
+    cells = [cell.strip().strip('"') for cell in first.split(",")][label_size:]
+    numbers = [_is_number(cell) for cell in cells]
+    # Names may look like numbers, and a row may hold a word by mistake.
+    if all(numbers) or (any(numbers) and not set(names).intersection(cells)):
         return None
     position = {cell: i for i, cell in enumerate(cells)}
     strange = [cell for cell in cells if cell not in set(names)] or [name for name in names if name not in position]

@@ -25,6 +25,16 @@ def test_columns_with_names_are_put_in_the_order_of_the_model(header: str) -> No
     assert_array_equal(rows(f"{header}\n3,1,2\n6,4,5\n"), [[1, 2, 3], [4, 5, 6]])
 
 
+def test_a_label_in_front_of_named_columns_is_skipped() -> None:
+    body = "label,debt,age,income\n0,3,1,2\n1,6,4,5\n"
+    assert_array_equal(rows(body, "text/csv; label_size=1"), [[1, 2, 3], [4, 5, 6]])
+
+
+def test_a_word_in_the_first_row_is_no_header() -> None:
+    with pytest.raises(ClientError, match=r"not a number.*row 1, column 2, value 'abc'"):
+        rows("20.29,abc,3")
+
+
 def test_names_in_json() -> None:
     body = '{"instances": [{"features": {"debt": 3, "age": 1, "income": 2}}]}'
     assert_array_equal(rows(body, None), [[1, 2, 3]])
