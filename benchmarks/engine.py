@@ -6,8 +6,8 @@
 An epoch is one pass over the rows with 32 candidates, Adam, mini-batches of 1000, all rows shuffled. Both engines start
 from the same state, and their losses after each epoch are compared. In every round each of them runs once, and so does
 NumPy's product of two 3000 x 3000 float32 matrices, so that what else the machine does hits all alike; figures are
-medians. Operations are counted as 4 * rows * features * candidates * outputs (two products; the loss and the update come
-free). Prints Markdown and writes results/engine.json.
+medians. Operations are counted as 4 * rows * features * candidates * outputs (two products; the loss and the update
+come free). Prints Markdown and writes results/engine.json.
 """
 
 from __future__ import annotations
