@@ -45,14 +45,14 @@ def best(
 
 
 def chance(share: float, rows: int) -> float:
-    """By how much a share that was counted on ``rows`` rows may be better than another by chance: its standard error,
-    but at most two rows, or two in a thousand of many.
+    """By how much a share that was counted on ``rows`` rows may be better than another by chance: two standard
+    errors, but at most two rows, or two in a thousand of many.
 
     Many candidates that differ in a handful of rows are as good as equal by accuracy, and the loss, to which every row
-    contributes, tells them apart (the one-standard-error rule of Breiman et al. 1984, kept within narrow bounds).
+    contributes, tells them apart (after the standard-error rule of Breiman et al. 1984, kept within narrow bounds).
     """
     rows = max(rows, 1)
-    return min(math.sqrt(share * (1 - share) / rows), MOST_ROWS_BY_CHANCE / min(rows, OF_ROWS))
+    return min(2 * math.sqrt(share * (1 - share) / rows), MOST_ROWS_BY_CHANCE / min(rows, OF_ROWS))
 
 
 @dataclass

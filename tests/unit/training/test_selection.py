@@ -145,7 +145,7 @@ def test_values_within_the_slack_are_told_apart_by_the_loss() -> None:
 @pytest.mark.parametrize(
     ("share", "rows", "slack"),
     [
-        (0.5, 1_000_000, 0.0005),
+        (0.5, 1_000_000, 0.001),
         (0.5, 10_000, 0.002),
         (0.5, 100, 0.02),
         (0.9, 100, 0.02),
