@@ -7,8 +7,8 @@ IMAGE ?= linear-learner
 # Options for `docker build`, such as --network=host.
 DOCKER_BUILD_FLAGS ?=
 PYTEST_FLAGS ?=
-# Scripts of benchmarks/ to run, and flags for them (--only adult,digits).
-BENCHMARKS ?= quality
+# Scripts of benchmarks/ to run, and flags for them: make bench BENCHMARKS=quality BENCH_FLAGS="--only adult,digits".
+BENCHMARKS ?= quality engine decoding serving
 BENCH_FLAGS ?=
 FUZZ_FLAGS ?= --seconds 60
 
