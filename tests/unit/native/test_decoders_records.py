@@ -201,6 +201,7 @@ class TestProblems:
             (SPARSE, sparse_record([1, 10], [1, 2]), (Kind.KEY_OUTSIDE_SHAPE, 0, 10, 10)),
             (SPARSE, sparse_record([2**64 - 1], [1]), (Kind.KEY_OUTSIDE_SHAPE, 0, 10, 2**63 - 1)),
             (SPARSE, sparse_record([4, 2, 4], [1, 2, 3]), (Kind.DUPLICATE_KEY, 5, 0, 4)),
+            (SPARSE, sparse_record([2, 4, 4], [1, 2, 3]), (Kind.DUPLICATE_KEY, 5, 0, 4)),
             (SPARSE, sparse_record([4, 2], [1, np.nan]), (Kind.MISSING, 3, 0, 0)),
             (SPARSE, sparse_record([4], [1], label=[]), (Kind.LABEL_COUNT, 0, 1, 0)),
         ],
