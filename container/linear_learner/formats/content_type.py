@@ -9,7 +9,7 @@ from linear_learner.errors import ClientError
 CSV = "text/csv"
 RECORDIO_PROTOBUF = "application/x-recordio-protobuf"
 
-SHORT_FORMS = {"csv": CSV, "recordio-protobuf": RECORDIO_PROTOBUF}
+SHORT_FORMS = {"csv": CSV, "recordio": RECORDIO_PROTOBUF, "recordio-protobuf": RECORDIO_PROTOBUF}
 """Names that Amazon's container refuses and people write all the same."""
 
 ASCII_CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin-1", "windows-1252"})

@@ -22,7 +22,12 @@ def test_case_spaces_and_quotes_do_not_matter(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("short", "name"),
-    [("csv", "text/csv"), ("CSV", "text/csv"), ("recordio-protobuf", "application/x-recordio-protobuf")],
+    [
+        ("csv", "text/csv"),
+        ("CSV", "text/csv"),
+        ("recordio-protobuf", "application/x-recordio-protobuf"),
+        ("RecordIO", "application/x-recordio-protobuf"),
+    ],
 )
 def test_short_forms_are_accepted(short: str, name: str) -> None:
     assert parse(short).name == name
