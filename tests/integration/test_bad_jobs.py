@@ -272,6 +272,7 @@ CHANNELS = {
         without("input/data/validation"),
         "Channel 'validation' has no folder",
         "input/data/validation",
+        "Put its files there, or take the channel out of inputdataconfig.json",
     ),
     "a channel of hidden files": (
         lambda job: (job.base / "input/data/train/part-0").rename(job.base / "input/data/train/.part-0"),

@@ -34,7 +34,7 @@ def read_channel(channel: ChannelConfig, *, feature_dim: int | None = None) -> D
     ClientError names channel, file and row, and ends the reading at the first bad block.
     """
     files = list_files(channel)
-    content_type = channel.content_type or _sniffed(files)
+    content_type = channel.content_type or _sniffed(channel, files)
     decode = decoder_for(content_type, where=f"channel '{channel.name}'")
     if parse(content_type).label_size == 0:
         raise _unlabeled(channel, 0, where=f"content type '{content_type}'")
@@ -52,7 +52,11 @@ def list_files(channel: ChannelConfig) -> list[Path]:
             "Pipe mode is not supported", where=f"channel '{channel.name}'", fix="use File or FastFile mode"
         )
     if not channel.path.is_dir():
-        raise ClientError(f"Channel '{channel.name}' has no folder", where=str(channel.path))
+        raise ClientError(
+            f"Channel '{channel.name}' has no folder",
+            where=str(channel.path),
+            fix="put its files there, or take the channel out of inputdataconfig.json",
+        )
     files = sorted(_visible(channel.path), key=lambda file: natural_key(file.relative_to(channel.path)))
     for file in files:
         # Opening a FIFO would wait for ever; a link to a folder could lead in a circle.
@@ -60,7 +64,11 @@ def list_files(channel: ChannelConfig) -> list[Path]:
             what = "a link that leads to no file" if file.is_symlink() else "something that is not a file"
             raise ClientError(f"Channel '{channel.name}' holds {what}", where=str(file), fix="remove it")
         if not os.access(file, os.R_OK):
-            raise ClientError(f"Channel '{channel.name}' holds a file that may not be read", where=str(file))
+            raise ClientError(
+                f"Channel '{channel.name}' holds a file that may not be read",
+                where=str(file),
+                fix="let all users read it (chmod a+r)",
+            )
     if not files:
         raise _empty(channel)
     return files
@@ -86,11 +94,14 @@ def _visible(folder: Path) -> Iterator[Path]:
             yield entry
 
 
-def _sniffed(files: list[Path]) -> str:
+def _sniffed(channel: ChannelConfig, files: list[Path]) -> str:
     """The content type of a channel that names none, from the first file that is not empty."""
     for file in files:
-        with open_channel_file(file) as opened:
-            head = opened.stream.read(SNIFFED_BYTES)
+        try:
+            with open_channel_file(file) as opened:
+                head = opened.stream.read(SNIFFED_BYTES)
+        except ClientError as error:
+            raise _unreadable(channel, error.message, where=error.where, fix=error.fix) from None
         if head:
             return content_type_of(head)
     return RECORDIO_PROTOBUF

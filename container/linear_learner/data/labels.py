@@ -30,6 +30,17 @@ def check_labels(dataset: Dataset, *, predictor_type: str, num_classes: int | No
         )
 
 
+def label_notice(dataset: Dataset, *, predictor_type: str) -> str | None:
+    """A sentence for the log where a channel that models are judged by has rows of one class only."""
+    labels = dataset.labels
+    if predictor_type == REGRESSOR or not (labels == labels[0]).all():
+        return None
+    return (
+        f"Every label of channel '{dataset.name}' is {labels[0]:g}: such rows say little about how well classes are "
+        "told apart. Give it rows of every class."
+    )
+
+
 def _bad_label(dataset: Dataset, bad: np.ndarray, predictor_type: str, classes: int) -> ClientError:
     """Names the first bad label, and how to mend all of them where the labels show it."""
     first = int(np.argmax(bad))

@@ -20,6 +20,7 @@ from linear_learner.formats.batch import Batch
 from linear_learner.formats.content_type import CSV
 from linear_learner.formats.csv_cells import NOT_A_NUMBER, SPACES, find_fault
 from linear_learner.formats.csv_header import header_names
+from linear_learner.formats.csv_separators import separator_advice
 from linear_learner.formats.faults import VERIFY, all_finite, error_of, malformed
 from linear_learner.formats.native_blocks import csv_blocks, csv_rows
 from linear_learner.formats.sniffing import BYTE_ORDER_MARK, advice
@@ -81,7 +82,8 @@ class Form:
 
     def is_skipped(self, line: bytes) -> bool:
         """A header comes again where files were joined."""
-        return not line.strip(SPACES) or (self.header != b"" and line.removesuffix(b"\r") == self.header)
+        text = line.strip(SPACES)
+        return not text or (self.header != b"" and text.removeprefix(BYTE_ORDER_MARK) == self.header.strip(SPACES))
 
 
 def form_of(head: bytes, first_line: int, label_size: int) -> Form:
@@ -210,7 +212,9 @@ class Block:
         faults = [fault for fault in candidates if fault is not None]
         fix = ""
         if faults[0].row == form.first_row and faults[0].problem == NOT_A_NUMBER:
-            fix = advice(self.text, CSV) or f"{VERIFY}; {_about_header(form)}"
+            first_bad = numbers.tolist().index(faults[0].row)
+            separators = separator_advice(lines[first_bad : first_bad + 2])
+            fix = separators or advice(self.text, CSV) or f"{VERIFY}; {_about_header(form)}"
         return error_of(faults, source=self.source, content_type=CSV, fix=fix)
 
 

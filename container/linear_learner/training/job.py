@@ -21,7 +21,7 @@ from linear_learner import hyperparameters
 from linear_learner.data.channel_reader import read_channel
 from linear_learner.data.dataset import Dataset, check_same_columns
 from linear_learner.data.epochs import Epochs
-from linear_learner.data.labels import check_labels
+from linear_learner.data.labels import check_labels, label_notice
 from linear_learner.environment import Environment, cpu_count, failure_text
 from linear_learner.errors import ClientError, LinearLearnerError, PlatformError
 from linear_learner.hyperparameters import HyperParameters
@@ -148,6 +148,8 @@ def read_channels(env: Environment, hp: HyperParameters) -> dict[str, Dataset]:
         if name in configs:
             data = channels[name] = read_channel(configs[name], feature_dim=given_width)
             check_labels(data, predictor_type=hp.predictor_type, num_classes=hp.num_classes, is_train=name == "train")
+            if name != "train" and (notice := label_notice(data, predictor_type=hp.predictor_type)):
+                logger.warning("%s", notice)
             logger.info("Channel '%s': %d rows of %d features.", name, len(data), data.feature_dim)
     check_same_columns(channels["train"], channels.values())
     return channels

@@ -4,6 +4,7 @@ import gzip
 import os
 import struct
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,13 @@ def test_files_of_sub_folders_count_and_hidden_ones_do_not(channel: ChannelConfi
     np.testing.assert_array_equal(read_channel(channel).labels, [1, 0, 1, 0])
 
 
+@pytest.mark.parametrize("content_type", ["text/csv", None])
+def test_a_damaged_packed_file_is_told_of_the_channel(channel: ChannelConfig, content_type: str | None) -> None:
+    (channel.path / "part-0.csv").write_bytes(gzip.compress(b"1,2.5,3\n")[:12])
+    with pytest.raises(ClientError, match=r"data channel 'train'\. The gzip file is cut short \(.*part-0.csv\)"):
+        read_channel(replace(channel, content_type=content_type))
+
+
 def test_a_link_to_a_file_is_a_file(channel: ChannelConfig, tmp_path: Path) -> None:
     (tmp_path / "elsewhere.csv").write_text("0,8,9\n")
     (channel.path / "part-2.csv").symlink_to(tmp_path / "elsewhere.csv")
@@ -116,7 +124,7 @@ def test_a_channel_without_files_or_rows_is_told(channel: ChannelConfig) -> None
 
 
 def test_a_channel_without_folder_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ClientError, match=r"Channel 'test' has no folder \(.*/test\)"):
+    with pytest.raises(ClientError, match=r"Channel 'test' has no folder \(.*/test\)\. Put its files there, or "):
         read_channel(ChannelConfig("test", tmp_path / "test", "text/csv"))
 
 

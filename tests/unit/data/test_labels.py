@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from linear_learner.data.dataset import Dataset, Segment
-from linear_learner.data.labels import check_labels
+from linear_learner.data.labels import check_labels, label_notice
 from linear_learner.errors import ClientError
 
 BINARY, MULTICLASS, REGRESSOR = "binary_classifier", "multiclass_classifier", "regressor"
@@ -79,3 +79,14 @@ def test_a_train_channel_of_one_class_teaches_nothing() -> None:
             check([1, 1, 1], predictor_type)
         check([1, 1, 1], predictor_type, is_train=False)
     check([1, 1, 1], REGRESSOR)
+
+
+@pytest.mark.parametrize(
+    ("labels", "predictor_type", "expected"),
+    [([1, 1], BINARY, True), ([2], MULTICLASS, True), ([0, 1, 1], BINARY, False), ([1, 1], REGRESSOR, False)],
+)
+def test_a_channel_of_one_class_is_worth_a_notice(labels: list[float], predictor_type: str, expected: bool) -> None:
+    data = Dataset("validation", np.zeros((len(labels), 1)), np.array(labels, np.float32), (Segment(0, "a.csv", 1),))
+    notice = label_notice(data, predictor_type=predictor_type)
+    assert (notice is not None) == expected
+    assert notice is None or notice.startswith(f"Every label of channel 'validation' is {labels[0]}: ")

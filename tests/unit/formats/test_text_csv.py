@@ -194,10 +194,10 @@ def test_a_header_names_the_features(header: bytes, names: tuple[str, ...], bloc
 
 @pytest.mark.parametrize("block_size", [1, 30, 1 << 16])
 def test_a_header_may_come_again_where_files_were_joined(block_size: int) -> None:
-    data = b"label,a,b\n" + VALID + b"label,a,b\r\n" + VALID + b"label,a,b"
+    data = b"label,a,b\n" + VALID + b"label,a,b\r\n" + VALID + b"\xef\xbb\xbflabel,a,b\n1,2,3\nlabel,a,b"
     decoded = batches(data, block_size=block_size)
     numbers = [batch.where(i) for batch in decoded for i in range(len(batch))]
-    assert numbers == [f"a.csv, row {row}" for row in (2, 3, 4, 6, 7, 8)]
+    assert numbers == [f"a.csv, row {row}" for row in (2, 3, 4, 6, 7, 8, 10)]
     with pytest.raises(ClientError, match=r"not a number \(a.csv, row 5, column 1, value 'label'\)"):
         batches(b"label,a,b\n" + VALID + b"label,b,a\n")
 
@@ -220,6 +220,30 @@ def test_what_is_no_header_is_told_and_how_to_make_it_one() -> None:
             match=rf"not a number \(a.csv, row {row}, .* if row {row} is a header line, give each column a name of",
         ):
             batches(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "advice"),
+    [
+        (b"1;2;3\n4;5;6\n", "separated by semicolons: write commas between them"),
+        (b"label;a;b\n1;2;3\n", "separated by semicolons: write commas between them"),
+        (b'"label";"a"\n"1";"2"\n', "separated by semicolons: write commas between them"),
+        (b"1;2,5;3\n1;2,5;3\n", "separated by semicolons: write commas between them, and points in decimals"),
+        (b"label\ta\n1\t2\n", "separated by tabs: write commas between them"),
+        (b"1|NA|3\n", "separated by bars: write commas between them"),
+        (b"1 2 3\n", "separated by spaces: write commas between them"),
+    ],
+)
+def test_other_separators_are_recognised(data: bytes, advice: str) -> None:
+    with pytest.raises(ClientError, match=rf"row 1, column .* The columns are {advice}$"):
+        batches(data)
+
+
+@pytest.mark.parametrize("data", [b"a;b,a;b\n1,2\n", b"a b,a b\n2,3\n", VALID + b"1;2;3\n"])
+def test_a_separator_inside_a_cell_is_not_taken_for_that_of_the_columns(data: bytes) -> None:
+    with pytest.raises(ClientError, match="not a number") as raised:
+        batches(data)
+    assert "separated" not in str(raised.value)
 
 
 def test_the_header_of_a_request_must_be_removed() -> None:

@@ -173,6 +173,14 @@ class TestChannels:
         assert "trian" not in job.read_channels(env, binary)
         assert "WARNING" in log.getvalue() and "The channel 'trian' is ignored" in log.getvalue()
 
+    def test_a_validation_channel_of_one_class_gets_a_warning(
+        self, env: Environment, channels: dict[str, Path], log: io.StringIO, binary: HyperParameters
+    ) -> None:
+        channels["test"].write_text("1,0,0\n0,1,1\n")
+        job.read_channels(env, binary)
+        assert re.search(r"WARNING.*Every label of channel 'validation' is \d: ", log.getvalue())
+        assert "Every label of channel 'test'" not in log.getvalue()
+
     def test_only_train_is_required(self, env: Environment, channels: dict[str, Path], binary: HyperParameters) -> None:
         for name in ("validation", "test"):
             channels[name].unlink()

@@ -1,0 +1,35 @@
+"""Tables that are separated by something other than commas, and what their writer can do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from linear_learner.formats.csv_cells import SPACES, problem_of
+from linear_learner.formats.faults import MISSING
+
+SEPARATORS = {b";": "semicolons", b"\t": "tabs", b"|": "bars", b" ": "spaces"}
+_LONGEST_LINE = 1 << 16
+"""Of lines to look at: looking takes time and memory, and such a line is hardly a slip of the separator."""
+
+
+def separator_advice(lines: Iterable[bytes]) -> str:
+    """How to mend ``lines``, of which the first ones could not be read, if one of them is a row of numbers between
+    other separators; "" if not."""
+    for line in lines:
+        if len(line) > _LONGEST_LINE:
+            continue
+        for separator, name in SEPARATORS.items():
+            cells = [cell.strip(SPACES + b'"') for cell in line.strip(SPACES).split(separator)]
+            decimal_commas = separator in b";\t" and b"," in line
+            if decimal_commas:
+                cells = [cell.replace(b",", b".") for cell in cells]
+            if len(cells) > 1 and _are_numbers(cells):
+                also = ", and points in decimals" if decimal_commas else ""
+                return f"The columns are separated by {name}: write commas between them{also}"
+    return ""
+
+
+def _are_numbers(cells: list[bytes]) -> bool:
+    """Whether nothing but numbers and missing values is there, and at least one number."""
+    problems = {problem_of(cell) for cell in cells}
+    return None in problems and problems <= {None, MISSING}
