@@ -23,10 +23,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "container"))
+
+from linear_learner.openblas import choose_kernels  # noqa: E402
+
+choose_kernels()  # before NumPy is there
+
+import numpy as np  # noqa: E402
 
 from linear_learner.data.chunk import Chunk  # noqa: E402
 from linear_learner.environment import cpu_count  # noqa: E402

@@ -10,6 +10,7 @@ from pathlib import Path
 from linear_learner import __version__
 from linear_learner.environment import DEFAULT_BASE, Environment, failure_text
 from linear_learner.errors import LinearLearnerError
+from linear_learner.openblas import choose_kernels
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -61,6 +62,7 @@ def _port(text: str) -> int:
 def _train(arguments: argparse.Namespace) -> int:
     """Read input/ below the folder, train, and write model/. Why a job failed is printed and written to
     output/failure."""
+    choose_kernels()
     from linear_learner.training.job import run
 
     return run(Environment.from_environ(arguments.base))
@@ -68,6 +70,7 @@ def _train(arguments: argparse.Namespace) -> int:
 
 def _serve(arguments: argparse.Namespace) -> int:
     """Load model/ below the folder and answer GET /ping and POST /invocations until stopped."""
+    choose_kernels()
     from linear_learner.serving.server import serve
     from linear_learner.serving.settings import Settings
 
