@@ -220,12 +220,11 @@ class EpochLog:
         log.early_stopping_criterion(epoch, self.criterion, report.criterion * (raw_units if watched_loss else 1.0))
         log.say(report.message)
         log.progress(epoch, self.hp.epochs)
-        rows = len(self.task.train.labels)
         self.counter.reset()
-        self.counter.saw(batches=-(-rows // self.hp.mini_batch_size), records=rows)
+        self.counter.saw(batches=-(-report.rows // self.hp.mini_batch_size), records=report.rows)
         log.counters("training_data_iter", self.counter, epoch)
         now = time.perf_counter()
-        log.throughput(rows, now - self.since)
+        log.throughput(report.rows, now - self.since)
         self.since = now
 
 

@@ -21,25 +21,33 @@ logger = logging.getLogger(__name__)
 SNAPSHOTS = 16
 """How many times an epoch the weights are taken for its average."""
 
+MINI_BATCHES_PER_SNAPSHOT = 64
+"""The same in an epoch whose length is not known before its end."""
+
 
 class Epochs(Protocol):
     """The training rows, in a new order every epoch."""
 
     @property
-    def rows(self) -> int: ...
+    def rows(self) -> int | None:
+        """Of an epoch; None until the first is over, where only that tells."""
 
-    def chunks(self, epoch: int) -> Iterator[Chunk]: ...
+    def chunks(self, epoch: int) -> Iterator[Chunk]:
+        """The rows of an epoch. Every chunk but the last holds whole mini-batches. Fewer chunks, or none, come where
+        the job is stopped."""
 
 
 @dataclass(frozen=True)
 class EpochReport:
     """What an epoch came to.
 
-    ``train_loss`` and ``judge_loss``: (K,), means over rows, in the units of the labels that the engine sees, and nan
-    for candidates that diverged. ``criterion``: what early stopping watches, the best over the candidates.
+    ``rows``: how many were trained on. ``train_loss`` and ``judge_loss``: (K,), means over rows, in the units of the
+    labels that the engine sees, and nan for candidates that diverged. ``criterion``: what early stopping watches, the
+    best over the candidates.
     """
 
     epoch: int
+    rows: int
     train_loss: np.ndarray
     judge_loss: np.ndarray
     criterion: float
@@ -90,7 +98,10 @@ def train(
     )
     for epoch in range(max_epochs):
         with timers.measure("update.time"):
-            train_loss = _run_epoch(engine, state, average, epochs, epoch, mini_batch_size, should_stop)
+            sums, rows = _run_epoch(engine, state, average, epochs, epoch, mini_batch_size, should_stop)
+            if not rows:
+                break
+            train_loss = sums / rows
             loss = engine.evaluate(judge, average) / len(judge.order)
             _drop_diverged(result, state, average, epoch, ~(np.isfinite(train_loss) & np.isfinite(loss)))
             train_loss, loss = (np.where(result.alive, values, np.nan) for values in (train_loss, loss))
@@ -99,7 +110,7 @@ def train(
             least = float(np.nanmin(loss))
             watched = least if criterion is None else float(np.nanmax(criterion(average)[result.alive]))
             verdict = stopping.update(epoch, criterion=watched, loss=least)
-        result.epochs.append(EpochReport(epoch, train_loss, loss, watched, verdict.message))
+        result.epochs.append(EpochReport(epoch, rows, train_loss, loss, watched, verdict.message))
         report(result.epochs[-1])
         if verdict.stop or should_stop():
             break
@@ -114,9 +125,9 @@ def _run_epoch(
     epoch: int,
     mini_batch_size: int,
     should_stop: Callable[[], bool],
-) -> np.ndarray:
-    """One pass over the rows. Returns the mean loss of each candidate, (K,), and leaves in ``average`` the mean of the
-    weights along the way.
+) -> tuple[np.ndarray, int]:
+    """One pass over the rows. Returns the sums of each candidate's loss, (K,), and the number of rows, and leaves in
+    ``average`` the mean of the weights along the way.
 
     The mean of the iterates has far less noise than the last of them, so that a learning rate that is large enough to
     get there can also be small enough to stay (Polyak and Juditsky 1992). A weight that L1 holds at zero at the end of
@@ -125,28 +136,49 @@ def _run_epoch(
     sums = np.zeros(state.candidates)
     average.weights[...] = 0
     average.bias[...] = 0
-    taken = rows = 0
-    for piece in _pieces(epochs.chunks(epoch), epochs.rows, mini_batch_size):
-        sums += engine.step(piece, state)
+    taken = rows = rows_then = 0
+    stride = _rows_per_snapshot(epochs.rows, mini_batch_size)
+
+    def take_snapshot() -> None:
+        nonlocal taken, rows_then
         average.weights += state.weights
         average.bias += state.bias
-        taken += 1
+        taken, rows_then = taken + 1, rows
+
+    for piece in _pieces(epochs.chunks(epoch), stride):
+        sums += engine.step(piece, state)
         rows += len(piece.order)
+        if rows % stride == 0:
+            take_snapshot()
         if should_stop():
             break
-    average.weights *= np.float32(1 / taken)
-    average.bias *= np.float32(1 / taken)
+    if rows > rows_then:
+        take_snapshot()
+    average.weights *= np.float32(1 / max(taken, 1))
+    average.bias *= np.float32(1 / max(taken, 1))
     average.weights[state.weights == 0] = 0
-    return sums / rows
+    return sums, rows
 
 
-def _pieces(chunks: Iterator[Chunk], rows: int, mini_batch_size: int) -> Iterator[Chunk]:
-    """The chunks cut at mini-batches, so that an epoch of ``rows`` rows comes to about SNAPSHOTS pieces."""
+def _rows_per_snapshot(rows: int | None, mini_batch_size: int) -> int:
+    """So that an epoch of ``rows`` rows comes to about SNAPSHOTS."""
+    if rows is None:
+        return MINI_BATCHES_PER_SNAPSHOT * mini_batch_size
     mini_batches = -(-rows // mini_batch_size)
-    size = -(-mini_batches // SNAPSHOTS) * mini_batch_size
+    return -(-mini_batches // SNAPSHOTS) * mini_batch_size
+
+
+def _pieces(chunks: Iterator[Chunk], stride: int) -> Iterator[Chunk]:
+    """The chunks, cut wherever a multiple of ``stride`` rows is complete."""
+    rows = 0
     for chunk in chunks:
-        for start in range(0, len(chunk.order), size):
-            yield replace(chunk, order=chunk.order[start : start + size])
+        start = 0
+        while start < len(chunk.order):
+            stop = start + stride - rows % stride
+            piece = replace(chunk, order=chunk.order[start:stop])
+            rows += len(piece.order)
+            start = stop
+            yield piece
 
 
 def _drop_diverged(result: Trained, state: State, average: State, epoch: int, diverged: np.ndarray) -> None:

@@ -240,7 +240,7 @@ def lines_of(log: io.StringIO) -> list[str]:
 class TestEpochLog:
     """An epoch of two models, whose best on validation is the second."""
 
-    report = EpochReport(2, np.array([0.5, 0.7]), np.array([0.3, 0.2]), 0.2, "Epoch 2: Loss improved.")
+    report = EpochReport(2, 10, np.array([0.5, 0.7]), np.array([0.3, 0.2]), 0.2, "Epoch 2: Loss improved.")
 
     def write(
         self, log: io.StringIO, loss: str, judge_channel: str = "validation", label_std: float = 3.0
@@ -280,7 +280,7 @@ class TestEpochLog:
         assert any("epoch=2, criteria=sampled_accuracy, value=0.2" in line for line in lines_of(log))
 
     def test_passes_over_models_that_diverged(self, log: io.StringIO) -> None:
-        report = EpochReport(0, np.array([np.nan, 0.7]), np.array([np.nan, 0.2]), 0.2, None)
+        report = EpochReport(0, 10, np.array([np.nan, 0.7]), np.array([np.nan, 0.2]), 0.2, None)
         hp = resolve(validate({"predictor_type": "regressor"}), feature_dim=2, rows=10)
         job.EpochLog(hp, task_of(hp), Reporter("algo-1")).write(report)
         assert "#quality_metric: host=algo-1, epoch=0, train mse_objective <loss>=0.7" in lines_of(log)

@@ -17,15 +17,18 @@ from linear_learner.training.trainer import EpochReport, Trained, train
 ROWS = 64
 
 
-class OneChunk:
-    rows = ROWS
+class InChunks:
+    """An epoch that comes in chunks of ``sizes`` rows."""
+
+    def __init__(self, *sizes: int, rows: int | None) -> None:
+        self.sizes, self.rows = sizes, rows
 
     def chunks(self, epoch: int) -> Iterator[Chunk]:
-        yield chunk()
+        yield from map(chunk, self.sizes)
 
 
-def chunk() -> Chunk:
-    return Chunk(np.zeros((ROWS, 2), np.float32), np.zeros(ROWS, np.float32), np.arange(ROWS))
+def chunk(rows: int = ROWS) -> Chunk:
+    return Chunk(np.zeros((rows, 2), np.float32), np.zeros(rows, np.float32), np.arange(rows))
 
 
 class Scripted:
@@ -35,9 +38,11 @@ class Scripted:
         self.losses, self.zero_weight = losses, zero_weight
         self.evaluations = 0
         self.seen: list[np.ndarray] = []
+        self.pieces: list[int] = []
 
     def step(self, piece: Chunk, state: State) -> np.ndarray:
         state.weights += 1
+        self.pieces.append(len(piece.order))
         if self.zero_weight and state.updates == 3:
             state.weights[:, 0] = 0
         state.updates += 1
@@ -50,7 +55,7 @@ class Scripted:
         return np.array(loss) * ROWS
 
 
-def run(engine: Scripted, **changed: object) -> tuple[Trained, list[EpochReport]]:
+def run(engine: Scripted, epochs: InChunks | None = None, **changed: object) -> tuple[Trained, list[EpochReport]]:
     reports: list[EpochReport] = []
     settings: dict = {
         "mini_batch_size": 16,
@@ -60,9 +65,13 @@ def run(engine: Scripted, **changed: object) -> tuple[Trained, list[EpochReport]
         "should_stop": lambda: False,
     } | changed
     trained = train(
-        engine, State.zeros(len(engine.losses[0]), 1, 2), OneChunk(), judge=chunk(), report=reports.append,
-        timers=Timers(), **settings,
-    )  # fmt: skip
+        engine,
+        State.zeros(len(engine.losses[0]), 1, 2),
+        epochs or InChunks(ROWS, rows=ROWS),
+        judge=chunk(),
+        timers=Timers(),
+        **{"report": reports.append, **settings},
+    )
     return trained, reports
 
 
@@ -121,3 +130,42 @@ def test_a_stop_cuts_the_epoch_short_and_keeps_what_there_is() -> None:
     assert len(reports) == 1
     assert reports[0].train_loss.tolist() == [1.0]
     assert float(trained.best.candidate(0)[0][0, 0]) == 2.0
+
+
+class TestEpochsInChunks:
+    """Rows that come chunk by chunk train as those that lie in one, and are averaged over in the same way."""
+
+    def test_snapshots_are_evenly_spaced_whatever_the_chunks(self) -> None:
+        """16 mini-batches of 4 make 16 snapshots of 64 rows; of twice as many, every second is one."""
+        engine = Scripted([[1.0]])
+        run(engine, InChunks(20, 4, 100, 4, rows=128), mini_batch_size=4)
+        assert engine.pieces == [8, 8, 4, 4, *[8] * 12, 4, 4]
+        # The weights are the number of the piece; snapshots are taken where 8 rows are complete.
+        taken = [1, 2, 4, *range(5, 17), 18]
+        assert engine.seen[0][0, 0] == pytest.approx(np.mean(taken))
+
+    def test_the_last_rows_count_though_they_fill_no_stretch(self) -> None:
+        engine = Scripted([[1.0]])
+        _, reports = run(engine, InChunks(64, 10, rows=74), mini_batch_size=32)
+        assert engine.pieces == [32, 32, 10]
+        assert engine.seen[0][0, 0] == 2
+        assert reports[0].rows == 74
+        assert reports[0].train_loss.tolist() == [1.0]
+
+    def test_an_epoch_of_unknown_length_is_averaged_over_stretches_of_many_mini_batches(self) -> None:
+        engine = Scripted([[1.0]])
+        run(engine, InChunks(100, 100, rows=None), mini_batch_size=1)
+        assert engine.pieces == [64, 36, 28, 64, 8]
+        assert engine.seen[0][0, 0] == pytest.approx(np.mean([1, 3, 4, 5]))
+
+    def test_an_epoch_that_is_stopped_before_it_begins_is_none(self) -> None:
+        epochs = InChunks(64, rows=64)
+        engine = Scripted([[1.0], [0.5]])
+
+        def stop_in_the_second(report: EpochReport) -> None:
+            epochs.sizes = ()
+
+        trained, _ = run(engine, epochs, report=stop_in_the_second)
+        assert len(trained.epochs) == 1
+        assert trained.loss.tolist() == [1.0]
+        assert trained.best_epoch.tolist() == [0]
