@@ -29,7 +29,7 @@ from linear_learner.model import artifact
 from linear_learner.training import choosing, outcome
 from linear_learner.training.candidates import Candidate, make_candidates, rates
 from linear_learner.training.class_weights import positive_weights
-from linear_learner.training.engine import make_engine
+from linear_learner.training.engine import import_ahead, make_engine
 from linear_learner.training.initializer import initial_state
 from linear_learner.training.preparation import Task, make_objective, prepare
 from linear_learner.training.reporting import PassCounter, Reporter, Timers, configure_logging
@@ -90,6 +90,7 @@ def train_job(env: Environment, should_stop: Callable[[], bool]) -> None:
         refuse_several_hosts(host, hosts)
     with profile(env.output_data_dir if requested._enable_profiler else None):
         with timers.measure("initialize.time"):
+            import_ahead()
             channels = read_channels(env, requested)
             rows = len(channels["train"])
             hp = hyperparameters.resolve(requested, feature_dim=channels["train"].feature_dim, rows=rows)

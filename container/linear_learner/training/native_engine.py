@@ -25,7 +25,7 @@ class NativeEngine:
     """
 
     def __init__(self, objective: Objective, rates: Rates, threads: int) -> None:
-        self._operator = library.operators().linear_learner
+        self._operator = library.operator()
         self._candidates = len(rates)
         self._outputs = objective.outputs
         self._mini_batch_size = objective.mini_batch_size
