@@ -1,4 +1,4 @@
-"""Reads a channel: every file below its folder, in natural order, into one data set.
+"""Reads a channel: every file below its folder, in natural order, once or again and again.
 
 Nothing is ever written there: in local mode the folder is the user's own.
 """
@@ -9,15 +9,17 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from linear_learner.data.channel_file import open_channel_file
-from linear_learner.data.dataset import Dataset, Segment, differing_names
+from linear_learner.data.columns import Columns, unreadable
+from linear_learner.data.dataset import Dataset, Segment
 from linear_learner.data.row_store import RowStore
 from linear_learner.environment import ChannelConfig, cpu_count
 from linear_learner.errors import ClientError
-from linear_learner.formats import Decoder, decoder_for
+from linear_learner.formats import decoder_for
 from linear_learner.formats.batch import Batch
 from linear_learner.formats.content_type import RECORDIO_PROTOBUF, parse
 from linear_learner.formats.faults import MissingLabel
@@ -33,15 +35,46 @@ def read_channel(channel: ChannelConfig, *, feature_dim: int | None = None) -> D
 
     ClientError names channel, file and row, and ends the reading at the first bad block.
     """
-    files = list_files(channel)
-    content_type = channel.content_type or _sniffed(channel, files)
-    decode = decoder_for(content_type, where=f"channel '{channel.name}'")
-    if parse(content_type).label_size == 0:
-        raise _unlabeled(channel, 0, where=f"content type '{content_type}'")
-    rows = _Rows(channel, feature_dim, sum(file.stat().st_size for file in files))
-    for batch, bytes_read in _batches(channel, files, decode):
+    reader = ChannelReader(channel, feature_dim=feature_dim)
+    rows = _Rows(reader.size)
+    for batch, bytes_read in reader.batches():
         rows.add(batch, bytes_read)
-    return rows.dataset()
+    if not len(rows):
+        raise _empty(channel)
+    return rows.dataset(channel.name, reader.columns.names)
+
+
+class ChannelReader:
+    """Reads the channel, as often as it is asked to. ``size``: bytes of its files."""
+
+    def __init__(self, channel: ChannelConfig, *, feature_dim: int | None = None) -> None:
+        self.columns = Columns(channel.name, feature_dim)
+        self._channel = channel
+        self._files = list_files(channel)
+        self.size = sum(file.stat().st_size for file in self._files)
+        content_type = channel.content_type or _sniffed(channel, self._files)
+        self._decode = decoder_for(content_type, where=f"channel '{channel.name}'")
+        if parse(content_type).label_size == 0:
+            raise _unlabeled(channel, 0, where=f"content type '{content_type}'")
+
+    def batches(self) -> Iterator[tuple[Batch, int]]:
+        """One pass: (batch, bytes read so far), each batch of the channel's columns."""
+        bytes_before = 0
+        for file in self._files:
+            with open_channel_file(file) as opened:
+                for batch in self._decoded(opened.stream, str(file)):
+                    self.columns.check(batch)
+                    yield batch, bytes_before + opened.bytes_read
+                bytes_before += opened.bytes_read
+
+    def _decoded(self, stream: BinaryIO, source: str) -> Iterator[Batch]:
+        """What a decoder says is told of the channel."""
+        try:
+            yield from self._decode(stream, label_size=1, source=source, threads=cpu_count())
+        except MissingLabel as error:
+            raise _unlabeled(self._channel, error.found, where=error.where) from None
+        except ClientError as error:
+            raise unreadable(self._channel.name, error.message, where=error.where, fix=error.fix) from None
 
 
 def list_files(channel: ChannelConfig) -> list[Path]:
@@ -101,95 +134,43 @@ def _sniffed(channel: ChannelConfig, files: list[Path]) -> str:
             with open_channel_file(file) as opened:
                 head = opened.stream.read(SNIFFED_BYTES)
         except ClientError as error:
-            raise _unreadable(channel, error.message, where=error.where, fix=error.fix) from None
+            raise unreadable(channel.name, error.message, where=error.where, fix=error.fix) from None
         if head:
             return content_type_of(head)
     return RECORDIO_PROTOBUF
 
 
-def _batches(channel: ChannelConfig, files: list[Path], decode: Decoder) -> Iterator[tuple[Batch, int]]:
-    """(batch, bytes read so far) of all files. What a decoder says is told of the channel."""
-    bytes_before = 0
-    for file in files:
-        with open_channel_file(file) as opened:
-            try:
-                for batch in decode(opened.stream, label_size=1, source=str(file), threads=cpu_count()):
-                    yield batch, bytes_before + opened.bytes_read
-            except MissingLabel as error:
-                raise _unlabeled(channel, error.found, where=error.where) from None
-            except ClientError as error:
-                raise _unreadable(channel, error.message, where=error.where, fix=error.fix) from None
-            bytes_before += opened.bytes_read
-
-
 class _Rows:
-    """Gathers the rows of a channel of ``size`` bytes."""
+    """Gathers rows from ``size`` bytes."""
 
-    def __init__(self, channel: ChannelConfig, feature_dim: int | None, size: int) -> None:
-        self._channel = channel
-        self._feature_dim = feature_dim
+    def __init__(self, size: int) -> None:
         self._size = size
         self._features: RowStore | None = None
         self._labels: RowStore | None = None
         self._segments: list[Segment] = []
-        self._names: tuple[str, ...] | None = None
-        self._named_in = ""
+
+    def __len__(self) -> int:
+        return 0 if self._features is None else len(self._features)
 
     def add(self, batch: Batch, bytes_read: int) -> None:
         """``bytes_read``, those of the batch among them, tell how many rows are still to come."""
-        assert batch.labels is not None  # noqa: S101 (for the type checker: label_size was 1)
-        start = 0 if self._features is None else len(self._features)
-        expected = (start + len(batch)) * self._size // max(1, bytes_read) + len(batch)
-        if self._features is None or self._labels is None:
-            self._check_feature_dim(batch)
-            self._features, self._labels = RowStore(batch.feature_dim, expected), RowStore(1, expected)
-        elif batch.feature_dim != self._features.width:
-            raise _unreadable(
-                self._channel,
-                f"The rows have {batch.feature_dim} features, those of the files before have {self._features.width}",
-                where=batch.where(0) if len(batch) else batch.source,
-                fix="Please give all files of a channel the same columns",
-            )
-        self._check_names(batch)
         if not len(batch):
             return
+        assert batch.labels is not None  # noqa: S101 (for the type checker: label_size was 1)
+        start = len(self)
+        expected = (start + len(batch)) * self._size // max(1, bytes_read) + len(batch)
+        if self._features is None or self._labels is None:
+            self._features, self._labels = RowStore(batch.feature_dim, expected), RowStore(1, expected)
         self._features.append(batch.features, expected)
         self._labels.append(batch.labels[:, np.newaxis], expected)
         if not self._segments or not self._segments[-1].continues_with(start, batch):
             self._segments.append(Segment(start, batch.source, batch.first_row, batch.row_numbers))
 
-    def dataset(self) -> Dataset:
-        if self._features is None or self._labels is None or not len(self._features):
-            raise _empty(self._channel)
+    def dataset(self, name: str, feature_names: tuple[str, ...] | None) -> Dataset:
+        """At least one row was added."""
+        assert self._features is not None and self._labels is not None  # noqa: S101 (for the type checker)
         features, labels = self._features.finish(), self._labels.finish()[:, 0]
-        return Dataset(self._channel.name, features, labels, tuple(self._segments), self._names)
-
-    def _check_names(self, batch: Batch) -> None:
-        """Files without a header are taken to have the columns of the others."""
-        if self._names is None and batch.feature_names is not None:
-            self._names, self._named_in = batch.feature_names, batch.source
-        problem = differing_names(self._names, batch.feature_names)
-        if problem:
-            raise _unreadable(
-                self._channel,
-                f"Its headers differ from file to file: {problem}",
-                where=f"{self._named_in}; {batch.source}",
-                fix="Please give all files of a channel the same columns in the same order",
-            )
-
-    def _check_feature_dim(self, batch: Batch) -> None:
-        if self._feature_dim not in (None, batch.feature_dim):
-            name = self._channel.name
-            raise ClientError(
-                f"Incorrect configuration or {name} dataset provided. The value of feature_dim hyperparameter "
-                f"'{self._feature_dim}' doesn't match {name} data dimensionality '{batch.feature_dim}'",
-                where=batch.source,
-                fix=f"Please set feature_dim to the number of features in {name} dataset",
-            )
-
-
-def _unreadable(channel: ChannelConfig, problem: str, *, where: str, fix: str) -> ClientError:
-    return ClientError(f"Unable to read data channel '{channel.name}'. {problem}", where=where, fix=fix)
+        return Dataset(name, features, labels, tuple(self._segments), feature_names)
 
 
 def _unlabeled(channel: ChannelConfig, found: int, *, where: str) -> ClientError:

@@ -1,0 +1,63 @@
+"""What all rows of a channel have in common."""
+
+from __future__ import annotations
+
+from linear_learner.data.dataset import differing_names
+from linear_learner.errors import ClientError
+from linear_learner.formats.batch import Batch
+
+
+class Columns:
+    """The columns of channel ``channel``, as far as its batches have shown them. ``names`` are those of the headers.
+
+    ``feature_dim`` is that hyperparameter, where the user set it.
+    """
+
+    def __init__(self, channel: str, feature_dim: int | None) -> None:
+        self.width: int | None = None
+        self.names: tuple[str, ...] | None = None
+        self._channel = channel
+        self._feature_dim = feature_dim
+        self._named_in = ""
+
+    def check(self, batch: Batch) -> None:
+        """ClientError unless the batch has the columns of those before it."""
+        if self.width is None:
+            self._check_feature_dim(batch)
+            self.width = batch.feature_dim
+        if batch.feature_dim != self.width:
+            raise unreadable(
+                self._channel,
+                f"The rows have {batch.feature_dim} features, those of the files before have {self.width}",
+                where=batch.where(0) if len(batch) else batch.source,
+                fix="Please give all files of a channel the same columns",
+            )
+        self._check_names(batch)
+
+    def _check_names(self, batch: Batch) -> None:
+        """Files without a header are taken to have the columns of the others."""
+        if self.names is None and batch.feature_names is not None:
+            self.names, self._named_in = batch.feature_names, batch.source
+        problem = differing_names(self.names, batch.feature_names)
+        if problem:
+            raise unreadable(
+                self._channel,
+                f"Its headers differ from file to file: {problem}",
+                where=f"{self._named_in}; {batch.source}",
+                fix="Please give all files of a channel the same columns in the same order",
+            )
+
+    def _check_feature_dim(self, batch: Batch) -> None:
+        if self._feature_dim not in (None, batch.feature_dim):
+            name = self._channel
+            raise ClientError(
+                f"Incorrect configuration or {name} dataset provided. The value of feature_dim hyperparameter "
+                f"'{self._feature_dim}' doesn't match {name} data dimensionality '{batch.feature_dim}'",
+                where=batch.source,
+                fix=f"Please set feature_dim to the number of features in {name} dataset",
+            )
+
+
+def unreadable(channel: str, problem: str, *, where: str, fix: str) -> ClientError:
+    """Of bytes that are not the rows they should be."""
+    return ClientError(f"Unable to read data channel '{channel}'. {problem}", where=where, fix=fix)
