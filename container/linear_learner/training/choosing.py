@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -57,10 +58,15 @@ def neutral_threshold(loss: Loss) -> float:
 def watcher(task: Task, criterion: Criterion) -> Callable[[State], np.ndarray]:
     """What early stopping asks after each epoch: the criterion of every candidate, float64 (K,), each with its best
     threshold, on a sample of the judging rows."""
-    rows = evenly_spaced(len(task.judge.labels), SAMPLED_ROWS)
-    features, labels = task.judge.features[rows], task.judge.labels[rows]
+
+    @functools.cache
+    def sample() -> tuple[np.ndarray, np.ndarray]:
+        judge = task.judge().rows
+        rows = evenly_spaced(len(judge.labels), SAMPLED_ROWS)
+        return judge.features[rows], judge.labels[rows]
 
     def criterion_of_epoch(state: State) -> np.ndarray:
+        features, labels = sample()
         # The link is left out: it changes no order.
         scores = features @ state.weight_matrix() + state.bias[: state.columns]
         return sampled_criterion(scores, labels, criterion)
@@ -81,12 +87,12 @@ def choose(trained: Trained, task: Task, hp: HyperParameters) -> Choice:
             higher_is_better=True,
             alive=trained.alive,
             losses=trained.loss,
-            slack=selection.chance(float(np.nanmax(values)), _deciding_rows(criterion, task.judge.labels)),
+            slack=selection.chance(float(np.nanmax(values)), _deciding_rows(criterion, task.judge().rows.labels)),
         )
     model = to_model(trained.best, chosen, task, hp)
     if hp.predictor_type == BINARY:
         # On the scores as they are served, which differ from those compared above by rounding.
-        threshold = _calibrate(model.predict(task.raw_judge).score, task, hp).threshold
+        threshold = _calibrate(model.predict(task.judge().raw.features).score, task, hp).threshold
         model = replace(model, threshold=threshold)
     return Choice(chosen, model, values)
 
@@ -117,7 +123,7 @@ def to_model(best: State, k: int, task: Task, hp: HyperParameters) -> LinearMode
 def _criterion_values(trained: Trained, task: Task, hp: HyperParameters) -> np.ndarray:
     """float64 (K,): the criterion of each candidate at its own best threshold; nan for those that diverged."""
     values = np.full(len(trained.alive), np.nan)
-    for k, scores in _scores(trained.best, task.judge.features):
+    for k, scores in _scores(trained.best, task.judge().rows.features):
         if trained.alive[k]:
             values[k] = _calibrate(LINKS[task.loss.link](scores), task, hp).value
     return values
@@ -137,7 +143,7 @@ def _calibrate(scores: np.ndarray, task: Task, hp: HyperParameters) -> Calibrati
     """``scores``: float32 (n,), of the judging rows."""
     return calibrate(
         scores,
-        task.judge.labels,
+        task.judge().rows.labels,
         _criterion(hp),
         neutral=neutral_threshold(task.loss),
         at_most=hp.num_calibration_samples,

@@ -20,7 +20,6 @@ import numpy as np
 from linear_learner import hyperparameters
 from linear_learner.data.channel_reader import read_channel
 from linear_learner.data.dataset import Dataset, check_same_columns
-from linear_learner.data.epochs import Epochs
 from linear_learner.data.labels import check_labels, label_notice
 from linear_learner.environment import Environment, cpu_count, failure_text
 from linear_learner.errors import ClientError, LinearLearnerError, PlatformError
@@ -182,13 +181,13 @@ def train_candidates(
     return train(
         engine,
         initial_state(hp, candidates=len(candidates), outputs=outputs, feature_dim=hp.feature_dim),
-        Epochs(task.train.features, task.train.labels, task.train.weights, hp.seed),
+        task.train,
         mini_batch_size=hp.mini_batch_size,
         max_epochs=hp.epochs,
         stopping=EarlyStopping(
             hp.early_stopping_patience, hp.early_stopping_tolerance, higher_is_better=criterion is not None
         ),
-        judge=task.judge,
+        judge=lambda: task.judge().rows,
         criterion=None if criterion is None else choosing.watcher(task, criterion),
         report=EpochLog(hp, task, log).write,
         timers=timers,
@@ -244,7 +243,7 @@ def finish(
     scores = {}
     for name in (task.judge_channel, "test"):
         if name in channels:
-            data = replace(channels[name], features=task.raw_judge) if name == task.judge_channel else channels[name]
+            data = task.judge().raw if name == task.judge_channel else channels[name]
             scores[name] = outcome.score(choice.model, data, task, chosen, hp)
             log.scores(name, scores[name])
     log.best_model({"optimizer": hp.optimizer, **vars(chosen)})

@@ -74,12 +74,13 @@ def metadata(
     """What additional-params.json tells beside Amazon's keys. ``scores``: final metrics by channel."""
     values = dataclasses.asdict(chosen)
     positive_weight = values.pop("positive_weight")
+    ranges = task.ranges()
     return {
         "hyperparameters": hp.as_dict() | values | {"positive_example_weight_mult": positive_weight},
         "feature_names": None if train.feature_names is None else list(train.feature_names),
-        "feature_means": task.ranges.means.tolist(),
-        "feature_minima": task.ranges.minima.tolist(),
-        "feature_maxima": task.ranges.maxima.tolist(),
+        "feature_means": ranges.means.tolist(),
+        "feature_minima": ranges.minima.tolist(),
+        "feature_maxima": ranges.maxima.tolist(),
         "class_weights": None if task.class_weights is None else task.class_weights.tolist(),
         "selection": {
             "candidate": choice.candidate,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from linear_learner.data.chunk import Chunk
 from linear_learner.data.dataset import Dataset
+from linear_learner.data.epochs import Epochs
 from linear_learner.hyperparameters import HyperParameters
 from linear_learner.model import scaler
 from linear_learner.model.losses import LOSSES, Loss
@@ -35,22 +37,28 @@ class FeatureRanges:
 
 
 @dataclass(frozen=True)
+class Judge:
+    """The rows by which epochs and candidates are compared: ``raw``, and ``rows`` as the engine sees them."""
+
+    raw: Dataset
+    rows: Chunk
+
+
+@dataclass(frozen=True)
 class Task:
     """What a job trains on and is judged by.
 
-    ``train``: the normalised rows of the train channel. ``judge``: those by which epochs and candidates are compared,
-    of the validation channel or else of the train channel; ``raw_judge``: the same rows, float32 (n, d), raw.
-    ``class_weights``: float32 (num_classes,) or None.
+    ``train``: the normalised rows of the train channel. ``judge_channel``: validation, or else train. ``judge`` and
+    ``ranges`` may be asked for once an epoch is over. ``class_weights``: float32 (num_classes,) or None.
     """
 
     loss: Loss
     scaler: Scaler
     class_weights: np.ndarray | None
-    train: Chunk
-    judge: Chunk
-    raw_judge: np.ndarray
+    train: Epochs
     judge_channel: str
-    ranges: FeatureRanges
+    judge: Callable[[], Judge]
+    ranges: Callable[[], FeatureRanges]
 
 
 def prepare(hp: HyperParameters, channels: dict[str, Dataset]) -> Task:
@@ -62,16 +70,16 @@ def prepare(hp: HyperParameters, channels: dict[str, Dataset]) -> Task:
     judge_channel = "validation" if "validation" in channels else "train"
     fitted, ranges = fit_scaler(hp, train), FeatureRanges.of(train.features)
     weights = class_weights(hp, train.labels)
-    judge = _normalise(channels[judge_channel], fitted, weights)
+    judge = Judge(channels[judge_channel], _normalise(channels[judge_channel], fitted, weights))
+    rows = judge.rows if judge_channel == "train" else _normalise(train, fitted, weights, in_place=True)
     return Task(
         loss=LOSSES[hp.predictor_type, hp.loss],
         scaler=fitted,
         class_weights=weights,
-        train=judge if judge_channel == "train" else _normalise(train, fitted, weights, in_place=True),
-        judge=judge,
-        raw_judge=channels[judge_channel].features,
+        train=Epochs(rows.features, rows.labels, rows.weights, hp.seed),
         judge_channel=judge_channel,
-        ranges=ranges,
+        judge=lambda: judge,
+        ranges=lambda: ranges,
     )
 
 

@@ -76,7 +76,7 @@ def train(
     mini_batch_size: int,
     max_epochs: int,
     stopping: EarlyStopping,
-    judge: Chunk,
+    judge: Callable[[], Chunk],
     criterion: Callable[[State], np.ndarray] | None,
     report: Callable[[EpochReport], None],
     timers: Timers,
@@ -84,9 +84,9 @@ def train(
 ) -> Trained:
     """Train all candidates of ``state`` and return each one's best epoch.
 
-    ``judge``: the rows by whose loss epochs are compared. ``criterion``: what early stopping watches besides the loss,
-    (K,), higher is better; None to watch the loss alone. ``should_stop``: asked often; once it says yes, the epoch at
-    hand is the last, cut short. ClientError when every candidate diverged.
+    ``judge``: gives the rows by whose loss epochs are compared; asked after an epoch. ``criterion``: what early
+    stopping watches besides the loss, (K,), higher is better; None to watch the loss alone. ``should_stop``: asked
+    often; once it says yes, the epoch at hand is the last, cut short. ClientError when every candidate diverged.
     """
     count = state.candidates
     average = State.zeros(count, state.outputs, state.feature_dim)
@@ -102,7 +102,8 @@ def train(
             if not rows:
                 break
             train_loss = sums / rows
-            loss = engine.evaluate(judge, average) / len(judge.order)
+            judging = judge()
+            loss = engine.evaluate(judging, average) / len(judging.order)
             _drop_diverged(result, state, average, epoch, ~(np.isfinite(train_loss) & np.isfinite(loss)))
             train_loss, loss = (np.where(result.alive, values, np.nan) for values in (train_loss, loss))
             _keep_best(result, average, epoch, loss)

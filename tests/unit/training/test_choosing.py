@@ -7,12 +7,14 @@ import pytest
 from numpy.testing import assert_allclose
 
 from linear_learner.data.chunk import Chunk
+from linear_learner.data.dataset import Dataset
+from linear_learner.data.epochs import Epochs
 from linear_learner.errors import ClientError
 from linear_learner.hyperparameters import HyperParameters, resolve, validate
 from linear_learner.model.losses import LOSSES
 from linear_learner.model.scaler import Scaler
 from linear_learner.training.choosing import choose, criterion_of, neutral_threshold, to_model, watcher
-from linear_learner.training.preparation import FeatureRanges, Task
+from linear_learner.training.preparation import FeatureRanges, Judge, Task
 from linear_learner.training.state import State
 from linear_learner.training.trainer import Trained
 
@@ -28,7 +30,15 @@ def task_of(hp: HyperParameters, raw: np.ndarray, labels: np.ndarray, scaler: Sc
     raw = raw.astype(np.float32)
     scaler = scaler or Scaler(np.zeros(raw.shape[1], np.float32), np.ones(raw.shape[1], np.float32))
     rows = Chunk(scaler.transform(raw), labels.astype(np.float32), np.arange(len(raw)))
-    return Task(LOSSES[hp.predictor_type, hp.loss], scaler, None, rows, rows, raw, "validation", FeatureRanges.of(raw))
+    return Task(
+        LOSSES[hp.predictor_type, hp.loss],
+        scaler,
+        None,
+        Epochs(rows.features, rows.labels, None, seed=0),
+        "validation",
+        lambda: Judge(Dataset("validation", raw, rows.labels, ()), rows),
+        lambda: FeatureRanges.of(raw),
+    )
 
 
 def trained(
@@ -86,7 +96,7 @@ class TestChoose:
         hp = hyperparameters()
         task = task_of(hp, ROWS, LABELS)
         model = choose(trained([1], [0.1]), task, hp).model
-        predictions = model.predict(task.raw_judge)
+        predictions = model.predict(task.judge().raw.features)
         assert predictions.predicted_label is not None
         assert predictions.predicted_label.tolist() == LABELS.tolist()
         # Between the rows 1 and 2, whose scores are 0.73 and 0.88.
@@ -118,7 +128,7 @@ class TestChoose:
         labels = np.array([0, 0, 1, 1, 0, 0, 1, 1])
         hp = hyperparameters(**given)
         task = task_of(hp, ROWS, labels)
-        predicted = choose(trained([1], [0.1]), task, hp).model.predict(task.raw_judge).predicted_label
+        predicted = choose(trained([1], [0.1]), task, hp).model.predict(task.judge().raw.features).predicted_label
         assert predicted is not None
         right = np.sum(predicted * labels)
         assert (right / labels.sum(), right / predicted.sum()) == (recall, pytest.approx(precision))

@@ -16,13 +16,15 @@ import numpy as np
 import pytest
 
 from linear_learner.data.chunk import Chunk
+from linear_learner.data.dataset import Dataset
+from linear_learner.data.epochs import Epochs
 from linear_learner.environment import Environment
 from linear_learner.errors import AlgorithmError, ClientError, PlatformError
 from linear_learner.hyperparameters import HyperParameters, resolve, validate
 from linear_learner.model.losses import LOSSES
 from linear_learner.model.scaler import Scaler
 from linear_learner.training import job
-from linear_learner.training.preparation import FeatureRanges, Task
+from linear_learner.training.preparation import FeatureRanges, Judge, Task
 from linear_learner.training.reporting import Reporter, configure_logging
 from linear_learner.training.trainer import EpochReport
 
@@ -225,11 +227,10 @@ def task_of(hp: HyperParameters, label_std: float = 1.0, judge_channel: str = "v
         LOSSES[hp.predictor_type, hp.loss],
         scaler,
         None,
-        rows,
-        rows,
-        rows.features,
+        Epochs(rows.features, rows.labels, None, seed=0),
         judge_channel,
-        FeatureRanges.of(rows.features),
+        lambda: Judge(Dataset(judge_channel, rows.features, rows.labels, ()), rows),
+        lambda: FeatureRanges.of(rows.features),
     )
 
 

@@ -11,13 +11,14 @@ from sklearn import metrics
 
 from linear_learner.data.chunk import Chunk
 from linear_learner.data.dataset import Dataset
+from linear_learner.data.epochs import Epochs
 from linear_learner.hyperparameters import HyperParameters, resolve, validate
 from linear_learner.model.linear_model import LinearModel
 from linear_learner.model.losses import LOSSES
 from linear_learner.model.scaler import Scaler
 from linear_learner.training import outcome
 from linear_learner.training.candidates import Candidate, make_candidates
-from linear_learner.training.preparation import FeatureRanges, Task
+from linear_learner.training.preparation import FeatureRanges, Judge, Task
 
 RANDOM = np.random.default_rng(0)
 FEATURES = RANDOM.normal(size=(40, 3)).astype(np.float32)
@@ -40,11 +41,12 @@ def setting(
         threshold=0.4 if predictor_type == "binary_classifier" else None,
         num_classes=hp.num_classes,
     )
-    rows = Chunk(FEATURES, labels.astype(np.float32), np.arange(40))
     weights = None if class_weights is None else np.array(class_weights, np.float32)
     scaler = Scaler(np.zeros(3, np.float32), np.ones(3, np.float32))
-    task = Task(loss, scaler, weights, rows, rows, FEATURES, "train", FeatureRanges.of(FEATURES))
     data = Dataset("test", FEATURES, labels.astype(np.float32), ())
+    rows = Chunk(FEATURES, data.labels, np.arange(40))
+    epochs = Epochs(FEATURES, data.labels, None, seed=0)
+    task = Task(loss, scaler, weights, epochs, "train", lambda: Judge(data, rows), lambda: FeatureRanges.of(FEATURES))
     return model, data, task, make_candidates(requested, hp, rows=40)[0], hp
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from linear_learner.data.chunk import Chunk
 from linear_learner.data.dataset import Dataset
 from linear_learner.hyperparameters import HyperParameters, resolve, validate
 from linear_learner.training.preparation import Task, fit_scaler, make_objective, prepare, row_weights
@@ -29,21 +30,26 @@ def prepared(*datasets: Dataset, **given: str) -> Task:
     return prepare(hyperparameters(**given), {data.name: data for data in datasets})
 
 
+def chunk_of(task: Task) -> Chunk:
+    """The train channel as the engine sees it."""
+    return next(task.train.chunks(0))
+
+
 class TestPrepare:
     def test_normalises_by_the_train_channel(self) -> None:
         train, validation = regression("train"), regression("validation", 20, seed=5)
         raw, labels, others = train.features.astype(float), train.labels.astype(float), validation.features.copy()
         task = prepared(train, validation)
         mean, std = raw.mean(axis=0), raw.std(axis=0)
-        assert_allclose(task.train.features, (raw - mean) / std, atol=1e-5)
-        assert_allclose(task.judge.features, (others - mean) / std, atol=1e-5)
-        assert_allclose(task.train.labels, (labels - labels.mean()) / labels.std(), atol=1e-5)
-        assert_allclose(task.judge.labels, (validation.labels - labels.mean()) / labels.std(), atol=1e-5)
+        assert_allclose(chunk_of(task).features, (raw - mean) / std, atol=1e-5)
+        assert_allclose(task.judge().rows.features, (others - mean) / std, atol=1e-5)
+        assert_allclose(chunk_of(task).labels, (labels - labels.mean()) / labels.std(), atol=1e-5)
+        assert_allclose(task.judge().rows.labels, (validation.labels - labels.mean()) / labels.std(), atol=1e-5)
 
     def test_remembers_what_the_train_channel_held_in_raw_units(self) -> None:
         train = regression("train")
         raw = train.features.astype(float)
-        ranges = prepared(train, regression("validation", 20, seed=5)).ranges
+        ranges = prepared(train, regression("validation", 20, seed=5)).ranges()
         assert_allclose(ranges.means, raw.mean(axis=0))
         assert_array_equal(ranges.minima, raw.min(axis=0))
         assert_array_equal(ranges.maxima, raw.max(axis=0))
@@ -53,35 +59,35 @@ class TestPrepare:
         raw = validation.features.copy()
         task = prepared(regression("train"), validation)
         assert task.judge_channel == "validation"
-        assert_array_equal(task.raw_judge, raw)
-        assert_array_equal(task.judge.order, np.arange(20))
+        assert_array_equal(task.judge().raw.features, raw)
+        assert_array_equal(task.judge().rows.order, np.arange(20))
 
     def test_without_validation_train_judges_and_keeps_its_raw_rows(self) -> None:
         train = regression("train")
         raw = train.features.copy()
         task = prepared(train)
         assert task.judge_channel == "train"
-        assert task.judge is task.train
-        assert_array_equal(task.raw_judge, raw)
+        assert task.judge().rows.features is chunk_of(task).features
+        assert_array_equal(task.judge().raw.features, raw)
 
     def test_with_validation_the_train_channel_is_held_once(self) -> None:
         train = regression("train")
         task = prepared(train, regression("validation", 20))
-        assert task.train.features is train.features
+        assert chunk_of(task).features is train.features
 
     def test_labels_of_classes_stay_as_they_are(self) -> None:
         labels = np.arange(50) % 2
         task = prepared(dataset("train", labels), predictor_type="binary_classifier")
-        assert_array_equal(task.train.labels, labels)
+        assert_array_equal(chunk_of(task).labels, labels)
         assert task.loss.name == "logistic"
 
     def test_rows_weigh_by_their_class_where_asked(self) -> None:
         labels = np.array([0] * 6 + [1] * 2 + [2] * 2)
         given = {"predictor_type": "multiclass_classifier", "num_classes": "3"}
-        assert prepared(dataset("train", labels), **given).train.weights is None
+        assert chunk_of(prepared(dataset("train", labels), **given)).weights is None
         task = prepared(dataset("train", labels), **given, balance_multiclass_weights="true")
-        assert task.train.weights is not None and task.class_weights is not None
-        sums = np.bincount(labels, weights=task.train.weights)
+        assert chunk_of(task).weights is not None and task.class_weights is not None
+        sums = np.bincount(labels, weights=chunk_of(task).weights)
         assert_allclose(sums, [10 / 3] * 3, rtol=1e-6)
         assert_allclose(task.class_weights, [10 / 18, 10 / 6, 10 / 6], rtol=1e-6)
 

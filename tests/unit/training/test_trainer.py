@@ -68,7 +68,7 @@ def run(engine: Scripted, epochs: InChunks | None = None, **changed: object) -> 
         engine,
         State.zeros(len(engine.losses[0]), 1, 2),
         epochs or InChunks(ROWS, rows=ROWS),
-        judge=chunk(),
+        judge=chunk,
         timers=Timers(),
         **{"report": reports.append, **settings},
     )
