@@ -236,10 +236,10 @@ CONFIG_FILES = {
         "inputdataconfig.json",
     ),
     "a content type that is not supported": (
-        channel_config(ContentType="application/x-parquet"),
-        "No iterator has been registered for ContentType ('application/x-parquet', '1.0')",
+        channel_config(ContentType="application/x-image"),
+        "No iterator has been registered for ContentType ('application/x-image', '1.0')",
         "channel 'train'",
-        "Use one of: application/x-recordio-protobuf, text/csv",
+        "Use one of: application/x-parquet, application/x-recordio-protobuf, text/csv",
     ),
     "two labels": (channel_config(ContentType="text/csv;label_size=2"), "label_size '2'", "neither 0 nor 1"),
     "no label": (

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
+import pyarrow as pa
+import pyarrow.csv
 import pytest
+import zstandard
 from finished_job import BY_LOSS, LONG, FinishedJob, MakeJob, Rows, three_parts
 from job_folder import CSV, FILES, RECORDIO, JobFolder, Outcome, frame, record, recordio
+from pyarrow import parquet
 from saved_model import SavedModel
 from sklearn import datasets, linear_model, metrics
 from sklearn.preprocessing import StandardScaler
@@ -62,6 +68,28 @@ def test_the_same_rows_in_either_format_give_the_same_model(regression: Finished
         outcomes.append(job.run())
     packed = [(outcome.model_dir / "model.tar.gz").read_bytes() for outcome in outcomes]
     assert packed[0] == packed[1]
+
+
+def test_tables_with_the_label_anywhere_give_the_same_model(regression: FinishedJob, make_job: MakeJob) -> None:
+    weights, names = set(), set()
+    for kind in ("rows", "csv", "parquet"):
+        settings = {} if kind == "rows" else {"label_column": "target"}
+        job = make_job().hyperparameters("regressor", num_models=2, epochs=2, **settings)
+        for name in ("train", "validation"):
+            features, labels = regression.rows[name]
+            table = pa.table({**{f"f{i}": features[:, i] for i in range(features.shape[1])}, "target": labels})
+            content = io.BytesIO()
+            if kind == "csv":
+                pa.csv.write_csv(table, content)
+            elif kind == "parquet":
+                parquet.write_table(table, content, row_group_size=100)
+            packed = zstandard.ZstdCompressor().compress(content.getvalue())
+            job.file(f"input/data/{name}/part-0", packed) if kind != "rows" else job.channel(name, features, labels)
+        outcome = job.run()
+        weights.add((outcome.model_dir / "mx-mod-0000.params").read_bytes())
+        names.add(tuple(outcome.facts.get("feature_names") or ()))
+    assert len(weights) == 1
+    assert names == {(), tuple(f"f{i}" for i in range(regression.rows["train"][0].shape[1]))}
 
 
 def test_records_of_doubles_train(regression: FinishedJob, job: JobFolder) -> None:

@@ -61,6 +61,10 @@ class _Gunzip(gzip.GzipFile):
         super().__init__(fileobj=packed, mode="rb")
         self._source = source
 
+    def seekable(self) -> bool:
+        """No: it could only begin anew, once for each step back."""
+        return False
+
     def read(self, size: int | None = -1) -> bytes:
         try:
             return super().read(size)

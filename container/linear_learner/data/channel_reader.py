@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,19 +24,20 @@ from linear_learner.formats import decoder_for
 from linear_learner.formats.batch import Batch
 from linear_learner.formats.content_type import RECORDIO_PROTOBUF, parse
 from linear_learner.formats.faults import MissingLabel
+from linear_learner.formats.options import DEFAULTS, Options
 from linear_learner.formats.sniffing import SNIFFED_BYTES, content_type_of
 
 HIDDEN = (".", "_")
 """Names that begin so are no data: ``.amazon.manifest``, ``_SUCCESS``, ``.ipynb_checkpoints``."""
 
 
-def read_channel(channel: ChannelConfig, *, feature_dim: int | None = None) -> Dataset:
+def read_channel(channel: ChannelConfig, *, feature_dim: int | None = None, options: Options = DEFAULTS) -> Dataset:
     """All rows of the channel, in memory once. ``feature_dim`` is that hyperparameter, where the user set it. All
     processors that the job may use decode.
 
     ClientError names channel, file and row, and ends the reading at the first bad block.
     """
-    reader = ChannelReader(channel, feature_dim=feature_dim)
+    reader = ChannelReader(channel, feature_dim=feature_dim, options=options)
     rows = _Rows(reader.size)
     for batch, bytes_read in reader.batches():
         rows.add(batch, bytes_read)
@@ -47,14 +49,16 @@ def read_channel(channel: ChannelConfig, *, feature_dim: int | None = None) -> D
 class ChannelReader:
     """Reads the channel, as often as it is asked to. ``size``: bytes of its files."""
 
-    def __init__(self, channel: ChannelConfig, *, feature_dim: int | None = None) -> None:
+    def __init__(self, channel: ChannelConfig, *, feature_dim: int | None = None, options: Options = DEFAULTS) -> None:
         self.columns = Columns(channel.name, feature_dim)
         self._channel = channel
         self._files = list_files(channel)
         self.size = sum(file.stat().st_size for file in self._files)
         content_type = channel.content_type or _sniffed(channel, self._files)
         self._decode = decoder_for(content_type, where=f"channel '{channel.name}'")
-        if parse(content_type).label_size == 0:
+        parsed = parse(content_type)
+        self._options = replace(options, index_base=parsed.index_base)
+        if parsed.label_size == 0:
             raise _unlabeled(channel, 0, where=f"content type '{content_type}'")
 
     def batches(self) -> Iterator[tuple[Batch, int]]:
@@ -70,7 +74,7 @@ class ChannelReader:
     def _decoded(self, stream: BinaryIO, source: str) -> Iterator[Batch]:
         """What a decoder says is told of the channel."""
         try:
-            yield from self._decode(stream, label_size=1, source=source, threads=cpu_count())
+            yield from self._decode(stream, label_size=1, source=source, threads=cpu_count(), options=self._options)
         except MissingLabel as error:
             raise _unlabeled(self._channel, error.found, where=error.where) from None
         except ClientError as error:

@@ -7,19 +7,23 @@ from typing import BinaryIO, Protocol
 
 from linear_learner.errors import UnsupportedContentType
 from linear_learner.formats import content_type as content_types
-from linear_learner.formats import recordio_protobuf, text_csv
+from linear_learner.formats import parquet, recordio_protobuf, text_csv
 from linear_learner.formats.batch import Batch
+from linear_learner.formats.options import DEFAULTS, Options
 
 
 class Decoder(Protocol):
     """Bytes of one file or request -> batches of rows, all of one width, block by block in bounded memory.
 
     ``label_size`` 1: every row carries its label (training); 0: features only (requests), and ``labels`` is None.
-    ``source`` names the data in errors. ``threads`` of them share the work. No rows, no batch; but a header without
+    ``source`` names the data in errors. ``threads`` of them share the work. Of the ``options`` a format uses those that
+    it leaves open. No rows, no batch; but a header without
     rows is a batch of none. ClientError for anything that cannot be read.
     """
 
-    def __call__(self, stream: BinaryIO, *, label_size: int, source: str, threads: int = 1) -> Iterator[Batch]: ...
+    def __call__(
+        self, stream: BinaryIO, *, label_size: int, source: str, threads: int = 1, options: Options = DEFAULTS
+    ) -> Iterator[Batch]: ...
 
 
 DECODERS: dict[str, Decoder] = {
@@ -28,10 +32,14 @@ DECODERS: dict[str, Decoder] = {
 }
 """By the name of the content type, lower-case and without parameters."""
 
+CHANNEL_DECODERS: dict[str, Decoder] = {**DECODERS, content_types.PARQUET: parquet.decode}
+"""Those of channels. A request should not unpack to many times its size, so it is none of Parquet."""
+
 
 def decoder_for(content_type: str, *, where: str = "") -> Decoder:
-    """The decoder for a content type as a user writes it. UnsupportedContentType, at ``where``, if there is none."""
-    decoder = DECODERS.get(content_types.parse(content_type).name)
+    """The decoder of a channel for a content type as a user writes it. UnsupportedContentType, at ``where``, if there
+    is none."""
+    decoder = CHANNEL_DECODERS.get(content_types.parse(content_type).name)
     if decoder is None:
-        raise UnsupportedContentType(content_type, supported=DECODERS, where=where)
+        raise UnsupportedContentType(content_type, supported=CHANNEL_DECODERS, where=where)
     return decoder

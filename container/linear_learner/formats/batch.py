@@ -16,6 +16,8 @@ class Batch:
     ``source`` names the file for errors. Rows are numbered from 1, as an editor numbers lines: ``first_row`` is the
     number of the first one and the rest follow, unless ``row_numbers``, int64 (n,), says otherwise (blank lines).
     ``feature_names``: d names, where the file has a header.
+    ``width_is_open``: ``features`` are sparse and have as many columns as the last one that one of these rows names;
+    other rows of the data may have more.
     """
 
     features: np.ndarray
@@ -24,6 +26,7 @@ class Batch:
     first_row: int = 1
     row_numbers: np.ndarray | None = None
     feature_names: tuple[str, ...] | None = None
+    width_is_open: bool = False
 
     def __len__(self) -> int:
         return int(self.features.shape[0])

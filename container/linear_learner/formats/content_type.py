@@ -8,9 +8,20 @@ from linear_learner.errors import ClientError
 
 CSV = "text/csv"
 RECORDIO_PROTOBUF = "application/x-recordio-protobuf"
+LIBSVM = "text/libsvm"
+PARQUET = "application/x-parquet"
 
-SHORT_FORMS = {"csv": CSV, "recordio": RECORDIO_PROTOBUF, "recordio-protobuf": RECORDIO_PROTOBUF}
-"""Names that Amazon's container refuses and people write all the same."""
+SHORT_FORMS = {
+    "csv": CSV,
+    "recordio": RECORDIO_PROTOBUF,
+    "recordio-protobuf": RECORDIO_PROTOBUF,
+    "libsvm": LIBSVM,
+    "text/x-libsvm": LIBSVM,
+    "parquet": PARQUET,
+    "application/parquet": PARQUET,
+    "application/vnd.apache.parquet": PARQUET,
+}
+"""Other names of these types. Amazon's container refuses the short ones, and people write them all the same."""
 
 ASCII_CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin-1", "windows-1252"})
 """In these a number is the same bytes as in ASCII, which is all that the decoders read."""
@@ -30,6 +41,15 @@ class ContentType:
         if text not in (None, "0", "1"):
             raise ClientError(f"label_size '{text}' of content type '{self.name}' is neither 0 nor 1")
         return None if text is None else int(text)
+
+    @property
+    def index_base(self) -> int:
+        """The parameter ``index_base``: the number of the first column, where columns are numbered. 1 if it is not
+        given. ClientError unless it is 0 or 1."""
+        text = self.parameters.get("index_base", "1")
+        if text not in ("0", "1"):
+            raise ClientError(f"index_base '{text}' of content type '{self.name}' is neither 0 nor 1")
+        return int(text)
 
 
 def parse(text: str) -> ContentType:

@@ -95,7 +95,12 @@ def to_float32(values: np.ndarray, *, first_row: int, place: str, source: str, c
     for row in np.flatnonzero(~finite.all(axis=1)):
         column = int(np.argmin(finite[row]))
         value = float(values[row, column])
-        problem = MISSING if np.isnan(value) else INFINITE if np.isinf(value) else OUT_OF_RANGE
+        problem = problem_of_number(value)
         named = f"{place} {column + 1}" if place == "feature" else place
         faults.append(Fault(problem, first_row + int(row), named, str(value)))
     raise error_of(faults, source=source, content_type=content_type)
+
+
+def problem_of_number(value: float) -> str:
+    """What is wrong with a number that is not finite as float32."""
+    return MISSING if np.isnan(value) else INFINITE if np.isinf(value) else OUT_OF_RANGE

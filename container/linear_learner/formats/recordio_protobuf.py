@@ -18,6 +18,7 @@ from linear_learner.formats.batch import Batch
 from linear_learner.formats.content_type import RECORDIO_PROTOBUF
 from linear_learner.formats.faults import MissingLabel, malformed, to_float32
 from linear_learner.formats.native_blocks import record_rows
+from linear_learner.formats.options import DEFAULTS, Options
 from linear_learner.formats.protobuf_record import MalformedRecord, Record, Tensor, integers, parse_record, values
 from linear_learner.formats.record_layout import Layout, layout_of
 from linear_learner.formats.recordio import HEADER_SIZE, MAGIC_BYTES, RecordReader, header
@@ -32,7 +33,13 @@ _KEY = b"values"
 
 
 def decode(
-    stream: BinaryIO, *, label_size: int, source: str, threads: int = 1, block_size: int = BLOCK_SIZE
+    stream: BinaryIO,
+    *,
+    label_size: int,
+    source: str,
+    threads: int = 1,
+    block_size: int = BLOCK_SIZE,
+    options: Options = DEFAULTS,
 ) -> Iterator[Batch]:
     """Batches of rows, all of one width. With ``label_size`` 1 every record must have one label; with 0 (a request)
     labels are ignored, and the stream may be one bare Record without its frame, as the SDK's batch transform sends it.

@@ -2,31 +2,50 @@
 
 from __future__ import annotations
 
-from linear_learner.formats.content_type import CSV, RECORDIO_PROTOBUF
+import re
+
+from linear_learner.formats.content_type import CSV, LIBSVM, PARQUET, RECORDIO_PROTOBUF
 from linear_learner.formats.recordio import MAGIC_BYTES
 
 SNIFFED_BYTES = 512
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
+PARQUET_MAGIC = b"PAR1"
+
+_LIBSVM_ROW = re.compile(rb"\s*[-+.\deE]+([ \t]+(qid|\d+):[-+.\deE]+)+\s*(#|$)")
 _TEXT = bytes(range(32, 127)) + b"\t\r\n"
 
 
 def content_type_of(head: bytes) -> str:
     """The content type of data that nobody named, from its first bytes.
 
-    Amazon's container reads it as recordIO; so do we, unless the bytes plainly are CSV: printable ASCII, but not JSON.
+    Amazon's container reads it as recordIO; so do we, unless the bytes plainly are Parquet, or text: printable ASCII,
+    but not JSON. Text is CSV, or LIBSVM where the first line is a label and pairs of index and value.
     """
     if not head or head.startswith(MAGIC_BYTES):
         return RECORDIO_PROTOBUF
+    if head.startswith(PARQUET_MAGIC):
+        return PARQUET
     text = head.removeprefix(BYTE_ORDER_MARK)
-    is_text = not text.translate(None, _TEXT) and not text.lstrip().startswith((b"{", b"["))
-    return CSV if is_text else RECORDIO_PROTOBUF
+    if text.translate(None, _TEXT) or text.lstrip().startswith((b"{", b"[")):
+        return RECORDIO_PROTOBUF
+    return LIBSVM if _LIBSVM_ROW.match(_first_line(text)) else CSV
 
 
 def advice(head: bytes, content_type: str) -> str:
     """How to mend data that begins with ``head`` and is not ``content_type``; empty if nothing better is known."""
     looks_like = content_type_of(head)
-    is_certain = looks_like == CSV or head.startswith(MAGIC_BYTES)
+    if looks_like == RECORDIO_PROTOBUF:
+        is_certain = head.startswith(MAGIC_BYTES)
+    else:
+        # Of broken LIBSVM one can say no more than that it is text.
+        is_certain = content_type != LIBSVM or b"," in _first_line(head)
     return (
         f"The data looks like {looks_like}: set this content type" if is_certain and looks_like != content_type else ""
     )
+
+
+def _first_line(text: bytes) -> bytes:
+    """That of a head, which may end within a line: without the part after the last blank then."""
+    line, end, _ = text.lstrip().partition(b"\n")
+    return line if end or len(text) < SNIFFED_BYTES else line.rpartition(b" ")[0]

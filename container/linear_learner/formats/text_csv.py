@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 import numpy as np
@@ -22,12 +22,11 @@ from linear_learner.formats.csv_cells import NOT_A_NUMBER, SPACES, find_fault
 from linear_learner.formats.csv_header import header_names
 from linear_learner.formats.csv_separators import separator_advice
 from linear_learner.formats.faults import VERIFY, all_finite, error_of, malformed
+from linear_learner.formats.label_column import label_position
+from linear_learner.formats.line_blocks import BLOCK_SIZE, line_blocks
 from linear_learner.formats.native_blocks import csv_blocks, csv_rows
+from linear_learner.formats.options import DEFAULTS, Options
 from linear_learner.formats.sniffing import BYTE_ORDER_MARK, advice
-
-BLOCK_SIZE = 1 << 20
-LONGEST_LINE = 1 << 29
-"""Where no line ends for so many bytes, the data is not CSV (ten million columns take half as many)."""
 
 _NUMERIC = b"0123456789+-.eE" + SPACES
 _QUOTED_CELL = re.compile(rb'(?<![^,\n])[ \t]*"([^",\n]*)"[ \t\r]*(?![^,\n])')
@@ -35,22 +34,28 @@ _BLANK_CELL = re.compile(rb"(?<![^,\n])[ \t\r]+(?![^,\n])")
 
 
 def decode(
-    stream: BinaryIO, *, label_size: int, source: str, threads: int = 1, block_size: int = BLOCK_SIZE
+    stream: BinaryIO,
+    *,
+    label_size: int,
+    source: str,
+    threads: int = 1,
+    block_size: int = BLOCK_SIZE,
+    options: Options = DEFAULTS,
 ) -> Iterator[Batch]:
-    """Batches of rows, all of one width. With ``label_size`` 1 the first column is the label and the first line may be
-    a header; with 0 (a request) all columns are features.
+    """Batches of rows, all of one width. With ``label_size`` 1 the first line may be a header, and the label is the
+    column that ``options.label_column`` names, or else the first; with 0 (a request) all columns are features.
 
     Holds ``threads + 2`` blocks of about ``block_size`` bytes, or of one line where that is longer, and what is decoded
     of them. ClientError names file, row (the number of the line, from 1), column (from 1) and value, for the first few
     bad rows of a block.
     """
-    blocks = line_blocks(stream, block_size, source)
+    blocks = line_blocks(stream, block_size, source, CSV)
     head, first_line = head_of(blocks)
     if not head:
         return
-    form = form_of(head, first_line, label_size)
-    texts = csv_blocks(blocks, label_size=label_size, columns=form.width, header=form.header, threads=threads)
-    first = head, csv_rows(head, label_size=label_size, columns=form.width, header=form.header)
+    form = form_of(head, first_line, label_size, options.label_column, source)
+    texts = csv_blocks(blocks, label_size=form.label_size, columns=form.width, header=form.header, threads=threads)
+    first = head, csv_rows(head, label_size=form.label_size, columns=form.width, header=form.header)
     rows = 0
     for text, found in itertools.chain([first], texts):
         if found is None:
@@ -60,6 +65,8 @@ def decode(
             numbers = None if found.row_numbers is None else found.row_numbers + (first_line - 1)
             batch = Batch(found.features, found.labels, source, first_line, numbers, form.feature_names)
             first_line += found.lines
+        if form.label_at is not None:
+            batch = _with_label(batch, form.label_at)
         if not batch.feature_dim:
             where = f"{source}, row {form.first_row}"
             raise malformed("The rows have a label but no features", where=where, content_type=CSV)
@@ -70,15 +77,17 @@ def decode(
 
 @dataclass(frozen=True)
 class Form:
-    """What the rows of a file look like. ``width`` counts all columns. ``header`` is the header line without its end,
-    b"" if there is none, and ``feature_names`` the names in it but for the label's. ``first_row`` is the number of the
-    first line that is not blank."""
+    """What the rows of a file look like. ``width`` counts all columns; ``label_size`` of them stand before the features
+    and are the label. Where another column is, ``label_at`` says which, and ``label_size`` is 0. ``header`` is the
+    header line without its end, b"" if there is none, and ``feature_names`` the names in it but for the first
+    ``label_size``. ``first_row`` is the number of the first line that is not blank."""
 
     label_size: int
     width: int
     first_row: int
     header: bytes = b""
     feature_names: tuple[str, ...] | None = None
+    label_at: int | None = None
 
     def is_skipped(self, line: bytes) -> bool:
         """A header comes again where files were joined."""
@@ -86,14 +95,36 @@ class Form:
         return not text or (self.header != b"" and text.removeprefix(BYTE_ORDER_MARK) == self.header.strip(SPACES))
 
 
-def form_of(head: bytes, first_line: int, label_size: int) -> Form:
-    """``head``: whole lines, number ``first_line`` the first, among them the first two rows if there are two."""
+def form_of(head: bytes, first_line: int, label_size: int, label_column: str, source: str) -> Form:
+    """``head``: whole lines, number ``first_line`` the first, among them the first two rows if there are two.
+    ClientError if no column goes by the name ``label_column``."""
     (number, first), *others = itertools.islice(rows_of(head), 2)
     second = others[0][1] if others else None
     names = header_names(first, second) if label_size else None
+    row = first_line + number
     if names is None:
-        return Form(label_size, first.count(b",") + 1, first_line + number)
-    return Form(label_size, len(names), first_line + number, first.removesuffix(b"\r"), names[label_size:])
+        if label_size and label_column:
+            raise ClientError(
+                f"The file has no header that names the column '{label_column}', as label_column says",
+                where=f"{source}, row {row}",
+                fix="begin each file with the names of its columns; or leave label_column out, with the label first",
+            )
+        return Form(label_size, first.count(b",") + 1, row)
+    header, label_at = first.removesuffix(b"\r"), label_position(label_column, names, source)
+    if label_at == 0:
+        return Form(label_size, len(names), row, header, names[label_size:])
+    return Form(0, len(names), row, header, names, label_at)
+
+
+def _with_label(batch: Batch, label_at: int) -> Batch:
+    """The batch with one of its columns as the label."""
+    names = batch.feature_names or ()
+    return replace(
+        batch,
+        features=np.delete(batch.features, label_at, axis=1),
+        labels=batch.features[:, label_at].copy(),
+        feature_names=names[:label_at] + names[label_at + 1 :],
+    )
 
 
 def rows_of(text: bytes) -> Iterator[tuple[int, bytes]]:
@@ -121,39 +152,6 @@ def head_of(blocks: Iterator[bytes]) -> tuple[bytes, int]:
         if rows > 1:
             break
     return b"".join(pieces), first_line
-
-
-def line_blocks(stream: BinaryIO, block_size: int, source: str) -> Iterator[bytes]:
-    """The stream in blocks of whole lines of about ``block_size`` bytes. Every block ends with a newline."""
-    pieces: list[bytes] = []  # the beginning of a line whose end is not yet read
-    held = lines = 0
-    at_end = False
-    while not at_end:
-        data = _read(stream, block_size)
-        at_end = len(data) < block_size
-        end = len(data) if at_end else data.rfind(b"\n") + 1
-        if end or at_end:
-            block = b"".join([*pieces, memoryview(data)[:end]])
-            if not lines:
-                block = block.removeprefix(BYTE_ORDER_MARK)
-            if block:
-                yield block if block.endswith(b"\n") else block + b"\n"
-            # Faster than count(), which looks at one byte at a time.
-            lines += int(np.count_nonzero(np.frombuffer(block, np.uint8) == ord("\n")))
-            pieces, held = [], 0
-        pieces.append(data[end:])
-        held += len(data) - end
-        if held > LONGEST_LINE:
-            where = f"{source}, row {lines + 1}"
-            raise malformed(f"The line does not end for {held} bytes", where=where, content_type=CSV)
-
-
-def _read(stream: BinaryIO, size: int) -> bytes:
-    """``size`` bytes, or all that are left; pipes may give fewer at a time."""
-    data = stream.read(size)
-    while len(data) < size and (more := stream.read(size - len(data))):
-        data += more
-    return data
 
 
 def parse_numbers(text: bytes, width: int) -> np.ndarray | None:

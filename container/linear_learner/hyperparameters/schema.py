@@ -321,6 +321,12 @@ class HyperParameters:
         ours=True,
         text="The seed of first weights, shuffling and sampling. Equal seeds give equal models, bit for bit.",
     )
+    label_column: str = text_value(
+        default="",
+        ours=True,
+        text="The name of the label's column in Parquet files, and in CSV files that have a header; the first column "
+        "unless it is given.",
+    )
     _engine: str = choice(
         "native",
         "operators",

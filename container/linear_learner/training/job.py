@@ -23,6 +23,7 @@ from linear_learner.data.dataset import Dataset, check_same_columns
 from linear_learner.data.labels import check_labels, label_notice
 from linear_learner.environment import Environment, cpu_count, failure_text
 from linear_learner.errors import ClientError, LinearLearnerError, PlatformError
+from linear_learner.formats.options import Options
 from linear_learner.hyperparameters import HyperParameters
 from linear_learner.model import artifact
 from linear_learner.training import choosing, outcome
@@ -146,7 +147,9 @@ def read_channels(env: Environment, hp: HyperParameters) -> dict[str, Dataset]:
     channels: dict[str, Dataset] = {}
     for name in ("train", "validation", "test"):
         if name in configs:
-            data = channels[name] = read_channel(configs[name], feature_dim=given_width)
+            data = channels[name] = read_channel(
+                configs[name], feature_dim=given_width, options=Options(label_column=hp.label_column)
+            )
             check_labels(data, predictor_type=hp.predictor_type, num_classes=hp.num_classes, is_train=name == "train")
             if name != "train" and (notice := label_notice(data, predictor_type=hp.predictor_type)):
                 logger.warning("%s", notice)

@@ -27,6 +27,10 @@ def test_case_spaces_and_quotes_do_not_matter(text: str) -> None:
         ("CSV", "text/csv"),
         ("recordio-protobuf", "application/x-recordio-protobuf"),
         ("RecordIO", "application/x-recordio-protobuf"),
+        ("LibSVM", "text/libsvm"),
+        ("text/x-libsvm", "text/libsvm"),
+        ("Parquet", "application/x-parquet"),
+        ("application/vnd.apache.parquet", "application/x-parquet"),
     ],
 )
 def test_short_forms_are_accepted(short: str, name: str) -> None:
@@ -41,6 +45,13 @@ def test_label_size_is_none_where_it_is_not_given() -> None:
 def test_other_label_sizes_are_refused(value: str) -> None:
     with pytest.raises(ClientError, match=f"label_size '{value}' of content type 'text/csv' is neither 0 nor 1"):
         _ = parse(f"text/csv; label_size={value}").label_size
+
+
+def test_index_base_is_1_unless_it_is_given() -> None:
+    assert parse("text/libsvm").index_base == 1
+    assert parse("libsvm; index_base=0").index_base == 0
+    with pytest.raises(ClientError, match="index_base '2' of content type 'text/libsvm' is neither 0 nor 1"):
+        _ = parse("libsvm; index_base=2").index_base
 
 
 def test_a_parameter_needs_a_value() -> None:

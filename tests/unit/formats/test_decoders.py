@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from linear_learner.errors import UnsupportedContentType
-from linear_learner.formats import DECODERS, decoder_for, recordio_protobuf, text_csv
+from linear_learner.formats import CHANNEL_DECODERS, DECODERS, decoder_for, parquet, recordio_protobuf, text_csv
 
 
 @pytest.mark.parametrize("content_type", ["text/csv", "Text/CSV; label_size=1", "csv"])
@@ -15,14 +15,19 @@ def test_recordio_has_its_decoder() -> None:
     assert decoder_for("application/x-recordio-protobuf") is recordio_protobuf.decode
 
 
+def test_parquet_is_a_format_of_channels_alone() -> None:
+    assert decoder_for("parquet") is parquet.decode
+    assert "application/x-parquet" not in DECODERS
+
+
 def test_another_name_is_refused_in_amazons_words() -> None:
     with pytest.raises(UnsupportedContentType) as raised:
         decoder_for("text/tsv", where="channel 'train'")
     assert str(raised.value) == (
         "No iterator has been registered for ContentType ('text/tsv', '1.0') (channel 'train'). "
-        "Use one of: application/x-recordio-protobuf, text/csv"
+        "Use one of: application/x-parquet, application/x-recordio-protobuf, text/csv"
     )
 
 
 def test_every_decoder_goes_by_a_plain_lower_case_name() -> None:
-    assert all(name == name.lower() and ";" not in name for name in DECODERS)
+    assert all(name == name.lower() and ";" not in name for name in CHANNEL_DECODERS)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from record_judge import TENSORS, UnpackedRecord, file_of, record
 
 from linear_learner.errors import ClientError
-from linear_learner.formats import recordio_protobuf, text_csv
+from linear_learner.formats import line_blocks, recordio_protobuf, text_csv
 from linear_learner.formats.native_blocks import in_order
 from linear_learner.native import decoders
 
@@ -110,7 +110,7 @@ class TestCsv:
         assert said[-2][0] == "a, row 27"
 
     def test_a_line_without_end_is_told_after_the_rows_before_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(text_csv, "LONGEST_LINE", 100)
+        monkeypatch.setattr(line_blocks, "LONGEST_LINE", 100)
         said, error = check_same(text_csv.decode, b"1,2\n" * 30 + b"3" * 400, label_size=1, block_size=8)
         assert "The line does not end" in error
         assert said[-2][0] == "a, row 30"

@@ -4,7 +4,7 @@ import pytest
 
 from linear_learner.formats.sniffing import advice, content_type_of
 
-CSV, RECORDIO = "text/csv", "application/x-recordio-protobuf"
+CSV, RECORDIO, LIBSVM = "text/csv", "application/x-recordio-protobuf", "text/libsvm"
 
 
 @pytest.mark.parametrize("head", [b"1,2.5\n0,-3e5", b"1\r\n2\r\n", b'"a","b"\n', b"\xef\xbb\xbf1,2\n", b"  1, nan"])
@@ -20,8 +20,34 @@ def test_all_else_is_recordio(head: bytes) -> None:
     assert content_type_of(head) == RECORDIO
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"1 1:0.5\n",
+        b"-1 qid:3 2:1e-3 7:1 # a\n0\n",
+        b"+1\t1:2\r\n",
+        b"0 " + b" ".join(b"%d:1.25" % i for i in range(99)),
+    ],
+)
+def test_a_label_and_pairs_are_libsvm(head: bytes) -> None:
+    assert content_type_of(head[:512]) == LIBSVM
+
+
+@pytest.mark.parametrize("head", [b"1,1:2\n", b"1\n1 1:2\n", b"a 1:2\n", b"1 1:2,3\n", b"12:30 1:2\n"])
+def test_less_than_that_is_csv(head: bytes) -> None:
+    assert content_type_of(head) == CSV
+
+
+def test_parquet_has_a_magic_number() -> None:
+    assert content_type_of(b"PAR1\x15\x04") == "application/x-parquet"
+    assert advice(b"PAR1\x15\x04", CSV) == "The data looks like application/x-parquet: set this content type"
+
+
 def test_advice_is_given_only_where_the_bytes_are_plain() -> None:
     assert advice(b"1,2\n", RECORDIO) == f"The data looks like {CSV}: set this content type"
     assert advice(b"\x0a\x23\xd7\xce", CSV) == f"The data looks like {RECORDIO}: set this content type"
+    assert advice(b"1,2\n", LIBSVM) == f"The data looks like {CSV}: set this content type"
+    assert advice(b"1 1:2\n", CSV) == f"The data looks like {LIBSVM}: set this content type"
+    assert advice(b"1 1:2 x\n", LIBSVM) == ""
     assert advice(b"1,2\n", CSV) == ""
     assert advice(b"\x00\x01", CSV) == ""

@@ -9,16 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linear_learner.errors import ClientError
-from linear_learner.formats import csv_cells, text_csv
+from linear_learner.formats import csv_cells, line_blocks, text_csv
 from linear_learner.formats.batch import Batch
+from linear_learner.formats.options import DEFAULTS, Options
 from linear_learner.formats.text_csv import decode, parse_numbers
 
 VALID = b"1,2.5,-3e2\n0,4,5.5\n1,6,7\n"
 TABLE = [[1, 2.5, -300], [0, 4, 5.5], [1, 6, 7]]
 
 
-def batches(data: bytes, label_size: int = 1, block_size: int = 1 << 16) -> list[Batch]:
-    return list(decode(io.BytesIO(data), label_size=label_size, source="a.csv", block_size=block_size))
+def batches(data: bytes, label_size: int = 1, block_size: int = 1 << 16, options: Options = DEFAULTS) -> list[Batch]:
+    return list(decode(io.BytesIO(data), label_size=label_size, source="a.csv", block_size=block_size, options=options))
 
 
 def table(data: bytes, block_size: int = 1 << 16) -> np.ndarray:
@@ -202,6 +203,33 @@ def test_a_header_may_come_again_where_files_were_joined(block_size: int) -> Non
         batches(b"label,a,b\n" + VALID + b"label,b,a\n")
 
 
+@pytest.mark.parametrize("block_size", [1, 30, 1 << 16])
+@pytest.mark.parametrize(
+    ("header", "label_column", "position"), [(b"y,a,b\n", "y", 0), (b"a,y,b\n", "y", 1), (b'"a","b"," y "\n', "y", 2)]
+)
+def test_the_label_may_be_named(header: bytes, label_column: str, position: int, block_size: int) -> None:
+    found = batches(header + VALID, block_size=block_size, options=Options(label_column=label_column))
+    np.testing.assert_array_equal(np.concatenate([b.labels for b in found]), np.float32(TABLE)[:, position])
+    features = np.concatenate([batch.features for batch in found])
+    np.testing.assert_array_equal(features, np.delete(np.float32(TABLE), position, axis=1))
+    assert {batch.feature_names for batch in found} == {("a", "b")}
+
+
+def test_a_label_that_no_column_is_named_for_is_told() -> None:
+    options = Options(label_column="target")
+    with pytest.raises(ClientError, match=r"no header that names the column 'target'.*\(a.csv, row 1\)"):
+        batches(VALID, options=options)
+    with pytest.raises(ClientError, match=r"no column 'target', .* \(a.csv\)\. Did you mean targte\?"):
+        batches(b"a,b,targte\n" + VALID, options=options)
+    # A request has no labels, and needs no header.
+    assert len(batches(VALID, label_size=0, options=options)) == 1
+
+
+def test_mistakes_are_told_by_the_columns_of_the_file_wherever_the_label_is() -> None:
+    with pytest.raises(ClientError, match=r"row 2, column 1, value 'x'"):
+        batches(b"a,b,y\nx,1,2\n", options=Options(label_column="y"))
+
+
 def test_a_header_without_rows_is_a_batch_of_none() -> None:
     (batch,) = batches(b"label,a,b\n")
     assert (batch.features.shape, batch.labels.shape, batch.feature_names) == ((0, 2), (0,), ("a", "b"))
@@ -286,7 +314,7 @@ def test_of_many_bad_rows_the_first_few_and_the_count_are_told() -> None:
 
 
 def test_a_line_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text_csv, "LONGEST_LINE", 100)
+    monkeypatch.setattr(line_blocks, "LONGEST_LINE", 100)
     assert len(batches(VALID + b"1,2," + b"3" * 30 + b"\n", block_size=10)) == 3
     with pytest.raises(ClientError, match=r"The line does not end for 1\d\d bytes \(a.csv, row 4\)"):
         batches(VALID + b"1,2," + b"3" * 1000, block_size=10)

@@ -1,0 +1,171 @@
+"""``application/x-parquet``: tables of numbers, one column the label, the others features with their names.
+
+Columns are floats, integers, booleans or decimals. The label is the column that ``Options.label_column`` names, or else
+the first. The index that pandas writes as a column, ``__index_level_0__``, is left out.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+import numpy as np
+
+from linear_learner.formats.batch import Batch
+from linear_learner.formats.content_type import PARQUET
+from linear_learner.formats.faults import Fault, all_finite, error_of, malformed, problem_of_number
+from linear_learner.formats.label_column import label_position
+from linear_learner.formats.options import DEFAULTS, Options
+from linear_learner.formats.sniffing import SNIFFED_BYTES, advice
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BLOCK_CELLS = 1 << 18
+"""Cells of a batch: few enough that the columns of its table are filled in the processor's cache."""
+READ_AHEAD = 1 << 24
+"""Bytes that are read at a time of all columns together, so that not a whole row group is held."""
+
+_LEAST_AHEAD = 1 << 12
+_PANDAS_INDEX = re.compile(r"__index_level_\d+__")
+
+
+def decode(
+    stream: BinaryIO,
+    *,
+    label_size: int,
+    source: str,
+    threads: int = 1,
+    block_cells: int = BLOCK_CELLS,
+    options: Options = DEFAULTS,
+) -> Iterator[Batch]:
+    """Batches of rows, all of one width. With ``label_size`` 0 all columns are features.
+
+    Row groups are read one after the other, and of each no more than the pages that a batch needs. The end of the file
+    says what is in it, so that a stream without a way back is copied to a temporary file first. ClientError names the
+    column and, of values, the first few bad rows of a batch.
+    """
+    # Here and not above: jobs and servers without Parquet need not wait for it.
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetFile, read_metadata
+
+    with _seekable(stream) as file:
+        head = file.read(SNIFFED_BYTES)
+        if not head:
+            return
+        try:
+            metadata = read_metadata(file)
+            ahead = READ_AHEAD // max(1, metadata.num_columns)
+            table = ParquetFile(file, metadata=metadata, buffer_size=max(ahead, _LEAST_AHEAD))
+            columns = _Columns(table.schema_arrow, label_size, source, options)
+            if not metadata.num_rows:
+                yield columns.no_rows()
+            first_row = 1
+            for group in range(table.num_row_groups):
+                for rows in table.iter_batches(
+                    max(1, block_cells // len(columns.names)),
+                    row_groups=[group],
+                    columns=columns.names,
+                    use_threads=threads > 1,
+                ):
+                    yield columns.batch(rows, first_row)
+                    first_row += len(rows)
+        except (pa.ArrowException, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # of the disk, and not of pyarrow, whose own have no number
+            problem = f"The file cannot be read as Parquet: {str(error).splitlines()[0]}"
+            raise malformed(problem, where=source, content_type=PARQUET, fix=advice(head, PARQUET)) from None
+
+
+class _Columns:
+    """Which columns of a file are read, in order, and what makes numbers of them."""
+
+    def __init__(self, schema: pa.Schema, label_size: int, source: str, options: Options) -> None:
+        self._source = source
+        self._label_size = label_size
+        kept = [i for i, name in enumerate(schema.names) if not _PANDAS_INDEX.fullmatch(name)]
+        self.names = [schema.names[i] for i in kept]
+        if len(set(self.names)) < len(self.names):
+            twice = next(name for name in self.names if self.names.count(name) > 1)
+            raise self._malformed(f"The file has more than one column '{twice}'")
+        self._label = label_position(options.label_column, self.names, source) if label_size and self.names else None
+        if len(self.names) <= label_size:
+            raise self._malformed("The file has no column for features")
+        for name in self.names:
+            self._check_type(name, schema.field(name).type)
+
+    def batch(self, rows: pa.RecordBatch, first_row: int) -> Batch:
+        """The rows of a record batch, of which ``first_row`` is the number of the first."""
+        positions = range(len(self.names))
+        features = self._numbers(rows, [i for i in positions if i != self._label], first_row)
+        labels = None if self._label is None else self._numbers(rows, [self._label], first_row)[:, 0]
+        names = tuple(self.names[i] for i in positions if i != self._label)
+        return Batch(features, labels, self._source, first_row, None, names)
+
+    def no_rows(self) -> Batch:
+        """The batch of a table without rows, which has columns all the same."""
+        names = tuple(name for i, name in enumerate(self.names) if i != self._label)
+        labels = None if self._label is None else np.empty(0, np.float32)
+        return Batch(np.empty((0, len(names)), np.float32), labels, self._source, feature_names=names)
+
+    def _numbers(self, rows: pa.RecordBatch, positions: list[int], first_row: int) -> np.ndarray:
+        """Some columns as float32 (n, d), all finite."""
+        table = np.empty((len(rows), len(positions)), np.float32)
+        with np.errstate(over="ignore"):
+            for at, position in enumerate(positions):
+                table[:, at] = _as_numpy(rows.column(position))
+        if not all_finite(table):
+            raise self._error(rows, table, positions, first_row)
+        return table
+
+    def _error(self, rows: pa.RecordBatch, table: np.ndarray, positions: list[int], first_row: int) -> Exception:
+        finite = np.isfinite(table)
+        faults = []
+        for row in np.flatnonzero(~finite.all(axis=1)):
+            position = positions[int(np.argmin(finite[row]))]
+            value = rows.column(position)[int(row)].as_py()
+            problem = problem_of_number(np.nan if value is None else float(value))
+            shown = "null" if value is None else str(value)
+            faults.append(Fault(problem, first_row + int(row), f"column '{self.names[position]}'", shown))
+        return error_of(faults, source=self._source, content_type=PARQUET)
+
+    def _check_type(self, name: str, found: pa.DataType) -> None:
+        import pyarrow as pa
+
+        kinds = pa.types
+        known = (kinds.is_floating, kinds.is_integer, kinds.is_boolean, kinds.is_decimal, kinds.is_null)
+        if not any(is_kind(found) for is_kind in known):
+            raise self._malformed(
+                f"Column '{name}' is of type {found}, which is not a number",
+                fix="write it as numbers, or leave it out",
+            )
+
+    def _malformed(self, problem: str, fix: str = "") -> Exception:
+        return malformed(problem, where=self._source, content_type=PARQUET, fix=fix)
+
+
+def _as_numpy(column: pa.Array) -> np.ndarray:
+    """The numbers of a column, (n,), NaN where it has null."""
+    import pyarrow as pa
+
+    if pa.types.is_null(column.type):
+        return np.full(len(column), np.nan, np.float32)
+    if column.null_count or not pa.types.is_primitive(column.type) or pa.types.is_boolean(column.type):
+        column = column.cast(pa.float64())
+    return cast(np.ndarray, column.to_numpy(zero_copy_only=False))
+
+
+@contextmanager
+def _seekable(stream: BinaryIO) -> Iterator[Any]:
+    """The bytes of the stream as a file that one can go back in."""
+    if stream.seekable():
+        yield stream
+        return
+    with tempfile.TemporaryFile() as file:
+        shutil.copyfileobj(stream, file, 1 << 20)
+        file.seek(0)
+        yield file
