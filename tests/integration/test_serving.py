@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -179,7 +180,7 @@ def test_sigterm_lets_a_request_finish_and_waits_for_nothing_else(start: Start) 
         running.sendall(b"3")
         assert received(running).endswith(ANSWER)
         assert server.process.wait(timeout=20) == 0
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 20
     idle.close()
 
 
@@ -206,7 +207,7 @@ def test_idle_connections_keep_nobody_waiting(start: Start) -> None:
 
 
 def test_a_request_that_does_not_arrive_in_time_is_ended(start: Start) -> None:
-    server = start(NUM_WORKERS="1", GUNICORN_CMD_ARGS="--timeout 1")
+    server = start(NUM_WORKERS="1", GUNICORN_CMD_ARGS="--timeout 3")
     head = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\nContent-Length: 9\r\n\r\n"
     with server.socket() as slow_body, server.socket() as slow_head:
         slow_body.sendall(head + b"3,")
@@ -216,7 +217,7 @@ def test_a_request_that_does_not_arrive_in_time_is_ended(start: Start) -> None:
         assert answer.startswith(b"HTTP/1.1 400 ")
         assert answer.endswith(b"The body ended after 2 of 9 bytes. Send all of it")
         assert received(slow_head) == b""
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 20
     assert server.invoke() == (200, ANSWER)
 
 
@@ -262,6 +263,34 @@ def test_a_request_that_arrives_with_the_end_of_another_is_answered(server: Serv
         answers = received(client)
     assert answers.count(b"HTTP/1.1 200 OK") == 3
     assert answers.count(ANSWER) == 2
+
+
+def test_a_small_request_is_answered_whatever_the_threads_wait_for(start: Start) -> None:
+    server = start(NUM_WORKERS="1")
+    head = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\nContent-Length: 3\r\n\r\n"
+    slow = [server.socket() for _ in range(20)]  # more than there are threads
+    for client in slow:
+        client.sendall(head)
+    time.sleep(0.3)
+    assert server.invoke() == (200, ANSWER)
+    for client in slow:
+        client.sendall(b"3,3")
+        assert client.recv(10_000).startswith(b"HTTP/1.1 200 ")
+        client.close()
+
+
+def test_an_answer_that_the_client_does_not_take_keeps_nobody_waiting(start: Start) -> None:
+    server = start(NUM_WORKERS="1")
+    body = b"3,3\n" * 4000
+    head = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\nContent-Length: 16000\r\n\r\n"
+    with server.socket() as client:
+        sent = 0
+        client.setblocking(False)
+        with suppress(BlockingIOError):
+            while sent < 50_000_000:  # until the buffers of both sides are full of answers and of requests
+                sent += client.send(head + body)
+        assert server.invoke() == (200, ANSWER)
+    assert server.invoke() == (200, ANSWER)
 
 
 def test_a_model_that_cannot_be_loaded_is_told_on_ping_and_in_the_log(start: Start, tmp_path: Path) -> None:

@@ -98,8 +98,10 @@ class LinearModel:
 
     def _by_blocks(self, features: np.ndarray, link: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         check_width(features, self.feature_dim)
-        scores = np.empty((len(features), self.outputs), np.float32)
         size = max(1, BLOCK_VALUES // (self.feature_dim + self.outputs))
+        if len(features) <= size:
+            return link(self._sums(features, 0))
+        scores = np.empty((len(features), self.outputs), np.float32)
         for start in range(0, len(features), size):
             scores[start : start + size] = link(self._sums(features[start : start + size], start))
         return scores

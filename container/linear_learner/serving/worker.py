@@ -1,13 +1,15 @@
 """gunicorn's threaded worker, held to time limits and quick to stop.
 
-Four things that it does not do by itself (gunicorn 25):
+Five things that it does not do by itself (gunicorn 25):
 
+- A small request that has arrived whole is answered at once, without a thread: see ``small_requests``.
 - A connection that has sent nothing yet waits in the poller. There it costs nothing; in a thread, a few idle
   connections would keep all requests waiting.
 - A request that does not arrive, or an answer that is not taken, within ``timeout`` seconds is ended.
 - A request that arrived together with the end of the one before it is answered, and not left in a buffer that no
   poller looks at.
 - On SIGTERM idle connections are closed at once, so that a stop takes as long as the requests at work, and no longer.
+  A request that has reached one of them by then is answered first.
 """
 
 from __future__ import annotations
@@ -15,12 +17,17 @@ from __future__ import annotations
 import selectors
 import socket
 import time
+from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from gunicorn.workers.gthread import TConn, ThreadWorker
+
+from linear_learner.serving import small_requests
+from linear_learner.serving.small_requests import Exchange
 
 FIRST_BYTE_SECONDS = 10
 LAST_BYTE_SECONDS = 15
@@ -66,13 +73,91 @@ class Worker(ThreadWorker):
             return
         self.nr_conns += 1
         connection = TConn(self.cfg, client, address, listener.getsockname())
+        if not self.cfg.is_ssl:  # whose handshake waits for the client
+            connection.init()
+            client.setblocking(False)
         connection.timeout = time.monotonic() + FIRST_BYTE_SECONDS
         self.pending_conns.append(connection)
         self.poller.register(client, selectors.EVENT_READ, partial(self.on_pending_socket_readable, connection))
 
+    def on_pending_socket_readable(self, conn: TConn, client: socket.socket) -> None:
+        if not self._answered_at_once(conn, self.pending_conns):
+            super().on_pending_socket_readable(conn, client)
+
+    def on_client_socket_readable(self, conn: TConn, client: socket.socket) -> None:
+        if not self._answered_at_once(conn, self.keepalived_conns):
+            super().on_client_socket_readable(conn, client)
+
+    def _answered_at_once(self, conn: TConn, waiting: deque[TConn]) -> bool:
+        """Answer the request of a connection that waits for one, if it can be done without waiting for the client. If
+        not, what was read is left for the thread that will do it."""
+        if self.cfg.is_ssl:
+            return False
+        try:
+            data = conn.sock.recv(small_requests.MOST_BYTES)
+        except BlockingIOError:  # nothing is there after all
+            return True
+        except OSError:  # the thread will meet the same
+            return False
+        conn.parser.unreader.unread(data)
+        if not small_requests.is_one(data):
+            return False
+        exchange = Exchange(conn)
+        keep = self._handle_now(conn, exchange)
+        self._sent(conn, waiting, exchange.sock.content(), keep)
+        return True
+
+    def _handle_now(self, conn: TConn, exchange: Exchange) -> bool:
+        """Whether the connection can carry another request."""
+        request = None
+        try:
+            request = next(conn.parser)
+            return self.handle_request(request, exchange)
+        except StopIteration:  # an answer that broke off
+            return False
+        except Exception as error:
+            self.handle_error(request, exchange.sock, conn.client, error)
+            return False
+
+    def _sent(self, conn: TConn, waiting: deque[TConn], answer: bytes, keep: bool) -> None:
+        """Send what can be sent without waiting, and leave the rest to a thread."""
+        try:
+            rest = answer[conn.sock.send(answer) :]
+        except BlockingIOError:
+            rest = answer
+        except OSError:  # the client has closed it
+            rest, keep = b"", False
+        waiting.remove(conn)
+        if keep and not rest:
+            conn.set_timeout()
+            self.keepalived_conns.append(conn)
+            if waiting is not self.keepalived_conns:
+                on_readable = partial(self.on_client_socket_readable, conn)
+                self.poller.modify(conn.sock, selectors.EVENT_READ, on_readable)
+            return
+        self.poller.unregister(conn.sock)
+        if rest:
+            self._in_thread(conn, partial(self._send_rest, conn, rest, keep))
+        else:
+            self.nr_conns -= 1
+            conn.close()
+
+    def _send_rest(self, conn: TConn, rest: bytes, keep: bool) -> bool:
+        try:
+            conn.sock.setblocking(True)
+            conn.sock.sendall(rest)
+        except OSError:
+            return False
+        return keep
+
     def enqueue_req(self, conn: TConn) -> None:
+        self._in_thread(conn, partial(self.handle, conn))
+
+    def _in_thread(self, conn: TConn, work: Callable[[], Any]) -> None:
+        """Do what is to be done for a connection; ``work`` tells whether it can carry another request."""
         self._begun[conn] = time.monotonic()
-        super().enqueue_req(conn)
+        done = self.tpool.submit(work)
+        done.add_done_callback(partial(self.method_queue.defer, self.finish_request, conn))
 
     def finish_request(self, conn: TConn, fs: Future[Any]) -> None:
         self._begun.pop(conn, None)
@@ -85,7 +170,7 @@ class Worker(ThreadWorker):
             keep = super().handle(conn)
         return keep
 
-    def handle_request(self, req: Any, conn: TConn) -> bool:
+    def handle_request(self, req: Any, conn: TConn | Exchange) -> bool:
         # Past gunicorn's Body, which serves lines and takes a large body in steps of 1 KiB.
         req.body = RequestInput(req.body.reader)
         conn.parser.unreader.mxchunk = RECEIVE_BYTES
@@ -118,6 +203,7 @@ class Worker(ThreadWorker):
         if self.alive:
             super().wait_for_and_dispatch_events(timeout)
             return
+        super().wait_for_and_dispatch_events(0)
         self._close_idle()
         super().wait_for_and_dispatch_events(min(timeout, TICK_SECONDS))
 

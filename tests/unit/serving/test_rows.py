@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable, Iterator
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,6 +12,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from linear_learner.errors import ClientError, UnsupportedContentType
+from linear_learner.formats import DECODERS
+from linear_learner.formats.batch import Batch
 from linear_learner.serving.rows import decode
 
 NAMES = ("age", "income", "debt")
@@ -43,6 +48,29 @@ def test_names_in_json() -> None:
 @pytest.mark.parametrize("body", ["1,2,3", "1,2,3\n", '"1", 2,3e0'])
 def test_a_first_line_of_numbers_is_a_row(body: str) -> None:
     assert_array_equal(rows(body), [[1, 2, 3]])
+
+
+@given(st.lists(st.sampled_from(["1", "2.5", "-", "+", ".", "e", "E", "40", ",", "\n", "-0", "1e39"]), max_size=12))
+def test_one_line_is_read_as_the_decoder_of_whole_files_reads_it(pieces: list[str]) -> None:
+    body = "".join(pieces).encode()
+
+    def outcome(batches: Callable[[], Iterator[Batch]]) -> object:
+        try:
+            return [batch.features.tolist() for batch in batches()]
+        except ClientError as error:
+            return str(error)
+
+    expected = outcome(lambda: DECODERS["text/csv"](io.BytesIO(body), label_size=0, source="request"))
+    assert outcome(lambda: decode(body, "text/csv", 3)) == expected
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=3))
+def test_numbers_of_one_line_are_rounded_to_the_nearest_float32(numbers: list[float]) -> None:
+    with np.errstate(over="ignore"):
+        expected = np.array([numbers]).astype(np.float32)
+    if np.isfinite(expected).all():
+        (batch,) = decode(",".join(map(repr, numbers)).encode(), "text/csv", 3)
+        assert batch.features.tobytes() == expected.tobytes()
 
 
 def test_numbers_may_be_names() -> None:
