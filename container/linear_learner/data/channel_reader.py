@@ -17,7 +17,7 @@ import numpy as np
 from linear_learner.data.channel_file import open_channel_file
 from linear_learner.data.columns import Columns, unreadable
 from linear_learner.data.dataset import Dataset, Segment
-from linear_learner.data.row_store import RowStore
+from linear_learner.data.row_store import RowStore, Store, store_for
 from linear_learner.environment import ChannelConfig, cpu_count
 from linear_learner.errors import ClientError
 from linear_learner.formats import decoder_for
@@ -149,7 +149,7 @@ class _Rows:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._features: RowStore | None = None
+        self._features: Store | None = None
         self._labels: RowStore | None = None
         self._segments: list[Segment] = []
 
@@ -164,7 +164,7 @@ class _Rows:
         start = len(self)
         expected = (start + len(batch)) * self._size // max(1, bytes_read) + len(batch)
         if self._features is None or self._labels is None:
-            self._features, self._labels = RowStore(batch.feature_dim, expected), RowStore(1, expected)
+            self._features, self._labels = store_for(batch.features, expected), RowStore(1, expected)
         self._features.append(batch.features, expected)
         self._labels.append(batch.labels[:, np.newaxis], expected)
         if not self._segments or not self._segments[-1].continues_with(start, batch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from linear_learner.data.dataset import differing_names
 from linear_learner.errors import ClientError
 from linear_learner.formats.batch import Batch
+from linear_learner.formats.csr import CsrMatrix
 
 
 class Columns:
@@ -19,6 +20,7 @@ class Columns:
         self._channel = channel
         self._feature_dim = feature_dim
         self._named_in = ""
+        self._sparse: bool | None = None
 
     def check(self, batch: Batch) -> None:
         """ClientError unless the batch has the columns of those before it."""
@@ -32,7 +34,21 @@ class Columns:
                 where=batch.where(0) if len(batch) else batch.source,
                 fix="Please give all files of a channel the same columns",
             )
+        self._check_kind(batch)
         self._check_names(batch)
+
+    def _check_kind(self, batch: Batch) -> None:
+        """Dense rows are unbiased and sparse ones are not, so that rows of one channel are of one kind."""
+        sparse = isinstance(batch.features, CsrMatrix)
+        if self._sparse not in (None, sparse):
+            kinds = ("sparse", "dense") if sparse else ("dense", "sparse")
+            raise unreadable(
+                self._channel,
+                f"The rows are {kinds[0]}, those of the files before are {kinds[1]}",
+                where=batch.where(0) if len(batch) else batch.source,
+                fix="Please write all files of a channel in one form",
+            )
+        self._sparse = sparse
 
     def _check_names(self, batch: Batch) -> None:
         """Files without a header are taken to have the columns of the others."""

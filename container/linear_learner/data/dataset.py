@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from linear_learner.errors import ClientError
 from linear_learner.formats.batch import Batch
+from linear_learner.formats.csr import CsrMatrix, Rows
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,11 @@ class Segment:
 
 @dataclass(frozen=True)
 class Dataset:
-    """All rows of channel ``name``: features float32 (n, d), C-contiguous, and labels float32 (n,), all finite.
-    ``feature_names``: d different names, where a file of the channel has a header."""
+    """All rows of channel ``name``: features (n, d), float32 and C-contiguous, or sparse rows; labels float32 (n,); all
+    of them finite. ``feature_names``: d different names, where a file of the channel has a header."""
 
     name: str
-    features: np.ndarray
+    features: Rows
     labels: np.ndarray
     segments: tuple[Segment, ...]
     feature_names: tuple[str, ...] | None = None
@@ -71,6 +72,15 @@ def check_same_columns(train: Dataset, others: Iterable[Dataset]) -> None:
         problem = differing_names(train.feature_names, other.feature_names)
         if problem:
             raise _other_columns(train, other, f"Its header differs from that of the {train.name} dataset: {problem}")
+
+
+def in_form_of(train: Dataset, data: Dataset) -> Dataset:
+    """``data`` with dense or sparse rows, as the train channel has them: a model is trained on one form or the other,
+    since dense rows are unbiased."""
+    features = data.features
+    if isinstance(train.features, CsrMatrix):
+        return data if isinstance(features, CsrMatrix) else replace(data, features=CsrMatrix.from_dense(features))
+    return replace(data, features=features.toarray()) if isinstance(features, CsrMatrix) else data
 
 
 def differing_names(names: Sequence[str] | None, others: Sequence[str] | None) -> str:

@@ -7,16 +7,17 @@ from collections.abc import Iterator
 import numpy as np
 
 from linear_learner.data.chunk import Chunk
+from linear_learner.formats.csr import Rows
 
 
 class Epochs:
     """Rows in memory, already normalised, shuffled as a whole.
 
-    ``features``: float32 (n, d), ``labels``: float32 (n,), ``weights``: float32 (n,) or None. The order of an epoch
-    depends on ``seed``, ``epoch`` and n, and on nothing that happened before.
+    ``features``: (n, d), dense or sparse, ``labels``: float32 (n,), ``weights``: float32 (n,) or None. The order of an
+    epoch depends on ``seed``, ``epoch`` and n, and on nothing that happened before.
     """
 
-    def __init__(self, features: np.ndarray, labels: np.ndarray, weights: np.ndarray | None, seed: int) -> None:
+    def __init__(self, features: Rows, labels: np.ndarray, weights: np.ndarray | None, seed: int) -> None:
         self._features = features
         self._labels = labels
         self._weights = weights

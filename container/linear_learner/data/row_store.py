@@ -1,19 +1,45 @@
-"""A matrix that grows by batches of rows, in hardly more memory than it has in the end."""
+"""Matrices that grow by batches of rows, in hardly more memory than they have in the end."""
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
+
+from linear_learner.formats.csr import CsrMatrix, Rows
+
+
+class Store(Protocol):
+    """Rows (n, d) of one kind, appended until ``finish``."""
+
+    def __len__(self) -> int: ...
+
+    @property
+    def width(self) -> int: ...
+
+    def append(self, rows: Rows, expected: int) -> None:
+        """Add rows (m, d). ``expected``: how many rows there will be in all, as far as anyone knows."""
+
+    def finish(self) -> Rows:
+        """The rows. The store is empty afterwards."""
+
+
+def store_for(rows: Rows, expected: int) -> Store:
+    """An empty store for rows of the kind and width of ``rows``."""
+    if isinstance(rows, CsrMatrix):
+        return SparseRowStore(rows.shape[1], rows.indices.dtype)
+    return RowStore(rows.shape[1], expected)
 
 
 class RowStore:
-    """Rows of float32, (n, d), appended until ``finish``.
+    """Rows of numbers, (n, d), float32 unless said otherwise, appended until ``finish``.
 
     Two copies of the data never exist at once: the array is enlarged in place (``realloc``, which for large arrays
     moves pages and copies nothing), and pages that are not written yet take no memory.
     """
 
-    def __init__(self, width: int, capacity: int) -> None:
-        self._array = np.empty((max(1, capacity), width), np.float32)
+    def __init__(self, width: int, capacity: int, dtype: type | np.dtype = np.float32) -> None:
+        self._array = np.empty((max(1, capacity), width), dtype)
         self._rows = 0
 
     def __len__(self) -> int:
@@ -23,8 +49,9 @@ class RowStore:
     def width(self) -> int:
         return int(self._array.shape[1])
 
-    def append(self, rows: np.ndarray, expected: int) -> None:
-        """Add rows (m, d). ``expected``: how many rows there will be in all, as far as anyone knows."""
+    def append(self, rows: Rows, expected: int) -> None:
+        """Add dense rows (m, d)."""
+        assert isinstance(rows, np.ndarray)  # noqa: S101 (for the type checker: the caller keeps kinds apart)
         needed = self._rows + len(rows)
         if needed > len(self._array):
             # NumPy fills new memory with zeros, so growing far beyond what is needed would cost what it seems to.
@@ -33,10 +60,38 @@ class RowStore:
         self._rows = needed
 
     def finish(self) -> np.ndarray:
-        """The rows, float32 (n, d), C-contiguous. The store is empty afterwards."""
+        """The rows (n, d), C-contiguous. The store is empty afterwards."""
         self._resize(self._rows)
         array, self._array, self._rows = self._array, self._array[:0], 0
         return array
 
     def _resize(self, rows: int) -> None:
         self._array.resize((rows, self.width), refcheck=False)
+
+
+class SparseRowStore:
+    """Sparse rows, (n, d), appended until ``finish``; ``index_type`` is that of their column numbers."""
+
+    def __init__(self, width: int, index_type: np.dtype) -> None:
+        self.width = width
+        self._starts = RowStore(1, 0, np.int64)
+        self._starts.append(np.zeros((1, 1), np.int64), 1)
+        self._indices = RowStore(1, 0, index_type)
+        self._values = RowStore(1, 0)
+
+    def __len__(self) -> int:
+        return len(self._starts) - 1
+
+    def append(self, rows: Rows, expected: int) -> None:
+        """Add sparse rows (m, d)."""
+        assert isinstance(rows, CsrMatrix)  # noqa: S101 (for the type checker: the caller keeps kinds apart)
+        self._starts.append((rows.indptr[1:] + len(self._values))[:, np.newaxis], expected + 1)
+        # The rows to come are taken to hold as much as those before.
+        values = (len(self._values) + rows.nnz) * expected // max(1, len(self))
+        self._indices.append(rows.indices[:, np.newaxis], values)
+        self._values.append(rows.values[:, np.newaxis], values)
+
+    def finish(self) -> CsrMatrix:
+        rows = len(self)
+        starts, indices, values = (store.finish()[:, 0] for store in (self._starts, self._indices, self._values))
+        return CsrMatrix(starts, indices, values, (rows, self.width))

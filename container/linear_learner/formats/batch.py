@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from linear_learner.formats.csr import Rows
+
 
 @dataclass(frozen=True)
 class Batch:
     """Some rows of one file or request, in their order.
 
-    ``features``: float32 (n, d), finite; may be a view into a wider table, so rows are not always adjacent in memory.
+    ``features``: (n, d), finite; float32, perhaps a view into a wider table, so that rows are not always adjacent in
+    memory; or sparse rows.
     ``labels``: float32 (n,), finite, or None where rows carry none.
     ``source`` names the file for errors. Rows are numbered from 1, as an editor numbers lines: ``first_row`` is the
     number of the first one and the rest follow, unless ``row_numbers``, int64 (n,), says otherwise (blank lines).
@@ -20,7 +23,7 @@ class Batch:
     other rows of the data may have more.
     """
 
-    features: np.ndarray
+    features: Rows
     labels: np.ndarray | None
     source: str
     first_row: int = 1

@@ -63,6 +63,23 @@ class CsrMatrix:
         """int64 (nnz,): the row of each stored value."""
         return np.repeat(np.arange(len(self)), np.diff(self.indptr))
 
+    def used_columns(self) -> np.ndarray:
+        """int64 (u,), ascending: the columns in which anything is stored."""
+        seen = np.zeros(self.shape[1], bool)
+        seen[self.indices] = True
+        return np.flatnonzero(seen)
+
+    def only_columns(self, columns: np.ndarray) -> CsrMatrix:
+        """The rows (n, u) with these columns alone, int64 (u,), ascending; what other columns hold is left out."""
+        number = np.full(self.shape[1], -1, index_type(len(columns)))
+        number[columns] = np.arange(len(columns))
+        indices, kept = number[self.indices], slice(None)
+        indptr = self.indptr
+        if (missing := indices < 0).any():
+            kept = ~missing
+            indptr = _starts(np.bincount(self.row_numbers()[kept], minlength=len(self)))
+        return CsrMatrix(indptr, indices[kept], self.values[kept], (len(self), len(columns)))
+
     def toarray(self) -> np.ndarray:
         """float32 (n, d)."""
         dense = np.zeros(self.shape, np.float32)

@@ -94,13 +94,30 @@ def to_float32(values: np.ndarray, *, first_row: int, place: str, source: str, c
     faults = []
     for row in np.flatnonzero(~finite.all(axis=1)):
         column = int(np.argmin(finite[row]))
-        value = float(values[row, column])
-        problem = problem_of_number(value)
         named = f"{place} {column + 1}" if place == "feature" else place
-        faults.append(Fault(problem, first_row + int(row), named, str(value)))
+        faults.append(_fault(float(values[row, column]), first_row + int(row), named))
     raise error_of(faults, source=source, content_type=content_type)
 
 
 def problem_of_number(value: float) -> str:
     """What is wrong with a number that is not finite as float32."""
     return MISSING if np.isnan(value) else INFINITE if np.isinf(value) else OUT_OF_RANGE
+
+
+def entries_to_float32(
+    values: np.ndarray, rows: np.ndarray, columns: np.ndarray, *, first_row: int, source: str, content_type: str
+) -> np.ndarray:
+    """The stored values (nnz,) of sparse rows, of any type -> float32 (nnz,), all finite. ``rows`` and ``columns``: the
+    place of each. ClientError names the first few bad rows."""
+    with np.errstate(over="ignore"):
+        converted = values.astype(np.float32, copy=False)
+    if all_finite(converted):
+        return converted
+    bad = np.flatnonzero(~np.isfinite(converted))
+    first_of_row = bad[np.unique(rows[bad], return_index=True)[1]]
+    faults = [_fault(float(values[i]), first_row + int(rows[i]), f"feature {columns[i] + 1}") for i in first_of_row]
+    raise error_of(faults, source=source, content_type=content_type)
+
+
+def _fault(value: float, row: int, place: str) -> Fault:
+    return Fault(problem_of_number(value), row, place, str(value))

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from linear_learner.errors import ClientError
 from linear_learner.native import decoders
-from linear_learner.native.decoders import CsvRows, RecordRows
+from linear_learner.native.decoders import CsvRows, DenseRows, RecordRows
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -38,20 +38,24 @@ def csv_blocks(
     return in_order(decode, texts, threads if decoders.available() else 1)
 
 
-def record_rows(block: memoryview, *, label_size: int, columns: int, is_final: bool, threads: int) -> RecordRows | None:
-    """The rows of the whole dense records that a block starts with; None also where it holds not even one.
+def record_rows(
+    block: memoryview, *, label_size: int, columns: int, sparse: bool | None, is_final: bool, threads: int
+) -> RecordRows | None:
+    """The rows of the whole records that a block starts with; None also where it holds not even one.
 
-    ``columns``: features of the rows before, 0 if there are none. ``is_final``: nothing follows the block.
+    ``columns``: features of the rows before, 0 if there are none. ``sparse``: whether those are, None likewise.
+    ``is_final``: nothing follows the block.
     """
     if not decoders.available():
         return None
     try:
         found = decoders.decode_records(
-            block, label_size=label_size, columns=columns, sparse=False, is_final=is_final, threads=threads
+            block, label_size=label_size, columns=columns, sparse=sparse, is_final=is_final, threads=threads
         )
     except decoders.BadRows:
         return None
-    return None if found.rows is None else found
+    has_columns = isinstance(found.rows, DenseRows) or (found.rows is not None and found.rows.feature_dim > 0)
+    return found if has_columns else None
 
 
 def in_order(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[tuple[Item, Result]]:

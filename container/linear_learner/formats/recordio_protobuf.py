@@ -1,7 +1,8 @@
 """``application/x-recordio-protobuf``: RecordIO frames, each with one protobuf Record, as the SageMaker SDK writes.
 
 A record's features are ``features["values"]`` and its label is ``label["values"]``; each is a tensor of float32,
-float64 or int32, and the two types may differ. All become float32.
+float64 or int32, and the two types may differ. All become float32. Features that have keys are those columns of a
+sparse row, in any order, and ``shape`` says how many columns there are. A file is dense or sparse throughout.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import BinaryIO
 
 import numpy as np
@@ -16,14 +18,15 @@ import numpy as np
 from linear_learner.errors import ClientError
 from linear_learner.formats.batch import Batch
 from linear_learner.formats.content_type import RECORDIO_PROTOBUF
-from linear_learner.formats.faults import MissingLabel, malformed, to_float32
+from linear_learner.formats.csr import CsrMatrix, Rows, index_type
+from linear_learner.formats.faults import MissingLabel, entries_to_float32, malformed, to_float32
 from linear_learner.formats.native_blocks import record_rows
 from linear_learner.formats.options import DEFAULTS, Options
 from linear_learner.formats.protobuf_record import MalformedRecord, Record, Tensor, integers, parse_record, values
 from linear_learner.formats.record_layout import Layout, layout_of
 from linear_learner.formats.recordio import HEADER_SIZE, MAGIC_BYTES, RecordReader, header
 from linear_learner.formats.sniffing import SNIFFED_BYTES, advice
-from linear_learner.native.decoders import DenseRows
+from linear_learner.native.decoders import DenseRows, SparseRows
 
 BLOCK_SIZE = 1 << 20
 _FIRST_ATTEMPT = 8
@@ -57,9 +60,11 @@ def decode(
         return
     while reader.peek(1):
         block, is_final = reader.block()
-        found = record_rows(block, label_size=label_size, columns=rows.width, is_final=is_final, threads=threads)
-        if found is not None and isinstance(found.rows, DenseRows):
-            batch = rows.take_decoded(found.rows.features, found.labels)
+        found = record_rows(
+            block, label_size=label_size, columns=rows.width, sparse=rows.sparse, is_final=is_final, threads=threads
+        )
+        if found is not None and found.rows is not None:
+            batch = rows.take_decoded(_features_of(found.rows), found.labels)
             reader.skip(found.consumed, len(batch))
             yield batch
         else:
@@ -89,18 +94,27 @@ def read_plainly(reader: RecordReader, rows: _Rows, block_size: int) -> None:
             rows.add_record(payload, is_like_next=reader.peek(HEADER_SIZE) == header(len(payload)))
 
 
+def _features_of(rows: DenseRows | SparseRows) -> Rows:
+    if isinstance(rows, DenseRows):
+        return rows.features
+    return CsrMatrix(rows.row_starts, rows.columns, rows.values, (len(rows.row_starts) - 1, rows.feature_dim))
+
+
 class _Rows:
     """Gathers decoded rows until they make a batch. ``layout`` is that of the latest record, if it may repeat;
-    ``width`` that of all rows, 0 before the first; ``pending`` counts the rows of the next batch."""
+    ``width`` that of all rows, 0 before the first; ``sparse`` whether all rows are, None before the first; ``pending``
+    counts the rows of the next batch."""
 
     def __init__(self, source: str, label_size: int) -> None:
         self.layout: Layout | None = None
         self._source = source
         self._label_size = label_size
         self.width = 0
+        self.sparse: bool | None = None
         self.pending = 0
         self._taken = 0
-        self._features: list[np.ndarray] = []
+        self._features: list[np.ndarray] = []  # of sparse rows the values, whose columns are the keys
+        self._keys: list[np.ndarray] = []
         self._labels: list[np.ndarray] = []
 
     def add_frames(self, frames: np.ndarray) -> int:
@@ -121,24 +135,40 @@ class _Rows:
             labels = self._label_of(payload, record) if self._label_size else None
         except MalformedRecord as error:
             raise self._malformed(f"The record is not a protobuf message: {error}") from None
-        self._append(features[np.newaxis], labels)
+        if isinstance(features, _SparseRow):
+            self._append_sparse(features, labels)
+        else:
+            self._append(features[np.newaxis], labels)
         tensor = record.features[_KEY]
         self.layout = layout_of(payload, tensor, record.label.get(_KEY)) if is_like_next and tensor else None
 
     def take(self) -> Batch:
         """The pending rows. ClientError if one of them has a number that is not finite as float32."""
-        features = self._to_float32(self._features, "feature")
+        features = self._take_sparse() if self.sparse else self._to_float32(self._features, "feature")
         labels = self._to_float32(self._labels, "label")[:, 0] if self._label_size else None
         batch = Batch(features, labels, self._source, self._taken + 1)
         self._taken += len(batch)
         self.pending = 0
-        self._features, self._labels = [], []
+        self._features, self._keys, self._labels = [], [], []
         return batch
 
-    def take_decoded(self, features: np.ndarray, labels: np.ndarray | None) -> Batch:
+    def _take_sparse(self) -> CsrMatrix:
+        starts = np.cumsum([0, *map(len, self._keys)], dtype=np.int64)
+        columns = np.concatenate(self._keys).astype(index_type(self.width))
+        values = entries_to_float32(
+            np.concatenate(self._features),
+            np.repeat(np.arange(self.pending), np.diff(starts)),
+            columns,
+            first_row=self._taken + 1,
+            source=self._source,
+            content_type=RECORDIO_PROTOBUF,
+        )
+        return CsrMatrix(starts, columns, values, (self.pending, self.width))
+
+    def take_decoded(self, features: Rows, labels: np.ndarray | None) -> Batch:
         """Rows that were decoded elsewhere, (n, d) and (n,), as the next batch; none may be pending."""
         batch = Batch(features, labels, self._source, self._taken + 1)
-        self.width = batch.feature_dim
+        self.width, self.sparse = batch.feature_dim, isinstance(features, CsrMatrix)
         self._taken += len(batch)
         return batch
 
@@ -149,14 +179,29 @@ class _Rows:
 
     def _append(self, features: np.ndarray, labels: np.ndarray | None) -> None:
         """Rows (n, d) and labels (n, 1) in the types they are written in."""
-        count, width = features.shape
-        if self.width not in (0, width):
-            raise self._malformed(f"The record has {width} features, the first one has {self.width}")
-        self.width = width
+        self._check_kind(features.shape[1], sparse=False)
         self._features.append(features)
         if labels is not None:
             self._labels.append(labels)
-        self.pending += count
+        self.pending += len(features)
+
+    def _append_sparse(self, row: _SparseRow, label: np.ndarray | None) -> None:
+        """A row with its label (1, 1)."""
+        self._check_kind(row.width, sparse=True)
+        self._keys.append(row.keys)
+        self._features.append(row.values)
+        if label is not None:
+            self._labels.append(label)
+        self.pending += 1
+
+    def _check_kind(self, width: int, *, sparse: bool) -> None:
+        """Rows are of one width, and all of them dense or all sparse."""
+        if self.sparse not in (None, sparse):
+            kinds = ("sparse", "dense") if sparse else ("dense", "sparse")
+            raise self._malformed(f"The record is {kinds[0]}, and those before it are {kinds[1]}")
+        if self.width not in (0, width):
+            raise self._malformed(f"The record has {width} features, the first one has {self.width}")
+        self.width, self.sparse = width, sparse
 
     def _to_float32(self, pieces: list[np.ndarray], place: str) -> np.ndarray:
         """Pieces (n, d), perhaps of several types -> float32. NumPy joins them in a type that holds all exactly."""
@@ -166,20 +211,39 @@ class _Rows:
             numbers, first_row=first_row, place=place, source=self._source, content_type=RECORDIO_PROTOBUF
         )
 
-    def _features_of(self, payload: bytes, record: Record) -> np.ndarray:
-        """(d,), in the type it is written in."""
+    def _features_of(self, payload: bytes, record: Record) -> np.ndarray | _SparseRow:
+        """(d,), in the type it is written in; or a sparse row."""
         tensor = record.features.get(_KEY)
         if tensor is None:
             raise self._malformed(f"The record has no tensor features['values']{_others(record.features)}")
         numbers = values(payload, tensor)
         shape = integers(payload, tensor.shape).tolist() if tensor.shape else []
-        if tensor.keys or (shape and not len(numbers)):
-            raise self._malformed("The record is sparse, and only dense records can be read")
+        keys = integers(payload, tensor.keys) if tensor.keys else np.empty(0, np.uint64)
+        if len(keys) or (shape and not len(numbers)):
+            return self._sparse_row(keys, numbers, shape)
         if not len(numbers):
             raise self._malformed("The record's features['values'] is empty")
         if shape and math.prod(shape) != len(numbers):
             raise self._malformed(f"The record has {len(numbers)} features, its shape says {shape}")
         return numbers
+
+    def _sparse_row(self, keys: np.ndarray, numbers: np.ndarray, shape: list[int]) -> _SparseRow:
+        """``keys``: uint64 (m,), in any order."""
+        width = math.prod(shape)
+        if not shape or not 0 < width <= np.iinfo(np.int64).max:
+            raise self._malformed(
+                f"The record is sparse, and its shape {shape} does not say how many features there are"
+            )
+        if len(keys) != len(numbers):
+            raise self._malformed(f"The record has {len(keys)} keys for {len(numbers)} values")
+        if len(keys) and keys.max() >= width:
+            raise self._malformed(f"The record has the key {keys.max()}, its shape says {shape}, and keys count from 0")
+        order = np.argsort(keys)
+        ordered = keys[order].astype(np.int64)
+        again = np.flatnonzero(ordered[1:] == ordered[:-1])
+        if len(again):
+            raise self._malformed(f"The record has the key {ordered[again[0]]} more than once")
+        return _SparseRow(ordered, numbers[order], width)
 
     def _label_of(self, payload: bytes, record: Record) -> np.ndarray:
         """(1, 1), in the type it is written in."""
@@ -191,6 +255,15 @@ class _Rows:
 
     def _malformed(self, problem: str) -> ClientError:
         return malformed(problem, where=self._where, content_type=RECORDIO_PROTOBUF)
+
+
+@dataclass(frozen=True)
+class _SparseRow:
+    """``keys``: int64 (m,), ascending; ``values``: (m,), in the type they are written in."""
+
+    keys: np.ndarray
+    values: np.ndarray
+    width: int
 
 
 def _others(entries: dict[bytes, Tensor | None]) -> str:

@@ -118,11 +118,12 @@ def form_of(head: bytes, first_line: int, label_size: int, label_column: str, so
 
 def _with_label(batch: Batch, label_at: int) -> Batch:
     """The batch with one of its columns as the label."""
-    names = batch.feature_names or ()
+    names, columns = batch.feature_names or (), batch.features
+    assert isinstance(columns, np.ndarray)  # noqa: S101 (for the type checker: a CSV row is dense)
     return replace(
         batch,
-        features=np.delete(batch.features, label_at, axis=1),
-        labels=batch.features[:, label_at].copy(),
+        features=np.delete(columns, label_at, axis=1),
+        labels=columns[:, label_at].copy(),
         feature_names=names[:label_at] + names[label_at + 1 :],
     )
 

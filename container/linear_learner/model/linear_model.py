@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from linear_learner.errors import ClientError
+from linear_learner.formats.csr import CsrMatrix, Rows
 from linear_learner.model.losses import BINARY, MULTICLASS
 
 BLOCK_VALUES = 1 << 22
@@ -51,7 +52,7 @@ class Model(Protocol):
     @property
     def metadata(self) -> dict[str, Any]: ...
 
-    def predict(self, features: np.ndarray) -> Predictions:
+    def predict(self, features: Rows) -> Predictions:
         """Features (n, d) in raw units."""
 
 
@@ -84,21 +85,23 @@ class LinearModel:
         """C."""
         return int(self.weights.shape[1])
 
-    def predict(self, features: np.ndarray) -> Predictions:
+    def predict(self, features: Rows) -> Predictions:
         """Scores and labels of features (n, d)."""
         scores = self._by_blocks(features, LINKS[self.link])
         return Predictions(*scores_and_labels(scores, self.predictor_type, self.threshold))
 
-    def raw_scores(self, features: np.ndarray) -> np.ndarray:
+    def raw_scores(self, features: Rows) -> np.ndarray:
         """X @ weights + bias, before the link: float32 (n, C), finite.
 
         A ClientError tells of features (n, d) of another width than the model's, or that are not finite.
         """
         return self._by_blocks(features, _identity)
 
-    def _by_blocks(self, features: np.ndarray, link: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    def _by_blocks(self, features: Rows, link: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         check_width(features, self.feature_dim)
-        size = max(1, BLOCK_VALUES // (self.feature_dim + self.outputs))
+        # A product with sparse rows bounds its memory itself.
+        width = self.outputs if isinstance(features, CsrMatrix) else self.feature_dim + self.outputs
+        size = max(1, BLOCK_VALUES // width)
         if len(features) <= size:
             return link(self._sums(features, 0))
         scores = np.empty((len(features), self.outputs), np.float32)
@@ -106,30 +109,39 @@ class LinearModel:
             scores[start : start + size] = link(self._sums(features[start : start + size], start))
         return scores
 
-    def _sums(self, block: np.ndarray, first_row: int) -> np.ndarray:
+    def _sums(self, block: Rows, first_row: int) -> np.ndarray:
         """(n, d) -> float32 (n, C)."""
         # Overflow is looked for below, where it can be mended.
         with np.errstate(over="ignore", invalid="ignore"):
-            sums = np.dot(block.astype(np.float32, copy=False), self.weights)
+            if isinstance(block, CsrMatrix):
+                sums = block @ self.weights
+            else:
+                sums = np.dot(block.astype(np.float32, copy=False), self.weights)
             sums += self.bias
         if np.isfinite(sums).all():
             return sums
         for row in np.flatnonzero(~np.isfinite(sums).all(axis=1)):
-            sums[row] = self._wide_sum(block[row], first_row + row + 1)
+            sums[row] = self._wide_sum(block[row : row + 1], first_row + row + 1)
         return sums
 
-    def _wide_sum(self, row: np.ndarray, number: int) -> np.ndarray:
-        """Of a row whose sum left the range of float32 on its way: summed in float64, it ends at the edge of it."""
-        if not np.isfinite(row).all():
+    def _wide_sum(self, row: Rows, number: int) -> np.ndarray:
+        """Of a row (1, d) whose sum left the range of float32 on its way: summed in float64, it ends at the edge of
+        it."""
+        if isinstance(row, CsrMatrix):
+            columns, values = row.indices, row.values
+        else:
+            columns, values = np.arange(self.feature_dim), row[0]
+        if not np.isfinite(values).all():
             raise ClientError(
                 "A feature is not a finite number",
-                where=f"row {number}, column {np.flatnonzero(~np.isfinite(row))[0] + 1}",
+                where=f"row {number}, column {columns[~np.isfinite(values)][0] + 1}",
                 fix="replace missing and infinite values",
             )
-        return np.clip(row.astype(np.float64) @ self.weights.astype(np.float64) + self.bias, -LARGEST, LARGEST)
+        sums = values.astype(np.float64) @ self.weights[columns].astype(np.float64)
+        return np.clip(sums + self.bias, -LARGEST, LARGEST)
 
 
-def check_width(features: np.ndarray, feature_dim: int) -> None:
+def check_width(features: Rows, feature_dim: int) -> None:
     """A ClientError, in the words of Amazon's container, where features (n, d) have another width than the model."""
     if features.shape[1] != feature_dim:
         raise ClientError(

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from linear_learner.errors import ClientError
+from linear_learner.formats.csr import CsrMatrix, Rows
 from linear_learner.model.graph import OUTPUT_OF_LINK, Graph
 from linear_learner.model.linear_model import BLOCK_VALUES, Predictions, check_width, scores_and_labels
 from linear_learner.model.losses import MULTICLASS
@@ -89,14 +90,16 @@ class SymbolModel:
         except mx.MXNetError as error:
             raise self._misfit(str(error)) from error
 
-    def predict(self, features: np.ndarray) -> Predictions:
-        """Scores and labels of features (n, d)."""
+    def predict(self, features: Rows) -> Predictions:
+        """Scores and labels of features (n, d). Sparse rows become dense, a block at a time."""
         check_width(features, self.feature_dim)
         scores = np.empty((len(features), self.num_classes), np.float32)
         size = max(1, BLOCK_VALUES // self.row_size)
         for start in range(0, len(features), size):
             rows = slice(start, start + size)
-            scores[rows] = self._evaluate(features[rows].astype(np.float32, copy=False))
+            block = features[rows]
+            dense = block.toarray() if isinstance(block, CsrMatrix) else block.astype(np.float32, copy=False)
+            scores[rows] = self._evaluate(dense)
         return Predictions(*scores_and_labels(scores, self.predictor_type, self.threshold))
 
     def _evaluate(self, block: np.ndarray) -> np.ndarray:

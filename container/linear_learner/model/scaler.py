@@ -2,15 +2,18 @@
 
 Models are trained on normalised rows, and the saved model takes raw features and answers in raw label units. Both
 directions use the same rounded numbers, so what a model answers does not depend on which side of ``fold`` it stands.
+Sparse rows are scaled and not shifted: shifted, they would have no zeros left.
 
 Source: the Linear Learner pages of the SageMaker Developer Guide (normalize_*, unbias_*); its logs show population std.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+
+from linear_learner.formats.csr import CsrMatrix, Rows
 
 BLOCK_VALUES = 1 << 16
 """Values handled at a time: a block of them stays in the cache, also in float64."""
@@ -42,8 +45,21 @@ class Scaler:
         """Whether features pass unchanged."""
         return not self.mean.any() and bool((self.std == 1).all())
 
-    def transform(self, features: np.ndarray, *, out: np.ndarray | None = None) -> np.ndarray:
-        """(features - mean) / std as float32 (n, d), C-contiguous. ``out`` may be ``features`` itself."""
+    def transform(self, features: Rows, *, in_place: bool = False) -> Rows:
+        """(features - mean) / std as float32 (n, d), C-contiguous or sparse as ``features`` are. The mean of a scaler
+        for sparse rows is 0. ``in_place``: write over ``features``."""
+        if isinstance(features, CsrMatrix):
+            return self._scale(features, in_place)
+        return self._shift_and_scale(features, out=features if in_place else None)
+
+    def _scale(self, features: CsrMatrix, in_place: bool) -> CsrMatrix:
+        scaled = features.values if in_place else np.empty_like(features.values)
+        for start in range(0, features.nnz, BLOCK_VALUES):
+            block = slice(start, start + BLOCK_VALUES)
+            np.divide(features.values[block], self.std[features.indices[block]], out=scaled[block])
+        return replace(features, values=scaled)
+
+    def _shift_and_scale(self, features: np.ndarray, out: np.ndarray | None) -> np.ndarray:
         if out is None:
             out = np.empty(features.shape, np.float32)
         if self.is_identity:
@@ -77,7 +93,7 @@ class Scaler:
 
 
 def fit(
-    features: np.ndarray,
+    features: Rows,
     labels: np.ndarray,
     *,
     normalize_data: bool,
@@ -85,11 +101,11 @@ def fit(
     normalize_label: bool,
     unbias_label: bool,
 ) -> Scaler:
-    """The scaler of a sample: features (n, d) and labels (n,), n > 0, all finite."""
+    """The scaler of a sample: features (n, d) and labels (n,), n > 0, all finite. ``unbias_data`` is for dense rows."""
     mean, std = _center_and_spread(features)
     label_mean, label_std = _center_and_spread(labels.reshape(-1, 1))
     return Scaler(
-        mean=mean if unbias_data else np.zeros_like(mean),
+        mean=mean if unbias_data and not isinstance(features, CsrMatrix) else np.zeros_like(mean),
         std=std if normalize_data else np.ones_like(std),
         label_mean=float(label_mean[0]) if unbias_label else 0.0,
         label_std=float(label_std[0]) if normalize_label else 1.0,
@@ -124,18 +140,38 @@ class Moments:
         self.mean = np.zeros(self.feature_dim)
         self.squares = np.zeros(self.feature_dim)
 
-    def add(self, features: np.ndarray) -> None:
+    def add(self, features: Rows) -> None:
         """Rows (n, d)."""
+        if isinstance(features, CsrMatrix):
+            return self._add_sparse(features)
         for rows in _blocks(*features.shape):
-            self._add_block(features[rows].astype(np.float64))
+            block = features[rows].astype(np.float64)
+            mean = block.mean(axis=0)
+            block -= mean
+            self._merge(len(block), mean, np.einsum("ij,ij->j", block, block))
+        return None
 
-    def _add_block(self, block: np.ndarray) -> None:
-        count = len(block)
-        mean = block.mean(axis=0)
-        block -= mean
+    def _add_sparse(self, features: CsrMatrix) -> None:
+        """In two passes: the squares are those of the deviations, also of all the zeros that are not stored."""
+        rows, columns = features.shape
+        if not rows:
+            return
+        stored, mean, squares = np.zeros(columns, np.int64), np.zeros(columns), np.zeros(columns)
+        blocks = [slice(start, start + BLOCK_VALUES) for start in range(0, features.nnz, BLOCK_VALUES)]
+        for block in blocks:
+            np.add.at(stored, features.indices[block], 1)
+            np.add.at(mean, features.indices[block], features.values[block].astype(np.float64))
+        mean /= rows
+        for block in blocks:
+            deviations = features.values[block] - mean[features.indices[block]]
+            np.add.at(squares, features.indices[block], deviations * deviations)
+        self._merge(rows, mean, squares + (rows - stored) * mean * mean)
+
+    def _merge(self, count: int, mean: np.ndarray, squares: np.ndarray) -> None:
+        """Add ``count`` rows by their mean and their sums of squared deviations, both (d,)."""
         delta = mean - self.mean
         total = self.count + count
-        self.squares += np.einsum("ij,ij->j", block, block) + delta * delta * (self.count * count / total)
+        self.squares += squares + delta * delta * (self.count * count / total)
         self.mean += delta * (count / total)
         self.count = total
 
@@ -145,7 +181,7 @@ class Moments:
         return np.sqrt(self.squares / max(self.count, 1))
 
 
-def _center_and_spread(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _center_and_spread(columns: Rows) -> tuple[np.ndarray, np.ndarray]:
     """Mean and scale of the columns (n, d), both float32 (d,), scale > 0.
 
     A constant column has no std. Its scale is 1, so that a row that departs from it later keeps its own units, or its

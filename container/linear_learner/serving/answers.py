@@ -24,6 +24,7 @@ from functools import lru_cache
 import numpy as np
 
 from linear_learner.errors import ClientError
+from linear_learner.formats.csr import CsrMatrix, Rows
 from linear_learner.formats.encoders import Answer, Column
 from linear_learner.model.linear_model import LinearModel, Predictions, scores_and_labels
 from linear_learner.model.losses import BINARY, LOSSES, MULTICLASS
@@ -76,7 +77,7 @@ def _threshold(text: str) -> float:
     return value
 
 
-def answer(served: ServedModel, X: np.ndarray, predictions: Predictions, wish: Wish) -> Answer:
+def answer(served: ServedModel, X: Rows, predictions: Predictions, wish: Wish) -> Answer:
     """The columns that ``wish`` names, in its order, for features (n, d) and the model's predictions on them."""
     if wish.threshold is not None:
         predictions = _with_threshold(served, predictions, wish.threshold)
@@ -95,17 +96,17 @@ def _with_threshold(served: ServedModel, predictions: Predictions, threshold: fl
     return Predictions(*scores_and_labels(predictions.score[:, None], BINARY, threshold))
 
 
-def _score(served: ServedModel, X: np.ndarray, predictions: Predictions) -> Column:
+def _score(served: ServedModel, X: Rows, predictions: Predictions) -> Column:
     return predictions.score
 
 
-def _predicted_label(served: ServedModel, X: np.ndarray, predictions: Predictions) -> Column:
+def _predicted_label(served: ServedModel, X: Rows, predictions: Predictions) -> Column:
     if predictions.predicted_label is None:
         raise _unavailable(served, "predicted_label")
     return predictions.predicted_label
 
 
-def _probabilities(served: ServedModel, X: np.ndarray, predictions: Predictions) -> Column:
+def _probabilities(served: ServedModel, X: Rows, predictions: Predictions) -> Column:
     """(n, classes). Of a binary classifier the negative class comes first."""
     loss = LOSSES.get((served.model.predictor_type, served.model.loss))
     if loss is None or loss.link == "identity":
@@ -115,7 +116,7 @@ def _probabilities(served: ServedModel, X: np.ndarray, predictions: Predictions)
     return np.stack([1 - predictions.score, predictions.score], axis=1)
 
 
-def _labels(served: ServedModel, X: np.ndarray, predictions: Predictions) -> Column:
+def _labels(served: ServedModel, X: Rows, predictions: Predictions) -> Column:
     """(n, classes): the same in every row."""
     if predictions.predicted_label is None:
         raise _unavailable(served, "labels")
@@ -123,12 +124,12 @@ def _labels(served: ServedModel, X: np.ndarray, predictions: Predictions) -> Col
     return np.tile(np.arange(classes), (len(X), 1))
 
 
-def _raw_score(served: ServedModel, X: np.ndarray, predictions: Predictions) -> Column:
+def _raw_score(served: ServedModel, X: Rows, predictions: Predictions) -> Column:
     scores = _linear(served, "raw_score").raw_scores(X)
     return scores if served.model.predictor_type == MULTICLASS else scores[:, 0]
 
 
-def _contributions(served: ServedModel, X: np.ndarray, predictions: Predictions) -> Column:
+def _contributions(served: ServedModel, X: Rows, predictions: Predictions) -> Column:
     """A row's raw score is ``baseline`` plus all ``contribution``s: the raw score of the mean row, and for each feature
     (value - mean) * weight. Of a multiclass model there is one such object for each class."""
     model = _linear(served, "contributions")
@@ -142,7 +143,8 @@ def _contributions(served: ServedModel, X: np.ndarray, predictions: Predictions)
     baselines = means @ weights + model.bias
     features = served.names or range(model.feature_dim)
     rows: list[object] = []
-    for row in X.astype(np.float64) - means:
+    dense = X.toarray() if isinstance(X, CsrMatrix) else X
+    for row in dense.astype(np.float64) - means:
         terms = row[:, None] * weights  # (d, C)
         order = np.argsort(-np.abs(terms), axis=0, kind="stable")
         classes = [
@@ -167,7 +169,7 @@ def _unavailable(served: ServedModel, name: str) -> ClientError:
     return ClientError(f"A {model.predictor_type} with {model.loss} has no {name}", fix="ask for other outputs")
 
 
-Output = Callable[[ServedModel, np.ndarray, Predictions], Column]
+Output = Callable[[ServedModel, Rows, Predictions], Column]
 
 OUTPUTS: dict[str, Output] = {
     "score": _score,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from linear_learner.errors import ClientError
+from linear_learner.formats.csr import CsrMatrix, Rows
 from linear_learner.model.linear_model import LinearModel, Model
 
 LARGEST = float(np.finfo(np.float32).max)
@@ -36,10 +37,16 @@ class ServedModel:
             highest=_numbers(model, "feature_maxima", np.float32),
         )
 
-    def outside(self, X: np.ndarray) -> int:
+    def outside(self, X: Rows) -> int:
         """How many values of features (n, d) are outside the range of the training data; 0 where it is not known."""
         if self.lowest is None or self.highest is None:
             return 0
+        if isinstance(X, CsrMatrix):
+            stored, columns = X.values, X.indices
+            found = np.count_nonzero((self.lowest[columns] > stored) | (self.highest[columns] < stored))
+            zero_is_outside = (self.lowest > 0) | (self.highest < 0)
+            zeros = len(X) * np.count_nonzero(zero_is_outside) - np.count_nonzero(zero_is_outside[columns])
+            return int(found + zeros)
         return int(np.count_nonzero((self.lowest > X) | (self.highest < X)))
 
 

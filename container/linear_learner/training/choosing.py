@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from linear_learner.errors import ClientError
+from linear_learner.formats.csr import Rows
 from linear_learner.hyperparameters import HyperParameters
 from linear_learner.model.linear_model import LINKS, LinearModel
 from linear_learner.model.losses import BINARY, Loss
@@ -22,7 +23,7 @@ from linear_learner.training.calibration import (
     sampled_criterion,
 )
 from linear_learner.training.preparation import Task
-from linear_learner.training.state import State
+from linear_learner.training.state import TILE, State
 from linear_learner.training.trainer import Trained
 
 SCORES_AT_ONCE = 1 << 26
@@ -60,7 +61,7 @@ def watcher(task: Task, criterion: Criterion) -> Callable[[State], np.ndarray]:
     threshold, on a sample of the judging rows."""
 
     @functools.cache
-    def sample() -> tuple[np.ndarray, np.ndarray]:
+    def sample() -> tuple[Rows, np.ndarray]:
         judge = task.judge().rows
         rows = evenly_spaced(len(judge.labels), SAMPLED_ROWS)
         return judge.features[rows], judge.labels[rows]
@@ -68,8 +69,7 @@ def watcher(task: Task, criterion: Criterion) -> Callable[[State], np.ndarray]:
     def criterion_of_epoch(state: State) -> np.ndarray:
         features, labels = sample()
         # The link is left out: it changes no order.
-        scores = features @ state.weight_matrix() + state.bias[: state.columns]
-        return sampled_criterion(scores, labels, criterion)
+        return sampled_criterion(state.scores(features), labels, criterion)
 
     return criterion_of_epoch
 
@@ -100,7 +100,11 @@ def choose(trained: Trained, task: Task, hp: HyperParameters) -> Choice:
 def to_model(best: State, k: int, task: Task, hp: HyperParameters) -> LinearModel:
     """Candidate k with the scaling folded in, and with the neutral threshold. ClientError where raw units are so large
     or small that its weights are beyond float32."""
-    weights, bias = task.scaler.fold(*best.candidate(k))
+    weights, bias = best.candidate(k)
+    if task.columns is not None:
+        trained, weights = weights, np.zeros((task.scaler.feature_dim, best.outputs), np.float32)
+        weights[task.columns] = trained
+    weights, bias = task.scaler.fold(weights, bias)
     finite = np.isfinite(weights).all(axis=1)
     if not (finite.all() and np.isfinite(bias).all()):
         which = "the bias" if finite.all() else f"the weight of feature {np.argmin(finite) + 1}"
@@ -129,14 +133,16 @@ def _criterion_values(trained: Trained, task: Task, hp: HyperParameters) -> np.n
     return values
 
 
-def _scores(best: State, features: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+def _scores(best: State, features: Rows) -> Iterator[tuple[int, np.ndarray]]:
     """(k, float32 (n,)) for every candidate of one output: its scores before the link."""
-    matrix, bias = best.weight_matrix(), best.bias[: best.columns]
-    at_once = max(1, SCORES_AT_ONCE // len(features))
-    for start in range(0, best.columns, at_once):
-        block = features @ matrix[:, start : start + at_once] + bias[start : start + at_once]
-        for offset in range(block.shape[1]):
-            yield start + offset, np.ascontiguousarray(block[:, offset])
+    at_once = min(max(1, SCORES_AT_ONCE // len(features)), TILE)
+    for first in range(0, best.columns, TILE):
+        tile, last = best.weights[first // TILE], min(first + TILE, best.columns)
+        for start in range(first, last, at_once):
+            stop = min(start + at_once, last)
+            block = features @ tile[:, start - first : stop - first] + best.bias[start:stop]
+            for k in range(start, stop):
+                yield k, np.ascontiguousarray(block[:, k - start])
 
 
 def _calibrate(scores: np.ndarray, task: Task, hp: HyperParameters) -> Calibration:

@@ -19,7 +19,7 @@ import numpy as np
 
 from linear_learner import hyperparameters
 from linear_learner.data.channel_reader import read_channel
-from linear_learner.data.dataset import Dataset, check_same_columns
+from linear_learner.data.dataset import Dataset, check_same_columns, in_form_of
 from linear_learner.data.labels import check_labels, label_notice
 from linear_learner.environment import Environment, cpu_count, failure_text
 from linear_learner.errors import ClientError, LinearLearnerError, PlatformError
@@ -155,7 +155,7 @@ def read_channels(env: Environment, hp: HyperParameters) -> dict[str, Dataset]:
                 logger.warning("%s", notice)
             logger.info("Channel '%s': %d rows of %d features.", name, len(data), data.feature_dim)
     check_same_columns(channels["train"], channels.values())
-    return channels
+    return {name: in_form_of(channels["train"], data) for name, data in channels.items()}
 
 
 def report_scaler(task: Task, hp: HyperParameters, log: Reporter) -> None:
@@ -180,10 +180,9 @@ def train_candidates(
     engine = make_engine(hp._engine, objective, rates(candidates), cpu_count())
     logger.info("Training %d models on %d threads.", len(candidates), cpu_count())
     criterion = choosing.criterion_of(hp)
-    outputs = objective.outputs
     return train(
         engine,
-        initial_state(hp, candidates=len(candidates), outputs=outputs, feature_dim=hp.feature_dim),
+        initial_state(hp, candidates=len(candidates), outputs=objective.outputs, feature_dim=task.trained_columns),
         task.train,
         mini_batch_size=hp.mini_batch_size,
         max_epochs=hp.epochs,

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from linear_learner.data.chunk import Chunk
+from linear_learner.formats.csr import CsrMatrix
 from linear_learner.model.losses import BINARY
 from linear_learner.model.mxnet_import import mx
 from linear_learner.native import library
+from linear_learner.training.operators_engine import OperatorsEngine
 from linear_learner.training.state import Objective, Rates, State
 
 MOST_ELEMENTS = 2**31 - 2
@@ -34,6 +36,7 @@ class NativeEngine:
         if objective.loss.predictor_type != BINARY:
             columns["positive_weight"] = np.ones(len(rates))
         self._rates = np.stack(list(columns.values()))
+        self._for_sparse_rows = OperatorsEngine(objective, rates)
         self._unweighted = np.ones(1, np.float32)
         self._last: list[tuple[np.ndarray | None, Any]] = []
         self._settings = {
@@ -47,17 +50,22 @@ class NativeEngine:
         }
 
     def step(self, chunk: Chunk, state: State) -> np.ndarray:
+        if isinstance(chunk.features, CsrMatrix):
+            return self._for_sparse_rows.step(chunk, state)
         sums = self._call(chunk, state, train=True)
         state.updates += -(-len(chunk.order) // self._mini_batch_size)
         return sums
 
     def evaluate(self, chunk: Chunk, state: State) -> np.ndarray:
+        if isinstance(chunk.features, CsrMatrix):
+            return self._for_sparse_rows.evaluate(chunk, state)
         return self._call(chunk, state, train=False)
 
     def _call(self, chunk: Chunk, state: State, train: bool) -> np.ndarray:
         if len(chunk.order) == 0:
             return np.zeros(self._candidates)  # MXNet knows no arrays without elements
         features, address = chunk.features, 0
+        assert isinstance(features, np.ndarray)  # noqa: S101 (for the type checker: see step and evaluate)
         if features.size > MOST_ELEMENTS:
             features, address = features[:1], features.ctypes.data
         weights = self._unweighted if chunk.weights is None else chunk.weights

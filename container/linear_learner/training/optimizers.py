@@ -7,6 +7,16 @@ An optimizer turns a gradient ``g`` into a direction ``m`` and a step ``s`` for 
 the proximal step of the L1 penalty in the optimizer's own metric, so that weights become exactly zero and the fixed
 point is the minimum of loss + l1 * |w| whatever the step is. L2 (``wd``) comes with the gradient.
 
+Of sparse rows, a mini-batch touches the features that one of its rows holds, and the others have no gradient. They are
+not moved then, but caught up with when a mini-batch touches them next, or at the end of the call: n mini-batches at
+once, with the step s that their moments give at the beginning of the gap and the rate at its end,
+
+    w  <-  soft((w - s * M * (b + b^2 + ... + b^n)) / (1 + n * s * wd), n * s * l1)
+
+where M is the first moment, if there is one, and b what a mini-batch multiplies it by: the momentum that is left runs
+out, and the penalties of n mini-batches are paid, L2 as an implicit step, which shrinks and never overshoots. Then both
+moments fade as n gradients of zero make them. ``catch_up`` is that; with n = 0 it changes nothing.
+
 All functions are written over ``F``, which is ``mxnet.nd`` or ``numpy``; arrays are (d, K * C) and the rates (K * C,)
 or scalars. Formulas are those of MXNet 1.9.1's optimizers (``mxnet/optimizer``), with classical momentum written as an
 average: M <- mom * M + (1 - mom) * g and a step of lr / (1 - mom), which moves w just as v <- mom * v - lr * g does.
@@ -61,6 +71,36 @@ def adagrad(F: Any, g: Array, moments: list[Array], rate: Array, decay: list[Arr
     return rate / (F.sqrt(moments[1]) + ADAGRAD_EPSILON), g
 
 
+def catch_up(
+    F: Any,
+    w: Array,
+    moments: list[Array],
+    missed: Array,
+    rate: Array,
+    fading: list[Array],
+    size: Callable[..., Array],
+    wd: Array,
+    l1: Array,
+) -> None:
+    """Bring features (a, K * C) up to date in place that ``missed``, (a, 1), mini-batches did not touch. ``fading``: b
+    and the same of the second moment, (1, K * C); ``size``: of the optimizer's row."""
+    first, second = fading
+    step = size(F, moments, rate)
+    left = first**missed
+    moved = w - step * moments[0] * (first * (1 - left) / (1 - first))
+    w[:] = soft_threshold(F, moved / (1 + missed * step * wd), missed * step * l1)
+    moments[0][:] = moments[0] * left
+    moments[1][:] = moments[1] * second**missed
+
+
+def _constant_size(F: Any, moments: list[Array], rate: Array) -> Array:
+    return rate
+
+
+def _adaptive_size(epsilon: float) -> Callable[..., Array]:
+    return lambda F, moments, rate: rate / (F.sqrt(moments[1]) + epsilon)
+
+
 def _plain_rate(rates: Rates, lr: np.ndarray, update: int) -> np.ndarray:
     return lr
 
@@ -80,17 +120,23 @@ class Optimizer:
     """One row of OPTIMIZERS.
 
     ``step`` as above. ``rate(rates, lr, update)``: float64 (K,), what multiplies a direction at that update.
-    ``decays``: the fields of Rates that its ``decay`` argument is made of, each followed by 1 minus it.
+    ``decays``: the fields of Rates that its ``decay`` argument is made of, each followed by 1 minus it. ``size``: the
+    step s that the moments as they are would give. ``fading``: what a gradient of zero multiplies the two moments by,
+    a number or the field of Rates that holds it; 0 where there is no first moment.
     """
 
     step: Callable[[Any, Array, list[Array], Array, list[Array]], tuple[Array, Array]]
+    size: Callable[[Any, list[Array], Array], Array]
+    fading: tuple[str | float, str | float]
     rate: Callable[[Rates, np.ndarray, int], np.ndarray] = _plain_rate
     decays: tuple[str, ...] = ()
 
 
 OPTIMIZERS: dict[str, Optimizer] = {
-    "sgd": Optimizer(sgd, _sgd_rate, decays=("momentum",)),
-    "adam": Optimizer(adam, _adam_rate, decays=("beta_1", "beta_2")),
-    "rmsprop": Optimizer(rmsprop),
-    "adagrad": Optimizer(adagrad),
+    "sgd": Optimizer(sgd, _constant_size, ("momentum", 1.0), _sgd_rate, decays=("momentum",)),
+    "adam": Optimizer(
+        adam, _adaptive_size(ADAM_EPSILON), ("beta_1", "beta_2"), _adam_rate, decays=("beta_1", "beta_2")
+    ),
+    "rmsprop": Optimizer(rmsprop, _adaptive_size(RMSPROP_EPSILON), (0.0, RMSPROP_DECAY)),
+    "adagrad": Optimizer(adagrad, _adaptive_size(ADAGRAD_EPSILON), (0.0, 1.0)),
 }

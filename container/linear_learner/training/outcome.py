@@ -78,9 +78,9 @@ def metadata(
     return {
         "hyperparameters": hp.as_dict() | values | {"positive_example_weight_mult": positive_weight},
         "feature_names": None if train.feature_names is None else list(train.feature_names),
-        "feature_means": ranges.means.tolist(),
-        "feature_minima": ranges.minima.tolist(),
-        "feature_maxima": ranges.maxima.tolist(),
+        "feature_means": None if ranges is None else ranges.means.tolist(),
+        "feature_minima": None if ranges is None else ranges.minima.tolist(),
+        "feature_maxima": None if ranges is None else ranges.maxima.tolist(),
         "class_weights": None if task.class_weights is None else task.class_weights.tolist(),
         "selection": {
             "candidate": choice.candidate,

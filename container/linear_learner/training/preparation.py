@@ -10,12 +10,16 @@ import numpy as np
 from linear_learner.data.chunk import Chunk
 from linear_learner.data.dataset import Dataset
 from linear_learner.data.epochs import Epochs
+from linear_learner.formats.csr import CsrMatrix, Rows
 from linear_learner.hyperparameters import HyperParameters
 from linear_learner.model import scaler
 from linear_learner.model.losses import LOSSES, Loss
 from linear_learner.model.scaler import Scaler
 from linear_learner.training.class_weights import class_weights
 from linear_learner.training.state import Objective
+
+MOST_RANGES = 1 << 17
+"""Columns up to which a model tells what the train channel held in each: the lists are text, in a file of the model."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +31,27 @@ class FeatureRanges:
     maxima: np.ndarray
 
     @classmethod
-    def of(cls, features: np.ndarray) -> FeatureRanges:
-        """``features``: float32 (n, d), n > 0."""
+    def of(cls, features: Rows) -> FeatureRanges:
+        """``features``: (n, d), n > 0."""
+        if isinstance(features, CsrMatrix):
+            return cls._of_sparse(features)
         return cls(
             features.mean(axis=0, dtype=np.float64),
             features.min(axis=0).astype(np.float64),
             features.max(axis=0).astype(np.float64),
+        )
+
+    @classmethod
+    def _of_sparse(cls, features: CsrMatrix) -> FeatureRanges:
+        rows, columns = features.shape
+        minima, maxima = np.full(columns, np.inf), np.full(columns, -np.inf)
+        np.minimum.at(minima, features.indices, features.values)
+        np.maximum.at(maxima, features.indices, features.values)
+        has_zeros = np.bincount(features.indices, minlength=columns) < rows
+        return cls(
+            np.bincount(features.indices, features.values, minlength=columns) / rows,
+            np.where(has_zeros, np.minimum(minima, 0), minima),
+            np.where(has_zeros, np.maximum(maxima, 0), maxima),
         )
 
 
@@ -49,7 +68,10 @@ class Task:
     """What a job trains on and is judged by.
 
     ``train``: the normalised rows of the train channel. ``judge_channel``: validation, or else train. ``judge`` and
-    ``ranges`` may be asked for once an epoch is over. ``class_weights``: float32 (num_classes,) or None.
+    ``ranges`` may be asked for once an epoch is over; ranges are None for more than MOST_RANGES columns.
+    ``columns``: int64 (u,), ascending, where ``train`` and ``judge`` hold these columns alone, those in which any
+    sparse row of the train channel has something: of the others there is nothing to learn, and their weights are 0.
+    None where they hold all columns. ``class_weights``: float32 (num_classes,) or None.
     """
 
     loss: Loss
@@ -58,7 +80,13 @@ class Task:
     train: Epochs
     judge_channel: str
     judge: Callable[[], Judge]
-    ranges: Callable[[], FeatureRanges]
+    ranges: Callable[[], FeatureRanges | None]
+    columns: np.ndarray | None = None
+
+    @property
+    def trained_columns(self) -> int:
+        """How many columns ``train`` holds."""
+        return self.scaler.feature_dim if self.columns is None else len(self.columns)
 
 
 def prepare(hp: HyperParameters, channels: dict[str, Dataset]) -> Task:
@@ -68,10 +96,12 @@ def prepare(hp: HyperParameters, channels: dict[str, Dataset]) -> Task:
     """
     train = channels["train"]
     judge_channel = "validation" if "validation" in channels else "train"
-    fitted, ranges = fit_scaler(hp, train), FeatureRanges.of(train.features)
+    fitted = fit_scaler(hp, train)
+    ranges = FeatureRanges.of(train.features) if train.feature_dim <= MOST_RANGES else None
+    columns = _columns_to_train(train.features)
     weights = class_weights(hp, train.labels)
-    judge = Judge(channels[judge_channel], _normalise(channels[judge_channel], fitted, weights))
-    rows = judge.rows if judge_channel == "train" else _normalise(train, fitted, weights, in_place=True)
+    judge = Judge(channels[judge_channel], _normalise(channels[judge_channel], fitted, columns, weights))
+    rows = judge.rows if judge_channel == "train" else _normalise(train, fitted, columns, weights, in_place=True)
     return Task(
         loss=LOSSES[hp.predictor_type, hp.loss],
         scaler=fitted,
@@ -80,6 +110,7 @@ def prepare(hp: HyperParameters, channels: dict[str, Dataset]) -> Task:
         judge_channel=judge_channel,
         judge=lambda: judge,
         ranges=lambda: ranges,
+        columns=columns,
     )
 
 
@@ -117,9 +148,27 @@ def row_weights(labels: np.ndarray, class_weights: np.ndarray | None) -> np.ndar
     return None if class_weights is None else class_weights[labels.astype(np.int64)]
 
 
-def _normalise(data: Dataset, fitted: Scaler, class_weights: np.ndarray | None, *, in_place: bool = False) -> Chunk:
+def _columns_to_train(features: Rows) -> np.ndarray | None:
+    """See ``Task.columns``."""
+    if not isinstance(features, CsrMatrix):
+        return None
+    columns = features.used_columns()
+    return columns if len(columns) < features.shape[1] else None
+
+
+def _normalise(
+    data: Dataset,
+    fitted: Scaler,
+    columns: np.ndarray | None,
+    class_weights: np.ndarray | None,
+    *,
+    in_place: bool = False,
+) -> Chunk:
+    features = fitted.transform(data.features, in_place=in_place)
+    if columns is not None and isinstance(features, CsrMatrix):
+        features = features.only_columns(columns)
     return Chunk(
-        fitted.transform(data.features, out=data.features if in_place else None),
+        features,
         fitted.transform_labels(data.labels),
         np.arange(len(data.labels), dtype=np.int64),
         row_weights(data.labels, class_weights),

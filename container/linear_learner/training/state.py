@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from linear_learner.formats.csr import Rows
 from linear_learner.model.losses import Loss
 
 TILE = 16
@@ -105,6 +106,11 @@ class State:
     def weight_matrix(self) -> np.ndarray:
         """A copy of the weights as a matrix (d, K * C)."""
         return untile(self.weights)[:, : self.columns]
+
+    def scores(self, features: Rows) -> np.ndarray:
+        """float32 (n, K * C): the scores of features (n, d), before any link."""
+        products = [features @ self.weights[t] for t in range(len(self.weights))]
+        return (np.concatenate(products, axis=1) + self.bias)[:, : self.columns]
 
     def set_weights(self, matrix: np.ndarray, bias: np.ndarray) -> None:
         """From a matrix (d, K * C) and a bias (K * C,)."""

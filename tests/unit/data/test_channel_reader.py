@@ -9,11 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from record_judge import file_of, record
 
 from linear_learner.data import channel_reader
 from linear_learner.data.channel_reader import list_files, natural_key, read_channel
 from linear_learner.environment import ChannelConfig
 from linear_learner.errors import ClientError, UnsupportedContentType
+from linear_learner.formats.csr import CsrMatrix
 
 
 @pytest.fixture
@@ -310,3 +312,35 @@ def test_a_large_channel_is_in_memory_once(channel: ChannelConfig) -> None:
     assert len(data) == 160_000
     # 16 MB of features; blocks of 1 MiB and what is decoded of them come on top.
     assert peak < 1.1 * data.features.nbytes + (6 << 20)
+
+
+def sparse_record(label: float, keys: list[int], values: list[float], columns: int) -> bytes:
+    message = record(values, label)
+    message.features["values"].float32_tensor.keys.extend(keys)
+    message.features["values"].float32_tensor.shape.append(columns)
+    return file_of(message)
+
+
+def test_sparse_rows_of_all_files_make_one_data_set(channel: ChannelConfig) -> None:
+    for file in channel.path.iterdir():
+        file.unlink()
+    (channel.path / "part-0").write_bytes(sparse_record(1, [4, 0], [2.5, 1], 6) + sparse_record(0, [], [], 6))
+    (channel.path / "part-1").write_bytes(sparse_record(1, [5], [7], 6))
+    data = read_channel(replace(channel, content_type="application/x-recordio-protobuf"))
+    assert isinstance(data.features, CsrMatrix)
+    assert data.feature_dim == 6
+    np.testing.assert_array_equal(data.features.toarray(), [[1, 0, 0, 0, 2.5, 0], [0] * 6, [0, 0, 0, 0, 0, 7]])
+    np.testing.assert_array_equal(data.labels, [1, 0, 1])
+    assert data.where(2).endswith("part-1, row 1")
+
+
+@pytest.mark.parametrize("sparse_first", [True, False])
+def test_files_of_a_channel_are_all_sparse_or_all_dense(channel: ChannelConfig, sparse_first: bool) -> None:
+    for file in channel.path.iterdir():
+        file.unlink()
+    contents = [sparse_record(1, [0], [1], 2), one_record(1, [1, 2])]
+    for i, content in enumerate(contents if sparse_first else contents[::-1]):
+        (channel.path / f"part-{i}").write_bytes(content)
+    expected = "rows are dense, those of the files before are sparse" if sparse_first else "rows are sparse, those of"
+    with pytest.raises(ClientError, match=rf"data channel 'train'.*{expected}.*part-1, row 1\)"):
+        read_channel(replace(channel, content_type="application/x-recordio-protobuf"))

@@ -3,9 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from linear_learner.data.dataset import Dataset, Segment, check_same_columns
+from linear_learner.data.dataset import Dataset, Segment, check_same_columns, in_form_of
 from linear_learner.errors import ClientError
 from linear_learner.formats.batch import Batch
+from linear_learner.formats.csr import CsrMatrix
 
 
 def dataset(name: str = "train", width: int = 2, names: tuple[str, ...] | None = None) -> Dataset:
@@ -59,3 +60,15 @@ def test_all_channels_have_the_names_of_train_where_they_have_any() -> None:
         "2 is 'b' in the one and 'c' in the other (a.csv). "
         "Please give the test dataset the columns of the train dataset"
     )
+
+
+def test_all_channels_take_the_form_of_train() -> None:
+    features = np.array([[0, 2], [0, 0], [3, 4]], np.float32)
+    dense = Dataset("dense", features, np.zeros(3, np.float32), ())
+    sparse = Dataset("sparse", CsrMatrix.from_dense(features), np.zeros(3, np.float32), ())
+    assert in_form_of(dense, dense) is dense
+    assert in_form_of(sparse, sparse) is sparse
+    np.testing.assert_array_equal(in_form_of(dense, sparse).features, features)
+    made_sparse = in_form_of(sparse, dense)
+    assert (made_sparse.name, made_sparse.features.nnz) == ("dense", 3)
+    np.testing.assert_array_equal(made_sparse.features.toarray(), features)

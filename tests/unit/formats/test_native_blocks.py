@@ -15,6 +15,7 @@ from record_judge import TENSORS, UnpackedRecord, file_of, record
 
 from linear_learner.errors import ClientError
 from linear_learner.formats import line_blocks, recordio_protobuf, text_csv
+from linear_learner.formats.csr import CsrMatrix, Rows
 from linear_learner.formats.native_blocks import in_order
 from linear_learner.native import decoders
 
@@ -29,14 +30,22 @@ def outcome(decode: Callable[..., Any], data: bytes, **how: Any) -> tuple[list[A
     said: list[Any] = []
     try:
         for batch in decode(io.BytesIO(data), source="a", **how):
-            assert batch.features.dtype == np.float32
             labels = [None] * len(batch) if batch.labels is None else [label.tobytes() for label in batch.labels]
             for i in range(len(batch)):
-                said.append((batch.where(i), batch.features[i].tobytes(), labels[i]))
+                said.append((batch.where(i), row_bytes(batch.features, i), labels[i]))
             said.append((batch.features.shape, batch.feature_names))
     except ClientError as error:
         return said, f"{type(error).__name__}: {error}"
     return said, ""
+
+
+def row_bytes(features: Rows, i: int) -> tuple[bytes, ...]:
+    if isinstance(features, CsrMatrix):
+        row = features[i : i + 1]
+        assert row.values.dtype == np.float32
+        return row.indices.tobytes(), row.values.tobytes()
+    assert features.dtype == np.float32
+    return (features[i].tobytes(),)
 
 
 def check_same(decode: Callable[..., Any], data: bytes, **how: Any) -> tuple[list[Any], str]:
@@ -141,6 +150,26 @@ def records(draw: st.DrawFn) -> list[Any]:
     return messages
 
 
+@st.composite
+def sparse_records(draw: st.DrawFn) -> list[Any]:
+    """Sparse records of six features, some of them odd: keys twice or outside, another shape, a dense one."""
+    messages = []
+    for _ in range(draw(st.integers(1, 12))):
+        kind = draw(st.sampled_from([*TENSORS]))
+        odd = draw(st.sampled_from([False] * 8 + [True]))
+        keys = draw(st.lists(st.integers(0, 6 if odd else 5), max_size=6, unique=not odd))
+        values = draw(st.lists(NUMBERS, min_size=len(keys), max_size=len(keys) + (odd and draw(st.integers(0, 1)))))
+        values = [int(value) for value in values] if kind == "int32" else values
+        if values and odd and kind != "int32":
+            values[0] = draw(st.sampled_from([np.nan, np.inf, 1.0]))
+        message = record(values, draw(st.sampled_from([1, 0, 1, None] if odd else [1, 0])), kind=kind)
+        tensor = getattr(message.features["values"], TENSORS[kind])
+        tensor.keys.extend(keys)
+        tensor.shape.extend(draw(st.sampled_from([[6], [1, 6], [7], [], [0], [2**63, 2]] if odd else [[6]])))
+        messages.append(message)
+    return messages
+
+
 class TestRecordIO:
     @settings(deadline=None)
     @given(records(), st.sampled_from([0, 1]), st.sampled_from([1, 60, 200, 1 << 16]))
@@ -148,9 +177,18 @@ class TestRecordIO:
         check_same(recordio_protobuf.decode, file_of(*messages), label_size=label_size, block_size=block_size)
 
     @settings(deadline=None)
-    @given(st.data())
-    def test_damaged_bytes(self, data: st.DataObject) -> None:
-        damaged = bytearray(file_of(*(record([i, 2.5, -1], i) for i in range(20))))
+    @given(sparse_records(), st.sampled_from([0, 1]), st.sampled_from([1, 60, 200, 1 << 16]))
+    def test_good_and_odd_sparse_records(self, messages: list[Any], label_size: int, block_size: int) -> None:
+        check_same(recordio_protobuf.decode, file_of(*messages), label_size=label_size, block_size=block_size)
+
+    @settings(deadline=None)
+    @given(st.booleans(), st.data())
+    def test_damaged_bytes(self, sparse: bool, data: st.DataObject) -> None:
+        messages = [record([i, 2.5, -1], i) for i in range(20)]
+        for message in messages if sparse else []:
+            message.features["values"].float32_tensor.keys.extend([2, 0, 1])
+            message.features["values"].float32_tensor.shape.append(5)
+        damaged = bytearray(file_of(*messages))
         for _ in range(data.draw(st.integers(0, 2))):
             damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
         cut = data.draw(st.integers(0, 60))
@@ -171,6 +209,14 @@ class TestRecordIO:
         data = file_of(*(record([i, 2], 1, kind=kind) for i in range(30) for kind in TENSORS))
         with patch.object(recordio_protobuf, "read_plainly", side_effect=AssertionError("read in plain Python")):
             assert outcome(recordio_protobuf.decode, data, label_size=1, block_size=200)[1] == ""
+
+    def test_the_library_decodes_what_is_clean_and_sparse(self) -> None:
+        messages = [record([i, 2], 1) for i in range(30)]
+        for message in messages:
+            message.features["values"].float32_tensor.keys.extend([7, 1])
+            message.features["values"].float32_tensor.shape.append(9)
+        with patch.object(recordio_protobuf, "read_plainly", side_effect=AssertionError("read in plain Python")):
+            assert outcome(recordio_protobuf.decode, file_of(*messages), label_size=1, block_size=200)[1] == ""
 
 
 class TestInOrder:

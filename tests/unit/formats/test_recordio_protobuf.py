@@ -5,14 +5,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse
 from hypothesis import given
 from hypothesis import strategies as st
 from record_judge import TENSORS, UnpackedRecord, file_of, frame, record
 
 from linear_learner.errors import ClientError
 from linear_learner.formats.batch import Batch
+from linear_learner.formats.csr import CsrMatrix
 from linear_learner.formats.faults import MissingLabel
 from linear_learner.formats.recordio_protobuf import decode
+from linear_learner.native import decoders
 
 X = np.random.default_rng(0).standard_normal((200, 4)).astype(np.float32)
 y = np.arange(200, dtype=np.float32) % 2
@@ -149,8 +152,8 @@ def blob() -> Any:
         (record([], 1), r"The record's features\['values'\] is empty"),
         (other_key(), r"The record has no tensor features\['values'\], but 'data'"),
         (blob(), r"The record has no tensor features\['values'\] "),
-        (sparse([1, 2], [0, 3], [4]), "The record is sparse"),
-        (sparse([], [], [4]), "The record is sparse"),
+        (sparse([1, 2], [0, 3], [4]), "The record is sparse, and those before it are dense"),
+        (sparse([], [], [4]), "The record is sparse, and those before it are dense"),
         (sparse([1, 2, 3, 4], [], [5]), r"The record has 4 features, its shape says \[5\]"),
         (record(X[0]), "Labeled data required with label size equal 1. Label size found to be 0"),
         (record(X[0], [1, 2]), "Labeled data required with label size equal 1. Label size found to be 2"),
@@ -173,6 +176,86 @@ def test_shape_without_keys_says_that_a_record_is_dense() -> None:
     np.testing.assert_array_equal(features, X)
 
 
+def sparse_file(matrix: scipy.sparse.csr_array, kind: str = "float32") -> bytes:
+    """With the keys of each row in disorder."""
+    messages = []
+    for i in range(matrix.shape[0]):
+        part = slice(matrix.indptr[i], matrix.indptr[i + 1])
+        order = np.random.default_rng(i).permutation(part.stop - part.start)
+        message = record(matrix.data[part][order], i, kind=kind)
+        tensor = getattr(message.features["values"], TENSORS[kind])
+        tensor.keys.extend(matrix.indices[part][order].tolist())
+        tensor.shape.append(matrix.shape[1])
+        messages.append(message)
+    return file_of(*messages)
+
+
+@pytest.mark.parametrize("native", [True, False])
+@pytest.mark.parametrize("block_size", [1, 500, 1 << 20])
+@pytest.mark.parametrize("kind", TENSORS)
+def test_sparse_rows_are_those_written(native: bool, block_size: int, kind: str) -> None:
+    matrix = scipy.sparse.random_array((60, 300), density=0.02, rng=np.random.default_rng(0)).tocsr()
+    matrix.data = np.round(matrix.data * 100) if kind == "int32" else matrix.data
+    if kind == "int32":
+        matrix = matrix.astype(np.int32)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decoders, "available", lambda: native)
+        decoded = batches(sparse_file(matrix, kind), block_size=block_size)
+    rows = [batch.features for batch in decoded]
+    assert all(isinstance(part, CsrMatrix) for part in rows)
+    whole = CsrMatrix.concatenate(rows)
+    assert whole.shape == (60, 300)
+    assert (whole.indices.dtype, whole.values.dtype) == (np.int32, np.float32)
+    assert all((np.diff(whole.indices[a:b]) > 0).all() for a, b in zip(whole.indptr, whole.indptr[1:], strict=False))
+    np.testing.assert_array_equal(whole.toarray(), matrix.toarray().astype(np.float32))
+    np.testing.assert_array_equal(np.concatenate([batch.labels for batch in decoded]), np.arange(60))
+    assert [batch.first_row for batch in decoded] == np.cumsum([1, *map(len, decoded)])[:-1].tolist()
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_columns_beyond_int32_are_read(native: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoders, "available", lambda: native)
+    features = batches(file_of(sparse([1, 2], [2**40, 3], [2**41])))[0].features
+    assert features.indices.tolist() == [3, 2**40]
+    assert features.indices.dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (record([1, 2, 3, 4], 1), "The record is dense, and those before it are sparse"),
+        (sparse([1, 2], [0, 3], [5]), "The record has 5 features, the first one has 4"),
+        (sparse([1, 2], [0, 4], [4]), r"The record has the key 4, its shape says \[4\], and keys count from 0"),
+        (sparse([1, 2], [2**64 - 1, 0], [4]), "has the key 18446744073709551615"),
+        (sparse([1, 2, 3], [2, 0, 2], [4]), "The record has the key 2 more than once"),
+        (sparse([1, 2], [0], [4]), "The record has 1 keys for 2 values"),
+        (sparse([1], [0], []), r"its shape \[\] does not say how many features there are"),
+        (sparse([1], [0], [0]), r"its shape \[0\] does not say"),
+        (sparse([1], [0], [2**63]), "does not say how many"),
+        (sparse([1], [0], [2**32, 2**32]), "does not say how many"),
+        (sparse([1, np.nan], [3, 1], [4]), r"Found missing \(NaN\) values .*feature 2, value 'nan'"),
+        (sparse([-np.inf, 1], [3, 1], [4]), r"infinite floating point values .*feature 4, value '-inf'"),
+    ],
+)
+@pytest.mark.parametrize("native", [True, False])
+def test_a_bad_sparse_record_is_told_with_its_row(
+    message: Any, expected: str, native: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoders, "available", lambda: native)
+    for row in (2, 5):
+        messages = [sparse([1], [i], [4]) for i in (0, 1, 2, 3, 0)]
+        messages[row - 1] = message
+        with pytest.raises(ClientError, match=expected) as raised:
+            batches(file_of(*messages))
+        assert f"part-0, row {row}" in str(raised.value)
+
+
+def test_the_first_bad_sparse_records_are_named_together() -> None:
+    good, bad = sparse([1], [1], [4]), sparse([np.nan, np.nan], [1, 3], [4])
+    with pytest.raises(ClientError, match=r"row 2, feature 2, value 'nan'; row 4, feature 2.*; 4 bad rows up to row 8"):
+        batches(file_of(*[good, bad] * 4))
+
+
 def test_a_missing_label_says_how_many_there_are() -> None:
     with pytest.raises(MissingLabel) as raised:
         batches(changed_row(3, record(X[0], [1, 2])))
@@ -193,7 +276,9 @@ def test_a_truncated_file_is_told_with_row_and_byte() -> None:
 @given(st.binary(max_size=80), st.sampled_from([0, 1]), st.sampled_from([b"", VALID[:700]]), st.integers(1, 100))
 def test_any_bytes_give_rows_or_a_client_error(data: bytes, label_size: int, head: bytes, block_size: int) -> None:
     try:
-        assert all(np.isfinite(batch.features).all() for batch in batches(head + data, label_size, block_size))
+        for batch in batches(head + data, label_size, block_size):
+            stored = batch.features.values if isinstance(batch.features, CsrMatrix) else batch.features
+            assert np.isfinite(stored).all()
     except ClientError as error:
         assert "part-0" in str(error)
 

@@ -151,7 +151,7 @@ class TestTransform:
         fitted = fit(features, labels, **ALL_ON)
         normalised = fitted.transform(features)
         assert_array_equal(features, before)
-        assert fitted.transform(features, out=features) is features
+        assert fitted.transform(features, in_place=True) is features
         assert_array_equal(features, normalised)
 
     def test_rows_that_lie_apart_in_memory_come_out_contiguous(self) -> None:
