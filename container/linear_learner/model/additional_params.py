@@ -23,6 +23,11 @@ from linear_learner.model.losses import BINARY, LOSSES, MULTICLASS, REGRESSOR
 NO_THRESHOLD = 0.5
 """What Amazon writes as the threshold of a regressor."""
 
+USUAL_LOSS = {BINARY: "logistic", MULTICLASS: "softmax_loss", REGRESSOR: "squared_loss"}
+"""Of a model that does not name its loss."""
+USUAL_THRESHOLD = 0.5
+"""Of a binary classifier that has none, neither as its own nor among the settings of its metrics."""
+
 OWN_KEYS = ("threshold", "loss_type", "predictor_type", "metrics_params", "link", "num_classes", "feature_dim")
 """All keys that are not ``metadata``."""
 
@@ -95,6 +100,8 @@ def read(content: bytes, *, where: str = "additional-params.json") -> Additional
     if predictor_type not in (BINARY, MULTICLASS, REGRESSOR):
         raise _error(f"predictor_type {predictor_type!r} is none of {BINARY}, {MULTICLASS}, {REGRESSOR}", where)
     loss = document.get("loss_type")
+    if loss is None:
+        loss = USUAL_LOSS[predictor_type]
     if not isinstance(loss, str):
         raise _error(f"loss_type {loss!r} is not the name of a loss", where)
     link = document.get("link")
@@ -112,7 +119,12 @@ def read(content: bytes, *, where: str = "additional-params.json") -> Additional
 
 
 def _threshold(document: dict[str, Any], where: str) -> float:
+    settings = document.get("metrics_params")
     value = document.get("threshold")
+    if value is None and isinstance(settings, dict):
+        value = settings.get("threshold")
+    if value is None:
+        return USUAL_THRESHOLD
     try:
         threshold = float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else math.nan
     except OverflowError:  # a whole number beyond all floats

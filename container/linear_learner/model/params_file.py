@@ -8,7 +8,10 @@ An array begins with a number that tells how the rest is laid out, all little-en
     0xF993FAC8               shape · i32 device type · i32 device id · i32 type flag · data
     anything else            that number is ndim and the dimensions are u32: what MXNet before 0.11 wrote
 
-where shape is i32 ndim and ndim i64 dimensions. Source: the layout of files that MXNet 1.9.1 writes, CONTRACT 6.1.
+where shape is i32 ndim and ndim i64 dimensions. An array of storage type 1 (row_sparse), as training on sparse rows may
+leave it, has only the rows that are not all zero: the shape of those comes before shape, the type flag and shape of
+their indices after the type flag, and the indices after the data. Source: the layout of files that MXNet 1.9.1 writes,
+CONTRACT 6.1.
 """
 
 from __future__ import annotations
@@ -22,7 +25,9 @@ from linear_learner.errors import ClientError
 
 _LIST = 0x112
 _V1, _V2, _V3 = 0xF993FAC8, 0xF993FAC9, 0xF993FACA
-_DENSE = 0
+_DENSE, _ROW_SPARSE = 0, 1
+MOST_RATIO, FREE = 200, 1 << 26
+"""A row_sparse array with all its rows may take FREE bytes, or MOST_RATIO times its file."""
 _MOST_DIMENSIONS = 32  # NumPy's own limit
 _DTYPES = {0: "<f4", 1: "<f8", 2: "<f2", 3: "u1", 4: "<i4", 5: "i1", 6: "<i8"}
 """By MXNet's type flag."""
@@ -59,8 +64,32 @@ class _Reader:
         (kind,) = self.take("<I")
         if kind in (_V2, _V3):
             (storage,) = self.take("<i")
+            if storage == _ROW_SPARSE:
+                return self.row_sparse(number, kind)
             if storage != _DENSE:
                 raise self.error(f"Array {number} is sparse (storage type {storage}), which is not supported")
+        shape = self.shape(number, kind)
+        self.take("<ii")
+        dtype = self.dtype(number)
+        return self.values(shape, dtype)
+
+    def row_sparse(self, number: int, kind: int) -> np.ndarray:
+        """All rows of an array, of which the file has some."""
+        stored, shape = self.shape(number, kind), self.shape(number, kind)
+        self.take("<ii")
+        dtype, index_dtype = self.dtype(number), self.dtype(number)
+        index_shape = self.shape(number, kind)
+        rows, indices = self.values(stored, dtype), self.values(index_shape, index_dtype)
+        fits = shape and stored[1:] == shape[1:] and index_shape == stored[:1] and index_dtype.kind in "iu"
+        if not fits or not ((indices >= 0) & (indices < shape[0])).all():
+            raise self.error(f"Array {number} has rows that do not fit its shape {shape}")
+        if math.prod(shape) * dtype.itemsize > max(FREE, MOST_RATIO * len(self.content)):
+            raise self.error(f"Array {number} of the shape {shape} is too large for its file")
+        array = np.zeros(shape, dtype)
+        array[indices] = rows
+        return array
+
+    def shape(self, number: int, kind: int) -> tuple[int, ...]:
         if kind in (_V1, _V2, _V3):
             (ndim,) = self.take("<i")
             dimension = "q"
@@ -70,12 +99,17 @@ class _Reader:
         if not (kind != _V3) <= ndim <= _MOST_DIMENSIONS:
             raise self.error(f"Array {number} has {ndim} dimensions")
         shape = self.take(f"<{ndim}{dimension}")
-        _, _, flag = self.take("<iii")
-        if flag not in _DTYPES:
-            raise self.error(f"Array {number} has an unknown type (flag {flag})")
         if any(size < 0 for size in shape):
             raise self.error(f"Array {number} has the shape {shape}")
-        dtype = np.dtype(_DTYPES[flag])
+        return shape
+
+    def dtype(self, number: int) -> np.dtype:
+        (flag,) = self.take("<i")
+        if flag not in _DTYPES:
+            raise self.error(f"Array {number} has an unknown type (flag {flag})")
+        return np.dtype(_DTYPES[flag])
+
+    def values(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         size = math.prod(shape)
         start = self.skip(size * dtype.itemsize)
         return np.frombuffer(self.content, dtype, size, start).reshape(shape)

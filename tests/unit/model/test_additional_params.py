@@ -124,12 +124,26 @@ class TestRead:
             assert getattr(found, name) == getattr(model, name)
 
     @pytest.mark.parametrize(
+        ("left_out", "loss", "threshold"),
+        [
+            ({"loss_type"}, "logistic", 0.4375),
+            ({"threshold"}, "logistic", 0.4375),
+            ({"metrics_params"}, "logistic", 0.4375),
+            ({"loss_type", "threshold", "metrics_params"}, "logistic", 0.5),
+        ],
+    )
+    def test_what_is_not_told_is_as_usual(self, left_out: set[str], loss: str, threshold: float) -> None:
+        nulls = {name: None if name in left_out else value for name, value in AMAZONS.items()}
+        for document in (nulls, {name: value for name, value in nulls.items() if name not in left_out}):
+            found = read(json.dumps(document).encode())
+            assert (found.loss, found.threshold) == (loss, threshold)
+
+    @pytest.mark.parametrize(
         ("changes", "message"),
         [
             ({"predictor_type": "ranker"}, "predictor_type 'ranker' is none of binary_classifier"),
             ({"predictor_type": ["regressor"]}, "predictor_type .* is none of"),
-            ({"loss_type": None}, "loss_type None is not the name of a loss"),
-            ({"threshold": None}, "threshold None is not a number"),
+            ({"loss_type": 3}, "loss_type 3 is not the name of a loss"),
             ({"threshold": "0.5"}, "threshold '0.5' is not a number"),
             ({"threshold": True}, "threshold True is not a number"),
             ({"threshold": 10**400}, "threshold 10+ is not a number"),

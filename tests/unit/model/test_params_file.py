@@ -43,6 +43,13 @@ def array_bytes(header: bytes, shape: bytes, data: bytes = DATA.tobytes(), flag:
     return header + shape + struct.pack("<iii", 1, 0, flag) + data
 
 
+def row_sparse(rows: int, indices: list[int]) -> bytes:
+    """Two stored rows of two numbers."""
+    shapes = struct.pack("<iqqiqq", 2, 2, 2, 2, rows, 2)
+    ending = struct.pack("<iiiiiq", 1, 0, 0, 6, 1, len(indices))
+    return struct.pack("<Ii", 0xF993FAC9, 1) + shapes + ending + bytes(16) + np.array(indices, "<i8").tobytes()
+
+
 SHAPE = struct.pack("<iqq", 2, 3, 2)
 V0 = array_bytes(b"", struct.pack("<III", 2, 3, 2))
 V1 = array_bytes(struct.pack("<I", 0xF993FAC8), SHAPE)
@@ -88,6 +95,15 @@ class TestAgainstMXNet:
         assert found["arg:s"].shape == ()
         assert found["arg:s"] == 2.5
 
+    @pytest.mark.parametrize("indices", [[], [0, 2], [3]])
+    def test_reads_arrays_of_some_rows(self, indices: list[int]) -> None:
+        dense = np.zeros((4, 2), np.float32)
+        dense[indices] = 1.5
+        written = saved({"arg:w": mx.nd.array(dense).tostype("row_sparse"), "arg:b": mx.nd.array([1.0])})
+        found = read_params(written)
+        assert_array_equal(found["arg:w"], dense)
+        assert_array_equal(found["arg:b"], [1])
+
     def test_does_not_copy_the_arrays(self) -> None:
         content = params_bytes(V2)
         assert np.shares_memory(read_params(content)["arg:w"], np.frombuffer(content, np.uint8))
@@ -101,7 +117,11 @@ def changed(array: bytes, position: int, layout: str, value: int) -> bytes:
 WRONG = {
     "empty": (b"", "not a file of MXNet arrays"),
     "another magic": (b"PK" + params_bytes(V2)[2:], "not a file of MXNet arrays"),
-    "sparse": (params_bytes(changed(V2, 4, "<i", 1)), "Array 0 is sparse"),
+    "sparse": (params_bytes(changed(V2, 4, "<i", 2)), r"Array 0 is sparse \(storage type 2\)"),
+    "a row too many": (params_bytes(row_sparse(rows=3, indices=[0, 3])), r"rows that do not fit its shape \(3, 2\)"),
+    "a row before the first": (params_bytes(row_sparse(rows=3, indices=[-1, 0])), "rows that do not fit"),
+    "an index too few": (params_bytes(row_sparse(rows=3, indices=[0])), "rows that do not fit"),
+    "an expansion": (params_bytes(row_sparse(rows=1 << 40, indices=[0, 1])), "is too large for its file"),
     "unknown type": (params_bytes(array_bytes(V2[:8], SHAPE, flag=12)), r"unknown type \(flag 12\)"),
     "no dimensions": (params_bytes(array_bytes(V2[:8], struct.pack("<i", 0))), "Array 0 has 0 dimensions"),
     "negative dimensions": (params_bytes(changed(V3, 8, "<i", -1)), "has -1 dimensions"),
