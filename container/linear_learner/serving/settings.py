@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +17,15 @@ MIB = 1 << 20
 LARGEST = 1 << 60
 ENDPOINT_MIB = 6
 """The largest request of a real-time endpoint."""
+BATCH_SECONDS = 600
 BATCH_MIB = 100
 """The largest request of batch transform, and the most that all requests running at once may add up to."""
+
+# Names for one thing in this and other SageMaker containers (the first that is set counts): those of the framework that
+# Amazon's algorithms share, of the inference toolkit, and of Multi Model Server.
+WORKERS = "NUM_WORKERS", "SAGEMAKER_MODEL_SERVER_WORKERS", "SAGEMAKER_NUM_MODEL_WORKERS"
+BODY_LIMIT = "MAX_CONTENT_LENGTH", "SAGEMAKER_MAX_REQUEST_SIZE"
+TIMEOUT = "SAGEMAKER_MODEL_SERVER_TIMEOUT", "SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS"
 
 
 @dataclass(frozen=True)
@@ -51,15 +58,15 @@ class Settings:
         """Settings from the variables that SageMaker and its containers' users set. A ClientError names a bad one.
         ``port`` stands before SAGEMAKER_BIND_TO_PORT."""
         batch = environ.get("SAGEMAKER_BATCH", "").lower() == "true"
-        workers = _integer(environ, "NUM_WORKERS", cpu_count(), least=1)
+        workers = _first_integer(environ, WORKERS, cpu_count())
         payload_mib = _integer(environ, "SAGEMAKER_MAX_PAYLOAD_IN_MB", 0, least=0)
         body_mib = (payload_mib or BATCH_MIB) if batch else ENDPOINT_MIB
         concurrent = max(1, min(workers, BATCH_MIB // (payload_mib or ENDPOINT_MIB)))
         return cls(
             port=port or _integer(environ, "SAGEMAKER_BIND_TO_PORT", cls.port, least=1, most=65535),
             workers=workers,
-            body_limit=_integer(environ, "MAX_CONTENT_LENGTH", body_mib * MIB, least=1),
-            request_seconds=600 if batch else cls.request_seconds,
+            body_limit=_first_integer(environ, BODY_LIMIT, body_mib * MIB),
+            request_seconds=_first_integer(environ, TIMEOUT, BATCH_SECONDS if batch else cls.request_seconds),
             default_accept=_default_accept(environ),
             outputs=parse_outputs(environ.get("SAGEMAKER_INFERENCE_OUTPUT", ""), "SAGEMAKER_INFERENCE_OUTPUT"),
             access_log=_integer(environ, "SAGEMAKER_CONTAINER_LOG_LEVEL", logging.INFO, least=0) <= logging.INFO,
@@ -106,6 +113,12 @@ def _batch_strategy(environ: Mapping[str, str]) -> str:
     if environ.get("SAGEMAKER_BATCH") == "True":
         return {"MULTI_RECORD": "MultiRecord", "SINGLE_RECORD": "SingleRecord"}.get(strategy, strategy)
     return strategy
+
+
+def _first_integer(environ: Mapping[str, str], names: Sequence[str], default: int) -> int:
+    """From 1 on, of the first of these variables that is set."""
+    name = next((name for name in names if environ.get(name, "").strip()), names[0])
+    return _integer(environ, name, default, least=1)
 
 
 def _integer(environ: Mapping[str, str], name: str, default: int, *, least: int, most: int = LARGEST) -> int:

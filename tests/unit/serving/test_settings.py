@@ -35,6 +35,17 @@ def test_num_workers_overrides_the_cpus() -> None:
     assert of(NUM_WORKERS="7").workers == 7
 
 
+def test_names_that_other_containers_have_for_the_same() -> None:
+    assert of(SAGEMAKER_MODEL_SERVER_WORKERS="5").workers == 5
+    assert of(SAGEMAKER_NUM_MODEL_WORKERS="6").workers == 6
+    assert of(SAGEMAKER_NUM_MODEL_WORKERS="6", SAGEMAKER_MODEL_SERVER_WORKERS="5", NUM_WORKERS=" ").workers == 5
+    assert of(NUM_WORKERS="7", SAGEMAKER_MODEL_SERVER_WORKERS="5").workers == 7
+    assert of(SAGEMAKER_MAX_REQUEST_SIZE="1000").body_limit == 1000
+    assert of(SAGEMAKER_MAX_REQUEST_SIZE="1000", MAX_CONTENT_LENGTH="2000").body_limit == 2000
+    assert of(SAGEMAKER_MODEL_SERVER_TIMEOUT="90", SAGEMAKER_BATCH="true").request_seconds == 90
+    assert of(SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS="80").request_seconds == 80
+
+
 def test_max_content_length_is_the_limit_of_a_body() -> None:
     assert of(MAX_CONTENT_LENGTH="1000").body_limit == 1000
     assert of(MAX_CONTENT_LENGTH="1000", SAGEMAKER_BATCH="true").body_limit == 1000
@@ -108,6 +119,9 @@ def test_multi_model() -> None:
         ("NUM_WORKERS", "1.5", "NUM_WORKERS is '1.5'"),
         ("NUM_WORKERS", "٣", "NUM_WORKERS is '٣'"),
         ("NUM_WORKERS", "9" * 5000, "NUM_WORKERS is '999"),
+        ("SAGEMAKER_MODEL_SERVER_WORKERS", "0", "SAGEMAKER_MODEL_SERVER_WORKERS is '0'"),
+        ("SAGEMAKER_MODEL_SERVER_TIMEOUT", "1m", "SAGEMAKER_MODEL_SERVER_TIMEOUT is '1m'"),
+        ("SAGEMAKER_MAX_REQUEST_SIZE", "6MB", "SAGEMAKER_MAX_REQUEST_SIZE is '6MB'"),
         ("MAX_CONTENT_LENGTH", "6MB", "MAX_CONTENT_LENGTH is '6MB'"),
         ("SAGEMAKER_MAX_PAYLOAD_IN_MB", "x", "SAGEMAKER_MAX_PAYLOAD_IN_MB is 'x'"),
         ("SAGEMAKER_MAX_CONCURRENT_TRANSFORMS", "0", "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS is '0'"),
