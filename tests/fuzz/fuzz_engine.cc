@@ -78,7 +78,9 @@ struct Case {
     call.n = random.size(1500), call.d = random.size(700), call.m = random.size(call.n);
     call.mini_batch_size = random.below(4) == 0 ? call.n : random.size(call.n + 10);
     call.use_bias = random.below(2), call.updates = random.below(30), call.constant = random.between(0.1, 0.9);
-    features = random.floats(call.n * call.d, -1, 1);
+    sparse = random.below(2) != 0;
+    features = random.floats(sparse ? 0 : call.n * call.d, -1, 1);
+    if (sparse) store_some(random);
     labels = random.floats(call.n, -1, 1);
     const bool classes = coupled || strcmp(loss, "logistic") == 0 || strcmp(loss, "hinge_loss") == 0;
     for (float& label : labels)
@@ -106,15 +108,30 @@ struct Case {
     }
   }
 
+  // Rows that store some of their values: none, a few, or all.
+  void store_some(Random& random) {
+    const int64_t often = random.below(4) == 0 ? 1 : 1 + random.below(200);
+    indptr.push_back(0);
+    for (int64_t i = 0; i < call.n; ++i) {
+      for (int64_t j = random.below(often); j < call.d; j += 1 + random.below(often))
+        indices.push_back(static_cast<int32_t>(j));
+      indptr.push_back(indices.size());
+    }
+    values = random.floats(indices.size(), -1, 1);
+  }
+
   Outcome run(int threads) const {
-    const auto x = exactly(features), y = exactly(labels), w = exactly(weights);
-    const auto rows = exactly(order);
+    const auto x = exactly(features), y = exactly(labels), w = exactly(weights), stored = exactly(values);
+    const auto rows = exactly(order), starts = exactly(indptr);
+    const auto columns = exactly(indices);
     const auto table = exactly(rates);
     std::unique_ptr<float[]> arrays[6];
     for (int i = 0; i < 6; ++i) arrays[i] = exactly(start.arrays[i]);
     const std::unique_ptr<double[]> sums(new double[call.candidates]);
     Call made = call;
-    made.features = x.get(), made.labels = y.get(), made.row_weights = weights.empty() ? nullptr : w.get();
+    made.features = sparse ? nullptr : x.get();
+    if (sparse) made.indptr = starts.get(), made.indices = columns.get(), made.values = stored.get();
+    made.labels = y.get(), made.row_weights = weights.empty() ? nullptr : w.get();
     made.order = rows.get(), made.rates = table.get(), made.loss = loss, made.optimizer = optimizer;
     made.weights = arrays[0].get(), made.moments[0] = arrays[1].get(), made.moments[1] = arrays[2].get();
     made.bias = arrays[3].get(), made.bias_moments[0] = arrays[4].get(), made.bias_moments[1] = arrays[5].get();
@@ -132,7 +149,7 @@ struct Case {
 
   std::string name() const {
     char text[256];
-    snprintf(text, sizeof text, "%s %s n=%ld d=%ld m=%ld K=%ld C=%ld batch=%ld", loss, optimizer,
+    snprintf(text, sizeof text, "%s %s %s n=%ld d=%ld m=%ld K=%ld C=%ld batch=%ld", loss, optimizer, sparse ? "sparse" : "dense",
              static_cast<long>(call.n), static_cast<long>(call.d), static_cast<long>(call.m),
              static_cast<long>(call.candidates), static_cast<long>(call.outputs),
              static_cast<long>(call.mini_batch_size));
@@ -141,8 +158,10 @@ struct Case {
 
   Call call{};
   const char *loss, *optimizer;
-  std::vector<float> features, labels, weights;
-  std::vector<int64_t> order;
+  bool sparse;
+  std::vector<float> features, labels, weights, values;
+  std::vector<int64_t> order, indptr;
+  std::vector<int32_t> indices;
   std::vector<double> rates;
   State start;
 };

@@ -12,6 +12,7 @@
 #include "flush_denormals.h"
 #include "kernels.h"
 #include "plan.h"
+#include "sparse.h"
 #include "stretch.h"
 #include "thread_pool.h"
 
@@ -204,7 +205,7 @@ void run(const Call& call, bool training) {
 
 }  // namespace
 
-void train(const Call& call) { run(call, true); }
-void evaluate(const Call& call) { run(call, false); }
+void train(const Call& call) { call.indptr == nullptr ? run(call, true) : train_sparse(call); }
+void evaluate(const Call& call) { call.indptr == nullptr ? run(call, false) : evaluate_sparse(call); }
 
 }  // namespace linear_learner

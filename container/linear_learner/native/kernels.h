@@ -39,6 +39,27 @@ struct ColumnRates {
   alignas(64) float scale[kTile];  // 1 / rows of the mini-batch; 0 for padding columns
 };
 
+// A row of a sparse matrix: lines of 16 floats, ``places[i]`` of them after a first one, and a value for each. Of a
+// transposed matrix, a column.
+struct SparseRow {
+  const int32_t* places;
+  const float* values;
+  int64_t count;
+};
+
+// Some features, or all of them in order where ``features`` is null.
+struct SparseFeatures {
+  const int32_t* features;
+  int64_t count;
+  int64_t line(int64_t j) const { return (features == nullptr ? j : features[j]) * kTile; }
+};
+
+// What a gradient of zero does to the moments, by column of a tile.
+struct FadingRates {
+  alignas(64) float log_first[kTile], log_second[kTile];  // the logarithms of what it multiplies them by
+  alignas(64) float run_out[kTile];  // b + b^2 + ..., b being what it multiplies the first one by
+};
+
 struct LossRow {
   const char* name;
   bool coupled;
@@ -52,6 +73,17 @@ struct UpdateRow {
   // ``slice_stride`` floats after the one before.
   void (*apply)(int64_t rows, float* weights, float* first, float* second, const float* gradient, int64_t slices,
                 int64_t slice_stride, const ColumnRates&);
+
+  // For sparse rows. What a gradient of zero multiplies the two moments by:
+  double (*first_fading)(double momentum, double beta_1);
+  double (*second_fading)(double beta_2);
+  // Brings features up to date that ``missed`` mini-batches did not touch, (touched), and copies their weights to
+  // (touched, 16), unless that is null.
+  void (*catch_up)(const SparseFeatures& touched, const int32_t* missed, float* weights, float* first, float* second,
+                   const ColumnRates&, const FadingRates&, float* copies);
+  // The update of the touched features, each along the sum of the lines of ``scores`` that its column names.
+  void (*apply_sparse)(const SparseFeatures& touched, const SparseRow* columns, const float* scores, float* weights,
+                       float* first, float* second, const ColumnRates&);
 };
 
 struct Kernels {
@@ -66,6 +98,9 @@ struct Kernels {
   // gradient (d, 16) = features (rows, d)^T scores (rows, 16), added to what is there if ``add``.
   void (*backward)(const float* const* features, int64_t rows, int64_t d, const float* scores, bool add,
                    float* gradient);
+  // scores (rows, 16) = sparse rows times lines of weights + bias (16). ``far``: the weights may be in no cache.
+  void (*sparse_forward)(const SparseRow* rows, int64_t count, const float* weights, bool far, const float* bias,
+                         float* scores);
   const LossRow* losses;
   int64_t num_losses;
   const UpdateRow* updates;

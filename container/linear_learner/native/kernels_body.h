@@ -221,15 +221,20 @@ void apply_update(int64_t rows, float* weights, float* first, float* second, con
   }
 }
 
+#include "kernels_sparse_body.h"
+
 #define LOSS_ROW(loss) {#loss, loss::kCoupled, apply_loss<loss>},
 constexpr LossRow kLosses[] = {LOSSES(LOSS_ROW)};
 
-#define UPDATE_ROW(update) {#update, update::rate_factor, apply_update<update>},
+#define UPDATE_ROW(update)                                                                               \
+  {#update,               update::rate_factor,    apply_update<update>,       update::first_fading, \
+   update::second_fading, apply_catch_up<update>, apply_sparse_update<update>},
 constexpr UpdateRow kUpdates[] = {UPDATES(UPDATE_ROW)};
 
-constexpr Kernels kKernels = {KERNELS_NAME, kRowBlock, kWidth,   forward,
-                              backward,     kLosses,   sizeof kLosses / sizeof kLosses[0],
-                              kUpdates,     sizeof kUpdates / sizeof kUpdates[0]};
+constexpr Kernels kKernels = {KERNELS_NAME,   kRowBlock, kWidth,   forward,
+                              backward,       sparse_forward,
+                              kLosses,        sizeof kLosses / sizeof kLosses[0],
+                              kUpdates,       sizeof kUpdates / sizeof kUpdates[0]};
 
 }  // namespace
 }  // namespace linear_learner

@@ -18,7 +18,7 @@ using Attributes = std::unordered_map<std::string, std::string>;
 
 // The operator's inputs, in order. Those from kWeights on are changed in place.
 enum Input {
-  kFeatures,    // float32 (n, d), or (1, d) with the address of more in features_address
+  kFeatures,    // float32 (n, d), or (1, d) with the address of more in features_address; of sparse rows any one
   kLabels,      // float32 (n)
   kRowWeights,  // float32 (n), or (1) with weighted=0
   kOrder,       // int64 (m)
@@ -75,20 +75,27 @@ Call call_of(const Attributes& attributes, std::vector<MXTensor>& inputs, std::v
   Call call;
   // MXNet 1.9.1 takes no array of 2^31 elements or more: such features come by their address.
   const int64_t address = integer(attributes, "features_address");
+  // Sparse rows come by the addresses of their three arrays, that of the values in features_address: any may be empty.
+  const int64_t indptr = integer(attributes, "indptr_address");
   call.n = inputs[kLabels].size();
-  call.d = inputs[kFeatures].shape.at(1);
+  call.d = inputs[kWeights].shape.at(1);
   call.m = inputs[kOrder].size();
   call.candidates = inputs[kRates].shape.at(1);
   call.outputs = integer(attributes, "outputs");
   const bool weighted = integer(attributes, "weighted") != 0;
   const int64_t columns = (call.candidates * call.outputs + kTile - 1) / kTile * kTile;
-  check_size(inputs[kFeatures], (address == 0 ? call.n : 1) * call.d, "features");
+  check_size(inputs[kFeatures], indptr != 0 ? 1 : (address == 0 ? call.n : 1) * call.d, "features");
   check_size(inputs[kRowWeights], weighted ? call.n : 1, "row weights");
   check_size(inputs[kRates], kRateCount * call.candidates, "rates");
   for (const Input i : {kWeights, kFirstMoment, kSecondMoment}) check_size(inputs[i], columns * call.d, "weights");
   for (const Input i : {kBias, kFirstBiasMoment, kSecondBiasMoment}) check_size(inputs[i], columns, "bias");
 
-  call.features = address == 0 ? inputs[kFeatures].data<float>() : reinterpret_cast<const float*>(address);
+  call.indptr = reinterpret_cast<const int64_t*>(indptr);
+  call.indices = reinterpret_cast<const int32_t*>(integer(attributes, "indices_address"));
+  call.values = indptr == 0 ? nullptr : reinterpret_cast<const float*>(address);
+  call.features = indptr != 0    ? nullptr
+                  : address == 0 ? inputs[kFeatures].data<float>()
+                                 : reinterpret_cast<const float*>(address);
   call.labels = inputs[kLabels].data<float>();
   call.row_weights = weighted ? inputs[kRowWeights].data<float>() : nullptr;
   call.order = inputs[kOrder].data<int64_t>();

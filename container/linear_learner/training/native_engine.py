@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 
 from linear_learner.data.chunk import Chunk
-from linear_learner.formats.csr import CsrMatrix
+from linear_learner.formats.csr import CsrMatrix, Rows
 from linear_learner.model.losses import BINARY
 from linear_learner.model.mxnet_import import mx
 from linear_learner.native import library
-from linear_learner.training.operators_engine import OperatorsEngine
 from linear_learner.training.state import Objective, Rates, State
 
 MOST_ELEMENTS = 2**31 - 2
@@ -36,7 +35,6 @@ class NativeEngine:
         if objective.loss.predictor_type != BINARY:
             columns["positive_weight"] = np.ones(len(rates))
         self._rates = np.stack(list(columns.values()))
-        self._for_sparse_rows = OperatorsEngine(objective, rates)
         self._unweighted = np.ones(1, np.float32)
         self._last: list[tuple[np.ndarray | None, Any]] = []
         self._settings = {
@@ -50,36 +48,42 @@ class NativeEngine:
         }
 
     def step(self, chunk: Chunk, state: State) -> np.ndarray:
-        if isinstance(chunk.features, CsrMatrix):
-            return self._for_sparse_rows.step(chunk, state)
         sums = self._call(chunk, state, train=True)
         state.updates += -(-len(chunk.order) // self._mini_batch_size)
         return sums
 
     def evaluate(self, chunk: Chunk, state: State) -> np.ndarray:
-        if isinstance(chunk.features, CsrMatrix):
-            return self._for_sparse_rows.evaluate(chunk, state)
         return self._call(chunk, state, train=False)
 
     def _call(self, chunk: Chunk, state: State, train: bool) -> np.ndarray:
         if len(chunk.order) == 0:
             return np.zeros(self._candidates)  # MXNet knows no arrays without elements
-        features, address = chunk.features, 0
-        assert isinstance(features, np.ndarray)  # noqa: S101 (for the type checker: see step and evaluate)
-        if features.size > MOST_ELEMENTS:
-            features, address = features[:1], features.ctypes.data
+        features, addresses = self._features(chunk.features)
         weights = self._unweighted if chunk.weights is None else chunk.weights
         arrays = [features, chunk.labels, weights, chunk.order, self._rates]
         arrays += [state.weights, state.bias, *state.moments, *state.bias_moments]
         sums = self._operator(
             *self._shared(arrays),
-            features_address=address,
+            **addresses,
             updates=state.updates,
             weighted=int(chunk.weights is not None),
             train=int(train),
             **self._settings,
         )
         return np.asarray(sums.asnumpy())
+
+    def _features(self, rows: Rows) -> tuple[np.ndarray, dict[str, int]]:
+        """The features as an input of the operator, and the addresses of what is none."""
+        addresses = {"features_address": 0, "indptr_address": 0, "indices_address": 0}
+        if isinstance(rows, CsrMatrix):
+            arrays = {"features": rows.values, "indptr": rows.indptr, "indices": rows.indices}
+            for (name, array), dtype in zip(arrays.items(), (np.float32, np.int64, np.int32), strict=True):
+                if array.dtype != dtype or not array.flags.c_contiguous:
+                    raise TypeError(f"the {name} of sparse rows are {np.dtype(dtype)} in one piece, not {array.dtype}")
+            return self._unweighted, {f"{name}_address": array.ctypes.data for name, array in arrays.items()}
+        if rows.size > MOST_ELEMENTS:
+            return rows[:1], addresses | {"features_address": rows.ctypes.data}
+        return rows, addresses
 
     def _shared(self, arrays: list[np.ndarray]) -> list[Any]:
         """The arrays as MXNet's. Making one costs as much as a mini-batch, and most are those of the call before."""

@@ -1,0 +1,110 @@
+// The kernels for sparse rows. Included by kernels_body.h, inside its unnamed namespace.
+//
+// The weights of a feature, its moments and the scores of a row are lines of 16 floats: with a cache line each, wherever
+// it is, memory is asked for nothing that is not used.
+
+// Lines that memory may have under way while one is worked on.
+constexpr int64_t kLinesAhead = 12;
+
+INLINE void fetch(const float* line) { __builtin_prefetch(line); }
+
+// sums += the lines of a row, each times its value. Several sums are under way at once, since each addition waits for
+// the one before.
+INLINE void add_lines(const SparseRow& row, const float* lines, Vector* sums) {
+  constexpr int kChains = 4;
+  Vector chains[kChains][kVectors] = {};
+  int64_t i = 0;
+  for (; i + kChains <= row.count; i += kChains)
+    UNROLL for (int c = 0; c < kChains; ++c)
+      UNROLL for (int v = 0; v < kVectors; ++v)
+        chains[c][v] += row.values[i + c] * load(lines + row.places[i + c] * int64_t{kTile} + v * kWidth);
+  for (; i < row.count; ++i)
+    UNROLL for (int v = 0; v < kVectors; ++v)
+      sums[v] += row.values[i] * load(lines + row.places[i] * int64_t{kTile} + v * kWidth);
+  UNROLL for (int v = 0; v < kVectors; ++v)
+    sums[v] += (chains[0][v] + chains[1][v]) + (chains[2][v] + chains[3][v]);
+}
+
+void sparse_forward(const SparseRow* rows, int64_t count, const float* weights, bool far, const float* bias,
+                    float* scores) {
+  for (int64_t r = 0; r < count; ++r) {
+    if (far && r + 1 < count)
+      for (int64_t i = 0; i < rows[r + 1].count; ++i) fetch(weights + rows[r + 1].places[i] * int64_t{kTile});
+    Vector sums[kVectors];
+    UNROLL for (int v = 0; v < kVectors; ++v) sums[v] = load(bias + v * kWidth);
+    add_lines(rows[r], weights, sums);
+    UNROLL for (int v = 0; v < kVectors; ++v) store(scores + r * kTile + v * kWidth, sums[v]);
+  }
+}
+
+INLINE Vector soft(Vector w, Vector bound) { return copy_sign(maximum(abs(w) - bound, Vector{}), w); }
+
+// See UpdateRow::catch_up, and catch_up in training/optimizers.py.
+template <class Update>
+void apply_catch_up(const SparseFeatures& touched, const int32_t* missed, float* weights, float* first, float* second,
+                    const ColumnRates& rates, const FadingRates& fading, float* copies) {
+  for (int64_t j = 0; j < touched.count; ++j) {
+    if (j + kLinesAhead < touched.count) {
+      const int64_t ahead = touched.line(j + kLinesAhead);
+      fetch(weights + ahead);
+      if constexpr (Update::kFirstMoment) fetch(first + ahead);
+      if constexpr (Update::kSecondMoment) fetch(second + ahead);
+    }
+    const int64_t line = touched.line(j);
+    const float n = static_cast<float>(missed[j]);
+    for (int v = 0; v < kVectors; ++v) {
+      const int64_t c = v * kWidth, i = line + c;
+      Vector w = load(weights + i);
+      if (n > 0) {
+        Vector m0{}, m1{};
+        if constexpr (Update::kFirstMoment) m0 = load(first + i);
+        if constexpr (Update::kSecondMoment) m1 = load(second + i);
+        const Vector step = Update::size(m1, load(rates.rate + c)), due = n * step;
+        if constexpr (Update::kFirstMoment) {
+          const Vector left = exp_of_negative(n * load(fading.log_first + c));
+          w = w - step * m0 * (load(fading.run_out + c) * (1.0f - left));
+          store(first + i, left * m0);
+        }
+        if constexpr (Update::kSecondMoment) store(second + i, exp_of_negative(n * load(fading.log_second + c)) * m1);
+        w = soft(w / (1.0f + due * load(rates.wd + c)), due * load(rates.l1 + c));
+        store(weights + i, w);
+      }
+      if (copies != nullptr) store(copies + j * kTile + c, w);
+    }
+  }
+}
+
+// See UpdateRow::apply_sparse.
+template <class Update>
+void apply_sparse_update(const SparseFeatures& touched, const SparseRow* columns, const float* scores, float* weights,
+                         float* first, float* second, const ColumnRates& rates) {
+  ColumnVectors column_rates[kVectors];
+  Vector wd[kVectors], l1[kVectors], scale[kVectors];
+  for (int v = 0; v < kVectors; ++v) {
+    const int64_t c = v * kWidth;
+    column_rates[v] = {load(rates.rate + c),   load(rates.momentum + c), load(rates.rest_momentum + c),
+                       load(rates.beta_1 + c), load(rates.rest_1 + c),   load(rates.beta_2 + c),
+                       load(rates.rest_2 + c)};
+    wd[v] = load(rates.wd + c), l1[v] = load(rates.l1 + c), scale[v] = load(rates.scale + c);
+  }
+  for (int64_t j = 0; j < touched.count; ++j) {
+    if (j + kLinesAhead < touched.count) {
+      const int64_t ahead = touched.line(j + kLinesAhead);
+      fetch(weights + ahead);
+      if constexpr (Update::kFirstMoment) fetch(first + ahead);
+      if constexpr (Update::kSecondMoment) fetch(second + ahead);
+    }
+    Vector gradient[kVectors] = {};
+    add_lines(columns[j], scores, gradient);
+    for (int v = 0; v < kVectors; ++v) {
+      const int64_t i = touched.line(j) + v * kWidth;
+      Vector w = load(weights + i), m0{}, m1{}, s, m;
+      if constexpr (Update::kFirstMoment) m0 = load(first + i);
+      if constexpr (Update::kSecondMoment) m1 = load(second + i);
+      Update::step(scale[v] * gradient[v] + wd[v] * w, m0, m1, column_rates[v], s, m);
+      store(weights + i, soft(w - s * m, s * l1[v]));
+      if constexpr (Update::kFirstMoment) store(first + i, m0);
+      if constexpr (Update::kSecondMoment) store(second + i, m1);
+    }
+  }
+}
