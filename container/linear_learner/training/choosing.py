@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from linear_learner.environment import cpu_count
 from linear_learner.errors import ClientError
 from linear_learner.formats.csr import Rows
 from linear_learner.hyperparameters import HyperParameters
@@ -127,22 +129,27 @@ def to_model(best: State, k: int, task: Task, hp: HyperParameters) -> LinearMode
 def _criterion_values(trained: Trained, task: Task, hp: HyperParameters) -> np.ndarray:
     """float64 (K,): the criterion of each candidate at its own best threshold; nan for those that diverged."""
     values = np.full(len(trained.alive), np.nan)
-    for k, scores in _scores(trained.best, task.judge().rows.features):
-        if trained.alive[k]:
-            values[k] = _calibrate(LINKS[task.loss.link](scores), task, hp).value
+
+    def value(scores: np.ndarray) -> float:
+        return _calibrate(LINKS[task.loss.link](scores), task, hp).value
+
+    # Sorting and counting hold no lock, so that each processor can have a candidate of its own.
+    with ThreadPoolExecutor(cpu_count()) as pool:
+        for first, block in _scores(trained.best, task.judge().rows.features):
+            alive = trained.alive[first : first + len(block)]
+            values[first : first + len(block)][alive] = list(pool.map(value, block[alive]))
     return values
 
 
 def _scores(best: State, features: Rows) -> Iterator[tuple[int, np.ndarray]]:
-    """(k, float32 (n,)) for every candidate of one output: its scores before the link."""
+    """(k, float32 (m, n)) for candidates k to k + m - 1, of one output each: their scores before the link."""
     at_once = min(max(1, SCORES_AT_ONCE // len(features)), TILE)
     for first in range(0, best.columns, TILE):
         tile, last = best.weights[first // TILE], min(first + TILE, best.columns)
         for start in range(first, last, at_once):
             stop = min(start + at_once, last)
             block = features @ tile[:, start - first : stop - first] + best.bias[start:stop]
-            for k in range(start, stop):
-                yield k, np.ascontiguousarray(block[:, k - start])
+            yield start, np.ascontiguousarray(block.T)
 
 
 def _calibrate(scores: np.ndarray, task: Task, hp: HyperParameters) -> Calibration:

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from linear_learner.native import ranking as native
+
 
 @dataclass(frozen=True)
 class Confusion:
@@ -60,13 +62,17 @@ class Ranking:
 def rank(scores: np.ndarray, positive: np.ndarray) -> Ranking:
     """``scores``: (n,), n > 0, compared as float32. ``positive``: bool (n,)."""
     scores = scores.astype(np.float32, copy=False)
+    return Ranking(*(native.rank if native.available() else _rank)(scores, positive))
+
+
+def _rank(scores: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     order = ascending(scores)
     ordered = scores[order]
     starts = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
     below = np.concatenate(([0], np.cumsum(positive[order], dtype=np.int64)))
     starts = np.concatenate(([0], starts, [len(scores)]))
     positives = below[-1] - below[starts]
-    return Ranking(ordered[starts[:-1]], positives, negatives=len(scores) - starts - positives)
+    return ordered[starts[:-1]], positives, len(scores) - starts - positives
 
 
 def ascending(scores: np.ndarray) -> np.ndarray:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from linear_learner.training.ranking import Confusion, ascending, confusion_at, rank
+from linear_learner.native import ranking as native
+from linear_learner.training.ranking import Confusion, _rank, ascending, confusion_at, rank
 
 floats = st.floats(width=32, allow_subnormal=False)
 
@@ -69,3 +71,41 @@ def test_a_threshold_between_two_neighbouring_floats_keeps_them_apart() -> None:
     high = np.nextafter(low, np.float32(1))
     between = (float(low) + float(high)) / 2
     assert confusion_at(between, np.array([low, high]), np.array([False, True])) == Confusion(1, 0, 0, 1)
+
+
+needs_library = pytest.mark.skipif(not native.available(), reason="the native library is not built")
+
+
+@needs_library
+@given(st.lists(st.tuples(st.floats(width=32), st.booleans()), min_size=1, max_size=60))
+def test_the_library_counts_as_numpy_does(rows: list[tuple[float, bool]]) -> None:
+    """Whatever the scores: subnormal, infinite, nan, zeros of both signs."""
+    scores = np.array([score for score, _ in rows], np.float32)
+    positive = np.array([label for _, label in rows])
+    for found, expected in zip(native.rank(scores, positive), _rank(scores, positive), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+@needs_library
+@pytest.mark.parametrize("digits", [1, 3, 9])
+def test_the_library_counts_many_rows_as_numpy_does(digits: int) -> None:
+    """With many ties and with few."""
+    random = np.random.default_rng(digits)
+    scores, positive = random.normal(size=50_000).round(digits).astype(np.float32), random.random(50_000) < 0.1
+    for found, expected in zip(native.rank(scores, positive), _rank(scores, positive), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+@needs_library
+def test_the_library_takes_columns_of_a_table_and_no_other_types() -> None:
+    table = np.random.default_rng(0).normal(size=(100, 3)).astype(np.float32)
+    positive = table[:, 0] > 0
+    for found, expected in zip(native.rank(table[:, 1], positive), _rank(table[:, 1], positive), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    for scores, labels in (
+        (table[:, 1].astype(float), positive),
+        (table[:, 1], table[:, 0]),
+        (table[:, 1], positive[:9]),
+    ):
+        with pytest.raises(ValueError, match="float32"):
+            native.rank(scores, labels)
