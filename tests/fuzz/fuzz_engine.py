@@ -24,7 +24,7 @@ FLAGS = ["-std=c++17", "-O1", "-g", "-fno-omit-frame-pointer", "-fno-sanitize-re
 sys.path.append(str(NATIVE.parents[1]))
 from linear_learner.native.build import INSTRUCTIONS, instruction_flags, is_for_this_machine  # noqa: E402
 
-ENGINE = ["column_rates", "engine", "kernels*", "plan", "sparse*", "stretch", "thread_pool"]
+ENGINE = ["column_rates", "engine", "kernels*", "plan", "sparse*", "thread_pool"]
 
 
 def main() -> None:

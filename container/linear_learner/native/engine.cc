@@ -13,7 +13,6 @@
 #include "kernels.h"
 #include "plan.h"
 #include "sparse.h"
-#include "stretch.h"
 #include "thread_pool.h"
 
 namespace linear_learner {
@@ -21,9 +20,8 @@ namespace {
 
 // What the threads of a call share.
 struct Shared {
-  Shared(const Plan& plan, Arena& arena) : columns(plan.tiles_of({0, plan.groups}).size() * kTile), all(threads(plan)) {
+  Shared(const Plan& plan, Arena& arena) : columns(plan.tiles_of({0, plan.groups}).size() * kTile) {
     arena.lay_out([&](Arena& from) {
-      for (Stretch& stretch : stretches) stretch.lay_out(plan, from);
       gradient = from.take<float>(plan.training ? columns * plan.slices * plan.call.d : 0);
       bias_gradient = from.take<float>(columns * plan.slices);
       sums = from.take<double>(columns * plan.slices);
@@ -34,12 +32,17 @@ struct Shared {
   static int threads(const Plan& plan) { return static_cast<int>(plan.teams * plan.team_size); }
 
   const int64_t columns;
-  Stretch stretches[2];  // the one in hand, and the next
   float* gradient;       // (tiles, slices, d, 16)
   float* bias_gradient;  // (slices, columns)
   double* sums;          // (slices, columns), of which the first K of a row are used
-  Barrier all;
   std::deque<Barrier> team;
+};
+
+// The rows of a panel, used where they lie. Arrays are as long as a whole panel; rows beyond the last are of zeros.
+struct Rows {
+  int64_t begin = -1, count = 0;  // positions in the order
+  const float** features;
+  float *labels, *weights;
 };
 
 // One thread's share of a call: its team's candidates, some slices of every mini-batch, some features of every update.
@@ -55,6 +58,12 @@ class Worker {
         groups_(Range::part(thread / plan.team_size, plan.teams, plan.groups)),
         tiles_(plan.tiles_of(groups_)) {
     arena.lay_out([&](Arena& from) {
+      for (Rows& rows : panels_) {
+        rows.features = from.take<const float*>(plan_.panel_rows);
+        rows.labels = from.take<float>(plan_.panel_rows);
+        rows.weights = from.take<float>(plan_.panel_rows);
+      }
+      no_row_ = from.take<float>(call_.d);
       scores_ = from.take<float>(plan_.group_tiles * plan_.panel_rows * kTile);
       transposed_ = from.take<float>(plan_.group_tiles * kTile * plan_.kernels.width);
       rates_.lay_out(plan_, groups_, from);
@@ -63,21 +72,16 @@ class Worker {
 
   void run() {
     rates_.fill_constants();
-    const int64_t threads = plan_.teams * plan_.team_size, rows = Stretch::rows_of(plan_);
-    for_my_slices(plan_.slices, [&](int64_t slice) {
-      const Range mine = plan_.candidates_of(groups_);
-      std::fill(sums(slice) + mine.begin, sums(slice) + mine.end, 0.0);
-    });
-    shared_.stretches[0].fill(plan_, 0, thread_, threads);
-    shared_.all.wait();
-    int64_t update = call_.updates;
-    for (int64_t begin = 0, i = 0; begin < call_.m; begin += rows, ++i) {
-      if (begin + rows < call_.m) shared_.stretches[(i + 1) % 2].fill(plan_, begin + rows, thread_, threads);
-      const int64_t end = std::min(rows, call_.m - begin);
-      for (int64_t b = 0; b < end; b += plan_.batch_rows, ++update)
-        pass_over(shared_.stretches[i % 2], b, std::min(plan_.batch_rows, end - b), update);
-      shared_.all.wait();
+    std::fill(no_row_, no_row_ + call_.d, 0.0f);
+    for (Rows& rows : panels_) {
+      std::fill(rows.labels, rows.labels + plan_.panel_rows, 0.0f);
+      std::fill(rows.weights, rows.weights + plan_.panel_rows, 1.0f);
     }
+    const Range mine = my_slices(plan_.slices), candidates = plan_.candidates_of(groups_);
+    for (int64_t slice = mine.begin; slice < mine.end; ++slice)
+      std::fill(sums(slice) + candidates.begin, sums(slice) + candidates.end, 0.0);
+    int64_t update = call_.updates;
+    for (int64_t begin = 0; begin < call_.m; begin += plan_.batch_rows, ++update) pass_over(begin, update);
   }
 
  private:
@@ -92,45 +96,85 @@ class Worker {
     return shared_.gradient + (tile * plan_.slices + slice) * call_.d * kTile;
   }
 
-  template <class Visit>
-  void for_my_slices(int64_t slices, const Visit& visit) const {
-    const Range mine = Range::part(member_, plan_.team_size, slices);
-    for (int64_t slice = mine.begin; slice < mine.end; ++slice) visit(slice);
+  // A slice is one member's in every mini-batch, so that its sums are never touched by two; small mini-batches have fewer.
+  Range my_slices(int64_t slices) const {
+    const Range mine = Range::part(member_, plan_.team_size, plan_.slices);
+    return {std::min(mine.begin, slices), std::min(mine.end, slices)};
   }
 
-  // A mini-batch, at position ``begin`` of the stretch: the sums of its losses and, in training, its update.
-  void pass_over(const Stretch& stretch, int64_t begin, int64_t rows, int64_t update) {
-    const BatchPlan batch = plan_.batch(rows);
-    for_my_slices(batch.slices, [&](int64_t slice) {
+  // The mini-batch at position ``begin`` of the order: the sums of its losses and, in training, its update.
+  void pass_over(int64_t begin, int64_t update) {
+    const BatchPlan batch = batch_at(begin);
+    const int64_t after = begin + batch.rows;
+    const Range slices = my_slices(batch.slices), mine = my_panels(batch);
+    for (int64_t slice = slices.begin; slice < slices.end; ++slice) {
       const Range panels = batch.panels_of(slice);
       for (int64_t panel = panels.begin; panel < panels.end; ++panel) {
-        const int64_t done = panel * batch.panel;
+        Rows &rows = panels_[0], &next = panels_[1];
+        point_at(rows, begin, batch, panel);
+        if (panel + 1 < mine.end) {
+          point_at(next, begin, batch, panel + 1);
+        } else if (after < call_.m) {
+          const BatchPlan following = batch_at(after);
+          point_at(next, after, following, std::min(my_panels(following).begin, following.panels - 1));
+        }
+        fill(rows);
         for (int64_t group = groups_.begin; group < groups_.end; ++group)
-          pass_panel(stretch, begin + done, std::min(batch.panel, rows - done), group, slice, panel == panels.begin);
+          pass_panel(rows, next, group, slice, panel == panels.begin);
+        std::swap(rows, next);
       }
-    });
+    }
     if (!plan_.training) return;
     team_.wait();
     move(batch, update);
     team_.wait();
   }
 
-  void pass_panel(const Stretch& stretch, int64_t begin, int64_t rows, int64_t group, int64_t slice, bool first) {
+  BatchPlan batch_at(int64_t begin) const { return plan_.batch(std::min(plan_.batch_rows, call_.m - begin)); }
+
+  Range my_panels(const BatchPlan& batch) const {
+    const Range mine = my_slices(batch.slices);
+    return {batch.panels_of(mine.begin).begin, batch.panels_of(mine.end).begin};
+  }
+
+  // Finds out where the rows of a panel are, and has their labels fetched.
+  void point_at(Rows& rows, int64_t batch_begin, const BatchPlan& batch, int64_t panel) {
+    const int64_t begin = batch_begin + panel * batch.panel;
+    if (rows.begin == begin) return;
+    rows.begin = begin;
+    rows.count = std::min(batch.panel, batch.rows - panel * batch.panel);
+    const int64_t* const order = call_.order + begin;
+    for (int64_t r = 0; r < rows.count; ++r) {
+      rows.features[r] = call_.features + order[r] * call_.d;
+      __builtin_prefetch(call_.labels + order[r]);
+      if (call_.row_weights != nullptr) __builtin_prefetch(call_.row_weights + order[r]);
+    }
+    std::fill(rows.features + rows.count, rows.features + plan_.panel_rows, no_row_);
+  }
+
+  void fill(Rows& rows) {
+    const int64_t* const order = call_.order + rows.begin;
+    for (int64_t r = 0; r < rows.count; ++r) rows.labels[r] = call_.labels[order[r]];
+    if (call_.row_weights != nullptr)
+      for (int64_t r = 0; r < rows.count; ++r) rows.weights[r] = call_.row_weights[order[r]];
+  }
+
+  // The rows of a group through forward, loss and gradient. ``next``: the rows to fetch meanwhile.
+  void pass_panel(const Rows& rows, const Rows& next, int64_t group, int64_t slice, bool first) {
     const Kernels& kernels = plan_.kernels;
     const Range tiles = plan_.tiles_of({group, group + 1}), candidates = plan_.candidates_of({group, group + 1});
-    const int64_t d = call_.d, rows_in_memory = round_up(rows, plan_.row_unit);
-    const float* const* const features = stretch.features + begin;
-    const auto scores = [&](int64_t tile) { return scores_ + (tile - tiles.begin) * rows_in_memory * kTile; };
-    for (int64_t t = tiles.begin; t < tiles.end; ++t)
-      kernels.forward(features, rows_in_memory, d, call_.weights + t * d * kTile, call_.bias + t * kTile, scores(t));
+    const int64_t d = call_.d, rows_in_memory = round_up(rows.count, plan_.row_unit), stride = rows_in_memory * kTile;
+    const float* const* const ahead = plan_.training && group == groups_.begin ? next.features : nullptr;
+    kernels.forward(rows.features, ahead, rows_in_memory, d, tiles.size(), call_.weights + tiles.begin * d * kTile,
+                    call_.bias + tiles.begin * kTile, scores_, stride);
 
     LossPanel panel;
     panel.scores = scores_;
     panel.panel_rows = rows_in_memory;
-    panel.rows = rows;
+    panel.rows = rows.count;
     panel.tiles = tiles.size();
-    panel.labels = stretch.labels + begin;
-    panel.weights = stretch.weights + begin;
+    panel.labels = rows.labels;
+    panel.weights = rows.weights;
     panel.positive_weight = rates_.positive_weight + (tiles.begin - tiles_.begin) * kTile;
     panel.weighted = plan_.weighted;
     panel.candidates = candidates.size();
@@ -143,8 +187,8 @@ class Worker {
     plan_.loss.apply(panel);
 
     if (!plan_.training) return;
-    for (int64_t t = tiles.begin; t < tiles.end; ++t)
-      kernels.backward(features, rows, d, scores(t), !first, gradient(slice, t));
+    kernels.backward(rows.features, ahead, rows.count, d, tiles.size(),
+                     scores_, stride, !first, gradient(slice, tiles.begin), plan_.slices * d * kTile);
   }
 
   // The update of the team's candidates, each member doing some of the features.
@@ -169,6 +213,8 @@ class Worker {
   const int64_t thread_, member_;
   Barrier& team_;
   const Range groups_, tiles_;
+  Rows panels_[2];               // the one in hand, and the next
+  float* no_row_;                // (d) zeros
   float *scores_, *transposed_;  // of the group in hand; see LossPanel
   RateTable rates_;              // of the team's tiles
 };

@@ -1,4 +1,4 @@
-// What the engine asks of an instruction set: five small loops over one tile of 16 columns.
+// What the engine asks of an instruction set: five small loops over tiles of 16 columns.
 #ifndef LINEAR_LEARNER_NATIVE_KERNELS_H_
 #define LINEAR_LEARNER_NATIVE_KERNELS_H_
 
@@ -9,8 +9,11 @@ namespace linear_learner {
 // Columns of a tile, as in training/state.py.
 constexpr int64_t kTile = 16;
 
+// Of a group under a coupled loss.
+constexpr int64_t kMostCandidates = 2 * kTile;
+
 // Rows that go through forward, loss and gradient together. A multiple of every kernel's row_block and width.
-constexpr int64_t kPanelRows = 96;
+constexpr int64_t kPanelRows = 144;
 
 // Scores of a panel: tiles of (panel_rows, 16) after one another. A loss leaves the weighted gradients in their place.
 struct LossPanel {
@@ -91,13 +94,18 @@ struct Kernels {
   int64_t row_block;
   int64_t width;
 
-  // Rows of features are used where they lie: row r is features[r][0 .. d).
-  // scores (rows, 16) = features (rows, d) weights (d, 16) + bias (16); rows are a multiple of row_block.
-  void (*forward)(const float* const* features, int64_t rows, int64_t d, const float* weights, const float* bias,
-                  float* scores);
-  // gradient (d, 16) = features (rows, d)^T scores (rows, 16), added to what is there if ``add``.
-  void (*backward)(const float* const* features, int64_t rows, int64_t d, const float* scores, bool add,
-                   float* gradient);
+  // Rows of features are used where they lie: row r is features[r][0 .. d). Tiles of scores are scores_stride floats
+  // apart, those of gradients gradient_stride.
+  //
+  // The rows of ``ahead``, as many, are on their way to the cache after both; null if there are none.
+  //
+  // scores (tiles, rows, 16) = features (rows, d) weights (tiles, d, 16) + bias (tiles, 16); rows are a multiple of
+  // row_block.
+  void (*forward)(const float* const* features, const float* const* ahead, int64_t rows, int64_t d, int64_t tiles,
+                  const float* weights, const float* bias, float* scores, int64_t scores_stride);
+  // gradient (tiles, d, 16) = features (rows, d)^T scores (tiles, rows, 16), added to what is there if ``add``.
+  void (*backward)(const float* const* features, const float* const* ahead, int64_t rows, int64_t d, int64_t tiles,
+                   const float* scores, int64_t scores_stride, bool add, float* gradient, int64_t gradient_stride);
   // scores (rows, 16) = sparse rows times lines of weights + bias (16). ``far``: the weights may be in no cache.
   void (*sparse_forward)(const SparseRow* rows, int64_t count, const float* weights, bool far, const float* bias,
                          float* scores);

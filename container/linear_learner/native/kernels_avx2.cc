@@ -5,6 +5,7 @@ namespace linear_learner {
 namespace {
 constexpr int kWidth = 8;
 constexpr int kRowBlock = 6, kFeatureBlock = 6;  // 12 of 16 registers hold sums, 2 a line of weights, 1 a feature
+constexpr int kTilesAtOnce = 1;
 }  // namespace
 }  // namespace linear_learner
 

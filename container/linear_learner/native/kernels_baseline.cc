@@ -9,6 +9,7 @@ constexpr int kRowBlock = 6, kFeatureBlock = 6;  // 24 of 32 registers hold sums
 #else
 constexpr int kRowBlock = 2, kFeatureBlock = 2;  // 8 of 16
 #endif
+constexpr int kTilesAtOnce = 1;
 }  // namespace
 }  // namespace linear_learner
 

@@ -5,6 +5,8 @@
 #include <math.h>
 #include <stdint.h>
 
+#include <type_traits>
+
 #ifdef __AVX2__
 #include <immintrin.h>
 #endif
@@ -20,77 +22,127 @@ namespace {
 #include "updates.h"
 
 constexpr int kVectors = kTile / kWidth;
+#ifndef FETCH_LOCALITY
+#define FETCH_LOCALITY 2
+#endif
+
+// visit(std::integral_constant of a number of tiles, first of them) until all tiles are visited.
+template <class Visit>
+void for_tiles(int64_t tiles, const Visit& visit) {
+  int64_t t = 0;
+  for (; t + kTilesAtOnce <= tiles; t += kTilesAtOnce) visit(std::integral_constant<int, kTilesAtOnce>(), t);
+  if constexpr (kTilesAtOnce > 1)
+    for (; t < tiles; ++t) visit(std::integral_constant<int, 1>(), t);
+}
+
 static_assert(kPanelRows % kRowBlock == 0 && kPanelRows % kWidth == 0, "panels are whole blocks");
 
 // Weights of as many features stay in the first-level cache while the rows of a panel pass over them.
-constexpr int64_t kDepth = 256;
+constexpr int64_t kDepth = 128;
 
-// kRowBlock rows by one tile in registers: every weight is read once for the block.
+// kRowBlock rows by kTiles tiles in registers: every weight is read once for the block.
+template <int kTiles>
 void forward_block(const float* const* features, int64_t begin, int64_t depth, const float* weights,
-                   const float* start, int64_t start_stride, float* scores) {
-  Vector sums[kRowBlock][kVectors];
+                   int64_t weights_stride, const float* start, int64_t start_stride, int64_t start_row_stride,
+                   float* scores, int64_t scores_stride) {
+  Vector sums[kRowBlock][kTiles * kVectors];
   const float* rows[kRowBlock];
   UNROLL for (int r = 0; r < kRowBlock; ++r) {
     rows[r] = features[r] + begin;
-    UNROLL for (int v = 0; v < kVectors; ++v) sums[r][v] = load(start + r * start_stride + v * kWidth);
+    UNROLL for (int v = 0; v < kTiles * kVectors; ++v)
+      sums[r][v] = load(start + v / kVectors * start_stride + r * start_row_stride + v % kVectors * kWidth);
   }
   for (int64_t f = 0; f < depth; ++f) {
-    Vector w[kVectors];
-    UNROLL for (int v = 0; v < kVectors; ++v) w[v] = load(weights + f * kTile + v * kWidth);
+    Vector w[kTiles * kVectors];
+    UNROLL for (int v = 0; v < kTiles * kVectors; ++v)
+      w[v] = load(weights + v / kVectors * weights_stride + f * kTile + v % kVectors * kWidth);
     UNROLL for (int r = 0; r < kRowBlock; ++r)
-      UNROLL for (int v = 0; v < kVectors; ++v) sums[r][v] += rows[r][f] * w[v];
+      UNROLL for (int v = 0; v < kTiles * kVectors; ++v) sums[r][v] += rows[r][f] * w[v];
   }
   UNROLL for (int r = 0; r < kRowBlock; ++r)
-    UNROLL for (int v = 0; v < kVectors; ++v) store(scores + r * kTile + v * kWidth, sums[r][v]);
+    UNROLL for (int v = 0; v < kTiles * kVectors; ++v)
+      store(scores + v / kVectors * scores_stride + r * kTile + v % kVectors * kWidth, sums[r][v]);
 }
 
-void forward(const float* const* features, int64_t rows, int64_t d, const float* weights, const float* bias,
-             float* scores) {
+template <int kTiles>
+void forward_tiles(const float* const* features, const float* const* ahead, int64_t rows, int64_t d, const float* weights, const float* bias,
+                   float* scores, int64_t scores_stride) {
   for (int64_t begin = 0; begin < d; begin += kDepth) {
     const int64_t depth = d - begin < kDepth ? d - begin : kDepth;
     for (int64_t r = 0; r < rows; r += kRowBlock) {
-      float* block = scores + r * kTile;
-      forward_block(features + r, begin, depth, weights + begin * kTile, begin == 0 ? bias : block,
-                    begin == 0 ? 0 : kTile, block);
+      float* const block = scores + r * kTile;
+      if (ahead != nullptr) {
+        UNROLL for (int i = 0; i < kRowBlock; ++i) __builtin_prefetch(ahead[r + i] + begin, 0, FETCH_LOCALITY);
+      }
+      const bool first = begin == 0;
+      forward_block<kTiles>(features + r, begin, depth, weights + begin * kTile, d * kTile, first ? bias : block,
+                            first ? kTile : scores_stride, first ? 0 : kTile, block, scores_stride);
     }
   }
 }
 
-// kFeatures features by one tile in registers, over the rows of a panel.
-template <int kFeatures>
-void backward_block(const float* const* features, int64_t begin, int64_t rows, const float* scores, bool add,
-                    float* gradient) {
-  Vector sums[kFeatures][kVectors] = {};
+void forward(const float* const* features, const float* const* ahead, int64_t rows, int64_t d, int64_t tiles, const float* weights,
+             const float* bias, float* scores, int64_t scores_stride) {
+  for_tiles(tiles, [&](auto count, int64_t t) {
+    forward_tiles<count>(features, t == 0 ? ahead : nullptr, rows, d, weights + t * d * kTile, bias + t * kTile, scores + t * scores_stride,
+                         scores_stride);
+  });
+}
+
+// kFeatures features by kTiles tiles in registers, over the rows of a panel.
+template <int kTiles, int kFeatures, bool kFetch>
+void backward_block(const float* const* features, const float* const* ahead, int64_t begin, int64_t rows,
+                    const float* scores, int64_t scores_stride, bool add, float* gradient, int64_t gradient_stride) {
+  Vector sums[kFeatures][kTiles * kVectors] = {};
   gradient += begin * kTile;
+  const auto place = [&](int f, int v) {
+    return gradient + v / kVectors * gradient_stride + f * kTile + v % kVectors * kWidth;
+  };
   if (add) {
     UNROLL for (int f = 0; f < kFeatures; ++f)
-      UNROLL for (int v = 0; v < kVectors; ++v) sums[f][v] = load(gradient + f * kTile + v * kWidth);
+      UNROLL for (int v = 0; v < kTiles * kVectors; ++v) sums[f][v] = load(place(f, v));
   }
   for (int64_t r = 0; r < rows; ++r) {
     const float* const row = features[r] + begin;
-    Vector g[kVectors];
-    UNROLL for (int v = 0; v < kVectors; ++v) g[v] = load(scores + r * kTile + v * kWidth);
+    if constexpr (kFetch) __builtin_prefetch(ahead[r] + begin, 0, FETCH_LOCALITY);
+    Vector g[kTiles * kVectors];
+    UNROLL for (int v = 0; v < kTiles * kVectors; ++v)
+      g[v] = load(scores + v / kVectors * scores_stride + r * kTile + v % kVectors * kWidth);
     UNROLL for (int f = 0; f < kFeatures; ++f)
-      UNROLL for (int v = 0; v < kVectors; ++v) sums[f][v] += row[f] * g[v];
+      UNROLL for (int v = 0; v < kTiles * kVectors; ++v) sums[f][v] += row[f] * g[v];
   }
   UNROLL for (int f = 0; f < kFeatures; ++f)
-    UNROLL for (int v = 0; v < kVectors; ++v) store(gradient + f * kTile + v * kWidth, sums[f][v]);
+    UNROLL for (int v = 0; v < kTiles * kVectors; ++v) store(place(f, v), sums[f][v]);
 }
 
-template <int kFeatures>
-void backward_up_to(int64_t count, const float* const* features, int64_t begin, int64_t rows, const float* scores,
-                    bool add, float* gradient) {
-  if (count == kFeatures) return backward_block<kFeatures>(features, begin, rows, scores, add, gradient);
-  if constexpr (kFeatures > 1) backward_up_to<kFeatures - 1>(count, features, begin, rows, scores, add, gradient);
+template <int kTiles, int kFeatures>
+void backward_up_to(int64_t count, const float* const* features, const float* const* ahead, int64_t begin,
+                    int64_t rows, const float* scores, int64_t scores_stride, bool add, float* gradient,
+                    int64_t gradient_stride) {
+  if (count == kFeatures) {
+    const auto block = ahead ? backward_block<kTiles, kFeatures, true> : backward_block<kTiles, kFeatures, false>;
+    block(features, ahead, begin, rows, scores, scores_stride, add, gradient, gradient_stride);
+  } else if constexpr (kFeatures > 1) {
+    backward_up_to<kTiles, kFeatures - 1>(count, features, ahead, begin, rows, scores, scores_stride, add, gradient,
+                                          gradient_stride);
+  }
 }
 
-void backward(const float* const* features, int64_t rows, int64_t d, const float* scores, bool add, float* gradient) {
+void backward(const float* const* features, const float* const* ahead, int64_t rows, int64_t d, int64_t tiles,
+              const float* scores, int64_t scores_stride, bool add, float* gradient, int64_t gradient_stride) {
   // Blocks of nearly equal size: 8 features are faster as 4 + 4 than as 6 + 2.
   const int64_t blocks = (d + kFeatureBlock - 1) / kFeatureBlock;
-  for (int64_t i = 0; i < blocks; ++i) {
-    const int64_t begin = i * d / blocks, end = (i + 1) * d / blocks;
-    backward_up_to<kFeatureBlock>(end - begin, features, begin, rows, scores, add, gradient);
-  }
+  for_tiles(tiles, [&](auto count, int64_t t) {
+    for (int64_t i = 0; i < blocks; ++i) {
+      const int64_t begin = i * d / blocks, end = (i + 1) * d / blocks;
+      backward_up_to<count, kFeatureBlock>(end - begin, features, t == 0 && i > 0 ? ahead : nullptr, begin, rows,
+                                           scores + t * scores_stride, scores_stride, add,
+                                           gradient + t * gradient_stride, gradient_stride);
+    }
+  });
+  // The blocks have fetched the line that each of them begins in: a row's last line may be another.
+  if (ahead != nullptr)
+    for (int64_t r = 0; r < rows; ++r) __builtin_prefetch(ahead[r] + d - 1, 0, FETCH_LOCALITY);
 }
 
 // (1 + sum) (1 + odds) - 1, accurate where all of them are small.
@@ -153,7 +205,7 @@ INLINE void transpose_square(const float* from, int64_t from_stride, float* to, 
 template <class Loss>
 void apply_coupled(const LossPanel& panel) {
   Vector* const scores = reinterpret_cast<Vector*>(panel.transposed);
-  Vector loss_sums[kTile] = {};  // no group has more candidates
+  Vector loss_sums[kMostCandidates] = {};
   for (int64_t r = 0; r < panel.rows; r += kWidth) {
     const auto block = [&](int64_t column) {
       return panel.scores + (column / kTile * panel.panel_rows + r) * kTile + column % kTile;

@@ -10,7 +10,7 @@ struct logistic {
   static constexpr bool kCoupled = false, kHasOdds = true;
   INLINE Vector odds(Vector score) { return exp_of_negative(minus_abs(score)); }
   INLINE void at(Vector score, Vector odds, Vector label, float, Vector& value, Vector& gradient) {
-    const Vector inverse = 1.0f / (1.0f + odds);
+    const Vector inverse = reciprocal(1.0f + odds);
     value = maximum(score, Vector{}) - score * label;
     gradient = select(score >= 0.0f, inverse, odds * inverse) - label;
   }
@@ -97,7 +97,7 @@ struct softmax_loss {
       sum += scores[c];
     }
     value = log_of_large(sum) - right;
-    const Vector inverse = 1.0f / sum;
+    const Vector inverse = reciprocal(sum);
     for (int64_t c = 0; c < outputs; ++c)
       scores[c] = scores[c] * inverse - select(label == static_cast<float>(c), all(1.0f), Vector{});
   }

@@ -15,11 +15,14 @@ constexpr int64_t kPanelFloats = 1 << 16;
 // Below this many rows, wide tiles would be read from memory too often.
 constexpr int64_t kFewestPanelRows = 48;
 
-// Fewer groups than these are sliced, for so many threads to have work; but no slice is smaller than a panel.
+// Where candidates are few, mini-batches are sliced, for so many threads to have work.
 constexpr int64_t kShares = 16;
 constexpr int64_t kMostSlices = 8;
+constexpr int64_t kFewestSliceRows = 64;
 // Multiplications of a mini-batch below which waiting for each other costs threads more than sharing a group saves.
 constexpr int64_t kWorthATeam = 1 << 18;
+// Candidates of a coupled loss whose columns fill an odd number of tiles are taken by twos, unless that many are enough.
+constexpr int64_t kManyTiles = 16;
 
 // Mini-batches of an evaluation, which has no updates between them.
 constexpr int64_t kEvaluationRows = 4096;
@@ -35,8 +38,10 @@ void check(const Call& call, const LossRow& loss) {
   if (call.d < 1 || call.candidates < 1 || call.outputs < 1 || call.mini_batch_size < 1)
     throw std::runtime_error("features, candidates, outputs and mini-batches have at least one element");
   if (!loss.coupled && call.outputs != 1) throw std::runtime_error("a plain loss has one output");
-  for (int64_t i = 0; i < call.m; ++i)
-    if (call.order[i] < 0 || call.order[i] >= call.n) throw std::runtime_error("order names a row that is not there");
+  uint64_t last = 0;  // a negative number is a very large one
+  for (int64_t i = 0; i < call.m; ++i) last = std::max(last, static_cast<uint64_t>(call.order[i]));
+  if (call.m > 0 && last >= static_cast<uint64_t>(call.n))
+    throw std::runtime_error("order names a row that is not there");
 }
 
 }  // namespace
@@ -52,22 +57,34 @@ Plan::Plan(const Call& call, bool training)
   weighted = call.row_weights != nullptr ||
              std::any_of(positive_weight, positive_weight + call.candidates, [](double weight) { return weight != 1; });
 
-  const int64_t shared = std::gcd(call.outputs, kTile);
-  group_candidates = kTile / shared;
-  group_tiles = call.outputs / shared;
-  groups = quotient_up(call.candidates, group_candidates);
-
   batch_rows = training ? call.mini_batch_size : kEvaluationRows;
   batch_rows = std::min(batch_rows, std::max<int64_t>(call.m, 1));
   row_unit = loss.coupled ? std::lcm(kernels.row_block, kernels.width) : kernels.row_block;
-  const int64_t rows = kPanelFloats / (call.d + group_tiles * kTile);
+  const int64_t shared = std::gcd(call.outputs, kTile);
+  const int64_t unit_candidates = kTile / shared, unit_tiles = call.outputs / shared;
+  const int64_t units = quotient_up(call.candidates, unit_candidates);
+  const int64_t rows = kPanelFloats / (call.d + unit_tiles * kTile);
   panel_rows = std::clamp(rows / row_unit * row_unit, kFewestPanelRows, kPanelRows);
-  slices = std::min(std::clamp<int64_t>(kShares / groups, 1, kMostSlices), quotient_up(batch_rows, kPanelRows));
+  // A power of two, so that most numbers of threads get equal shares.
+  slices = 1;
+  while (2 * slices * units <= kShares && 2 * slices <= kMostSlices && 2 * slices * kFewestSliceRows <= batch_rows)
+    slices *= 2;
 
   const int64_t threads = std::max<int64_t>(call.threads, 1);
-  teams = std::min(threads, groups);
-  const bool worth_a_team = batch_rows * call.d * group_tiles * kTile >= kWorthATeam;
-  team_size = worth_a_team ? std::min(threads / teams, slices) : 1;
+  const bool worth_a_team = batch_rows * call.d * call.candidates * call.outputs >= kWorthATeam;
+  const bool odd = unit_tiles % 2 == 1 && unit_tiles < kManyTiles;
+  // Sparse rows are used one tile at a time.
+  const int64_t units_of_group = call.indptr == nullptr && odd && (worth_a_team || units >= 2 * threads) ? 2 : 1;
+  group_candidates = units_of_group * unit_candidates;
+  group_tiles = units_of_group * unit_tiles;
+  groups = quotient_up(call.candidates, group_candidates);
+  if (groups >= threads || !worth_a_team) {
+    teams = std::min(threads, groups);
+    team_size = 1;
+  } else {
+    teams = std::min(quotient_up(threads, slices), groups);
+    team_size = std::min(threads / teams, slices);
+  }
 }
 
 Range Plan::candidates_of(Range of) const {
@@ -79,8 +96,9 @@ Range Plan::tiles_of(Range of) const {
 }
 
 BatchPlan Plan::batch(int64_t rows) const {
-  // Panels of nearly one size: a last one of a few rows would cost as much as a whole one.
-  const int64_t panel = round_up(quotient_up(rows, quotient_up(rows, panel_rows)), row_unit);
+  // Panels of nearly one size, and as many for each slice: a last one of a few rows would cost as much as a whole one.
+  const int64_t shares = std::min(slices, quotient_up(rows, row_unit));
+  const int64_t panel = round_up(quotient_up(rows, shares * quotient_up(rows, shares * panel_rows)), row_unit);
   const int64_t panels = quotient_up(rows, panel);
   return {rows, panel, panels, std::min(slices, panels)};
 }

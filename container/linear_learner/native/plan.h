@@ -25,11 +25,12 @@ struct BatchPlan {
   Range panels_of(int64_t slice) const { return Range::part(slice, slices, panels); }
 };
 
-// Nothing but ``teams`` and ``team_size`` depends on the number of threads, and no number computed depends on those two.
+// Groups, ``teams`` and ``team_size`` depend on the number of threads, and no number computed depends on those.
 //
-// Candidates are trained in groups that begin and end with a tile: one tile of 16 candidates, or of a coupled loss the
-// fewest candidates whose columns fill whole tiles. Groups never need each other. A mini-batch's rows are summed in
-// slices, so that a team of several threads can train one group where there are fewer groups than threads.
+// Candidates are trained in groups that begin and end with a tile: as many tiles as kernels like to take at once, or of
+// a coupled loss at least the fewest candidates whose columns fill whole tiles. Groups never need each other. A
+// mini-batch's rows are summed in slices, so that a team of several threads can train one group where there are fewer
+// groups than threads.
 struct Plan {
   Plan(const Call& call, bool training);
 

@@ -286,7 +286,7 @@ class TestAgainstTheReference:
 
     @pytest.mark.parametrize("d", [255, 256, 257, 511, 513, 1030, 3001])
     def test_many_features(self, d: int) -> None:
-        """Around the sizes at which weights are blocked and rows are no longer copied."""
+        """Around the sizes at which weights and rows are blocked."""
         assert check_against_reference(
             some_objective(LOGISTIC, batch=40), 5, 100, d, weighted=True, threads=2, updates=0, seed=d
         )
@@ -302,7 +302,7 @@ class TestAgainstTheReference:
             some_objective(SQUARED, batch=1000), 3, rows, 12, weighted=True, threads=3, updates=0, seed=rows
         )
 
-    def test_mini_batches_larger_than_what_is_copied(self) -> None:
+    def test_mini_batches_of_many_rows_far_apart(self) -> None:
         assert check_against_reference(
             some_objective(LOGISTIC, batch=10_500), 2, 21_500, 400, weighted=False, threads=2, updates=0, seed=0
         )
@@ -312,9 +312,9 @@ class TestThreads:
     @pytest.mark.parametrize(
         ("loss", "outputs", "candidates", "rows", "d", "batch"),
         [
-            (LOGISTIC, 1, 33, 700, 30, 100),  # three groups
+            (LOGISTIC, 1, 33, 700, 30, 100),  # more groups than some numbers of threads
             (LOGISTIC, 1, 3, 4000, 40, 1000),  # one group, shared by a team
-            (LOGISTIC, 1, 3, 1500, 600, 700),  # rows used where they are
+            (LOGISTIC, 1, 3, 1500, 600, 700),  # wide rows
             (SOFTMAX, 3, 17, 900, 30, 300),  # two groups, one of them not full
             (SOFTMAX, 5, 2, 2000, 40, 1000),
         ],
