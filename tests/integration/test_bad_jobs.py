@@ -239,7 +239,7 @@ CONFIG_FILES = {
         channel_config(ContentType="application/x-image"),
         "No iterator has been registered for ContentType ('application/x-image', '1.0')",
         "channel 'train'",
-        "Use one of: application/x-parquet, application/x-recordio-protobuf, text/csv",
+        "Use one of: application/x-parquet, application/x-recordio-protobuf, text/csv, text/libsvm",
     ),
     "two labels": (channel_config(ContentType="text/csv;label_size=2"), "label_size '2'", "neither 0 nor 1"),
     "no label": (

@@ -62,7 +62,8 @@ class ChannelReader:
             raise _unlabeled(channel, 0, where=f"content type '{content_type}'")
 
     def batches(self) -> Iterator[tuple[Batch, int]]:
-        """One pass: (batch, bytes read so far), each batch of the channel's columns."""
+        """One pass: (batch, bytes read so far), each batch of the channel's columns. Where the width is open, the first
+        pass closes it, so that batches of later ones all have the columns of the channel."""
         bytes_before = 0
         for file in self._files:
             with open_channel_file(file) as opened:
@@ -70,6 +71,9 @@ class ChannelReader:
                     self.columns.check(batch)
                     yield batch, bytes_before + opened.bytes_read
                 bytes_before += opened.bytes_read
+        if self.columns.width_is_open:
+            self.columns.close()
+            self._options = replace(self._options, feature_dim=self.columns.width)
 
     def _decoded(self, stream: BinaryIO, source: str) -> Iterator[Batch]:
         """What a decoder says is told of the channel."""

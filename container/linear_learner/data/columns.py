@@ -10,12 +10,14 @@ from linear_learner.formats.csr import CsrMatrix
 
 class Columns:
     """The columns of channel ``channel``, as far as its batches have shown them. ``names`` are those of the headers.
+    Where ``width_is_open``, rows to come may need more than ``width`` columns.
 
     ``feature_dim`` is that hyperparameter, where the user set it.
     """
 
     def __init__(self, channel: str, feature_dim: int | None) -> None:
         self.width: int | None = None
+        self.width_is_open = False
         self.names: tuple[str, ...] | None = None
         self._channel = channel
         self._feature_dim = feature_dim
@@ -24,10 +26,13 @@ class Columns:
 
     def check(self, batch: Batch) -> None:
         """ClientError unless the batch has the columns of those before it."""
+        if batch.width_is_open:
+            self.width = max(self.width or 0, batch.feature_dim)
+            self.width_is_open = True
         if self.width is None:
             self._check_feature_dim(batch)
             self.width = batch.feature_dim
-        if batch.feature_dim != self.width:
+        if not batch.width_is_open and batch.feature_dim != self.width:
             raise unreadable(
                 self._channel,
                 f"The rows have {batch.feature_dim} features, those of the files before have {self.width}",
@@ -36,6 +41,17 @@ class Columns:
             )
         self._check_kind(batch)
         self._check_names(batch)
+
+    def close(self) -> None:
+        """All rows were seen: their width is that of the channel. ClientError if no row has a value."""
+        if not self.width:
+            raise unreadable(
+                self._channel,
+                "Its rows have labels but no values, so that there are no features",
+                where=f"channel '{self._channel}'",
+                fix="set feature_dim, or give rows with values",
+            )
+        self.width_is_open = False
 
     def _check_kind(self, batch: Batch) -> None:
         """Dense rows are unbiased and sparse ones are not, so that rows of one channel are of one kind."""

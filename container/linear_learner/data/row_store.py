@@ -70,7 +70,8 @@ class RowStore:
 
 
 class SparseRowStore:
-    """Sparse rows, (n, d), appended until ``finish``; ``index_type`` is that of their column numbers."""
+    """Sparse rows, (n, d), appended until ``finish``; ``index_type`` is that of their column numbers. ``width`` grows
+    with the widest rows."""
 
     def __init__(self, width: int, index_type: np.dtype) -> None:
         self.width = width
@@ -85,6 +86,7 @@ class SparseRowStore:
     def append(self, rows: Rows, expected: int) -> None:
         """Add sparse rows (m, d)."""
         assert isinstance(rows, CsrMatrix)  # noqa: S101 (for the type checker: the caller keeps kinds apart)
+        self.width = max(self.width, rows.shape[1])
         self._starts.append((rows.indptr[1:] + len(self._values))[:, np.newaxis], expected + 1)
         # The rows to come are taken to hold as much as those before.
         values = (len(self._values) + rows.nnz) * expected // max(1, len(self))

@@ -7,7 +7,7 @@ from typing import BinaryIO, Protocol
 
 from linear_learner.errors import UnsupportedContentType
 from linear_learner.formats import content_type as content_types
-from linear_learner.formats import parquet, recordio_protobuf, text_csv
+from linear_learner.formats import parquet, recordio_protobuf, text_csv, text_libsvm
 from linear_learner.formats.batch import Batch
 from linear_learner.formats.options import DEFAULTS, Options
 
@@ -29,6 +29,7 @@ class Decoder(Protocol):
 DECODERS: dict[str, Decoder] = {
     content_types.CSV: text_csv.decode,
     content_types.RECORDIO_PROTOBUF: recordio_protobuf.decode,
+    content_types.LIBSVM: text_libsvm.decode,
 }
 """By the name of the content type, lower-case and without parameters."""
 

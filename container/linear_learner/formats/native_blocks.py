@@ -13,8 +13,9 @@ from functools import partial
 from typing import TypeVar
 
 from linear_learner.errors import ClientError
+from linear_learner.formats.options import Options
 from linear_learner.native import decoders
-from linear_learner.native.decoders import CsvRows, DenseRows, RecordRows
+from linear_learner.native.decoders import CsvRows, DenseRows, LibsvmRows, RecordRows
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -56,6 +57,25 @@ def record_rows(
         return None
     has_columns = isinstance(found.rows, DenseRows) or (found.rows is not None and found.rows.feature_dim > 0)
     return found if has_columns else None
+
+
+def libsvm_blocks(
+    texts: Iterable[bytes], *, label_size: int, options: Options, threads: int
+) -> Iterator[tuple[bytes, LibsvmRows | None]]:
+    """Each text of whole lines with its rows, in order, decoded by several threads."""
+    decode = partial(_libsvm_rows, label_size=label_size, options=options)
+    return in_order(decode, texts, threads if decoders.available() else 1)
+
+
+def _libsvm_rows(text: bytes, *, label_size: int, options: Options) -> LibsvmRows | None:
+    if not decoders.available():
+        return None
+    try:
+        return decoders.decode_libsvm(
+            text, label_size=label_size, feature_dim=options.feature_dim, index_base=options.index_base
+        )
+    except decoders.BadRows:
+        return None
 
 
 def in_order(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[tuple[Item, Result]]:

@@ -1,5 +1,5 @@
-"""Blocks of CSV and recordIO-protobuf to arrays, in the C++ library. The functions wait for no lock: ctypes lets other
-threads run meanwhile, and each function can use several threads of its own.
+"""Blocks of CSV, LIBSVM and recordIO-protobuf to arrays, in the C++ library. The functions wait for no lock: ctypes
+lets other threads run meanwhile, and each function can use several threads of its own.
 
 A block is any object with bytes in it (bytes, bytearray, memoryview, mmap). Nothing of it is kept. What rows must look
 like is written down in ``formats``, whose plain decoders give the same rows and refuse the same ones; what is found
@@ -130,6 +130,17 @@ class RecordRows:
     needed: int
 
 
+@dataclass(frozen=True)
+class LibsvmRows:
+    """``labels`` float32 (n,), or None for ``label_size`` 0. ``lines`` and ``row_numbers`` as in ``CsvRows``. The rows
+    have as many columns as ``feature_dim`` said, or as the largest index needs."""
+
+    rows: SparseRows
+    labels: np.ndarray | None
+    lines: int
+    row_numbers: np.ndarray | None
+
+
 class _CProblem(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_int64) for name in ("kind", "row", "column", "offset", "length", "expected", "found")),
@@ -157,6 +168,10 @@ class _CCsvLayout(ctypes.Structure):
         ("header", ctypes.c_char_p),
         ("header_size", ctypes.c_int64),
     )
+
+
+class _CLibsvmLayout(ctypes.Structure):
+    _fields_ = tuple((name, ctypes.c_int64) for name in ("feature_dim", "index_base", "label_size", "allow_missing"))
 
 
 class _CCut(ctypes.Structure):
@@ -220,6 +235,34 @@ def decode_csv(
     labels.resize(outcome.rows if label_size else 0, refcheck=False)
     numbers = None if outcome.lines == outcome.rows else _line_numbers(data, header, outcome.rows)
     return CsvRows(features, labels if label_size else None, outcome.lines, numbers)
+
+
+def decode_libsvm(
+    block: Buffer, *, label_size: int, feature_dim: int | None, index_base: int, allow_missing: bool = False
+) -> LibsvmRows:
+    """Rows of a block of whole lines; the last one may lack its line break. ``feature_dim``: of all rows, where it is
+    known. ``allow_missing``: a value that is missing becomes NaN. Raises BadRows at the first bad line, which says no
+    more than where that is."""
+    data = np.frombuffer(block, np.uint8)
+    layout = _CLibsvmLayout(feature_dim or 0, index_base, label_size, allow_missing)
+    rows, capacity = (int(f(data.size)) for f in (_functions().ll_libsvm_row_capacity, _functions().ll_libsvm_capacity))
+    starts, numbers = np.empty(rows + 1, np.int64), np.empty(rows, np.int64)
+    columns, values = np.empty(capacity, np.int32), np.empty(capacity, np.float32)
+    labels = np.empty(rows if label_size else 0, np.float32)
+    outcome = _COutcome()
+    addresses = [_address(array) for array in (starts, numbers, columns, values, labels)]
+    _check(_functions().ll_libsvm_decode(_address(data), data.size, layout, *addresses, outcome), outcome)
+    for array, size in ((starts, outcome.rows + 1), (numbers, outcome.rows), (columns, outcome.values)):
+        array.resize(size, refcheck=False)
+    values.resize(outcome.values, refcheck=False)
+    labels.resize(outcome.rows if label_size else 0, refcheck=False)
+    width = feature_dim if feature_dim is not None else int(columns.max(initial=-1)) + 1
+    return LibsvmRows(
+        SparseRows(starts, columns if width < _WIDEST_INT32 else columns.astype(np.int64), values, width),
+        labels if label_size else None,
+        outcome.lines,
+        None if outcome.lines == outcome.rows else numbers,
+    )
 
 
 def decode_records(
@@ -321,6 +364,13 @@ def _functions() -> ctypes.CDLL:
         ("ll_csv_line_numbers", size, (address, size, text, size, address, size)),
         ("ll_csv_capacity", size, (size, csv_layout, size)),
         ("ll_csv_decode", ctypes.c_int32, (address, size, csv_layout, size, address, address, size, outcome)),
+        ("ll_libsvm_row_capacity", size, (size,)),
+        ("ll_libsvm_capacity", size, (size,)),
+        (
+            "ll_libsvm_decode",
+            ctypes.c_int32,
+            (address, size, ctypes.POINTER(_CLibsvmLayout), address, address, address, address, address, outcome),
+        ),
         ("ll_records_scan", ctypes.c_int32, (address, size, size, size, scan)),
         ("ll_records_dense_capacity", size, (scan, layout)),
         ("ll_records_sparse_capacity", size, (scan,)),

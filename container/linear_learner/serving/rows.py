@@ -14,6 +14,7 @@ from linear_learner.formats import DECODERS
 from linear_learner.formats.batch import Batch
 from linear_learner.formats.content_type import CSV, ContentType, parse
 from linear_learner.formats.json_records import REQUEST_DECODERS
+from linear_learner.formats.options import Options
 from linear_learner.formats.width import check_width
 
 SOURCE = "request"
@@ -45,7 +46,8 @@ def decode(body: bytes, content_type: str | None, feature_dim: int, names: Seque
     if order is not None:
         # A blank line in its stead: it is skipped, and the rows keep their numbers.
         body = b"\n" + body.partition(b"\n")[2]
-    batches = DECODERS[kind.name](io.BytesIO(body), label_size=label_size, source=SOURCE)
+    options = Options(feature_dim=feature_dim, index_base=kind.index_base)
+    batches = DECODERS[kind.name](io.BytesIO(body), label_size=label_size, source=SOURCE, options=options)
     return batches if order is None else _reordered(batches, order)
 
 

@@ -147,9 +147,10 @@ def read_channels(env: Environment, hp: HyperParameters) -> dict[str, Dataset]:
     channels: dict[str, Dataset] = {}
     for name in ("train", "validation", "test"):
         if name in configs:
-            data = channels[name] = read_channel(
-                configs[name], feature_dim=given_width, options=Options(label_column=hp.label_column)
-            )
+            # Rows that name only some of their columns have those of the train channel.
+            width = channels["train"].feature_dim if channels else given_width
+            options = Options(feature_dim=width, label_column=hp.label_column)
+            data = channels[name] = read_channel(configs[name], feature_dim=given_width, options=options)
             check_labels(data, predictor_type=hp.predictor_type, num_classes=hp.num_classes, is_train=name == "train")
             if name != "train" and (notice := label_notice(data, predictor_type=hp.predictor_type)):
                 logger.warning("%s", notice)

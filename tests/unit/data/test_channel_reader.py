@@ -12,10 +12,11 @@ import pytest
 from record_judge import file_of, record
 
 from linear_learner.data import channel_reader
-from linear_learner.data.channel_reader import list_files, natural_key, read_channel
+from linear_learner.data.channel_reader import ChannelReader, list_files, natural_key, read_channel
 from linear_learner.environment import ChannelConfig
 from linear_learner.errors import ClientError, UnsupportedContentType
 from linear_learner.formats.csr import CsrMatrix
+from linear_learner.formats.options import Options
 
 
 @pytest.fixture
@@ -80,6 +81,36 @@ def test_a_damaged_packed_file_is_told_of_the_channel(channel: ChannelConfig, co
     (channel.path / "part-0.csv").write_bytes(gzip.compress(b"1,2.5,3\n")[:12])
     with pytest.raises(ClientError, match=r"data channel 'train'\. The gzip file is cut short \(.*part-0.csv\)"):
         read_channel(replace(channel, content_type=content_type))
+
+
+def test_the_width_of_libsvm_rows_is_that_of_the_largest_index_in_all_files(channel: ChannelConfig) -> None:
+    (channel.path / "part-0.csv").write_text("1 2:5\n0\n")
+    (channel.path / "part-1.csv").write_text("0 4:7 1:6\n")
+    for content_type in ("libsvm", None):
+        data = read_channel(replace(channel, content_type=content_type))
+        np.testing.assert_array_equal(data.features.toarray(), [[0, 5, 0, 0], [0, 0, 0, 0], [6, 0, 0, 7]])
+        np.testing.assert_array_equal(data.labels, [1, 0, 0])
+    reader = ChannelReader(replace(channel, content_type="libsvm; index_base=0"))
+    assert [batch.feature_dim for batch, _ in reader.batches()] == [3, 5]
+    assert [batch.feature_dim for batch, _ in reader.batches()] == [5, 5]
+
+
+def test_libsvm_rows_have_the_width_that_is_known(channel: ChannelConfig) -> None:
+    channel = replace(channel, content_type="libsvm")
+    (channel.path / "part-0.csv").write_text("1 2:5\n0\n")
+    (channel.path / "part-1.csv").write_text("0 4:7\n")
+    assert read_channel(channel, feature_dim=6, options=Options(feature_dim=6)).feature_dim == 6
+    with pytest.raises(
+        ClientError, match=r"channel 'train'\. .*beyond the last feature \(.*part-1.csv, row 1, 3 featu"
+    ):
+        read_channel(channel, options=Options(feature_dim=3))
+
+
+def test_libsvm_rows_need_a_value(channel: ChannelConfig) -> None:
+    for name in ("part-0.csv", "part-1.csv"):
+        (channel.path / name).write_text("1\n0\n")
+    with pytest.raises(ClientError, match="Its rows have labels but no values"):
+        read_channel(replace(channel, content_type="libsvm"))
 
 
 def test_a_link_to_a_file_is_a_file(channel: ChannelConfig, tmp_path: Path) -> None:

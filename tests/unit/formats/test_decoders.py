@@ -25,7 +25,7 @@ def test_another_name_is_refused_in_amazons_words() -> None:
         decoder_for("text/tsv", where="channel 'train'")
     assert str(raised.value) == (
         "No iterator has been registered for ContentType ('text/tsv', '1.0') (channel 'train'). "
-        "Use one of: application/x-parquet, application/x-recordio-protobuf, text/csv"
+        "Use one of: application/x-parquet, application/x-recordio-protobuf, text/csv, text/libsvm"
     )
 
 

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from record_judge import TENSORS, UnpackedRecord, file_of, record
 
 from linear_learner.errors import ClientError
-from linear_learner.formats import line_blocks, recordio_protobuf, text_csv
+from linear_learner.formats import line_blocks, recordio_protobuf, text_csv, text_libsvm
 from linear_learner.formats.csr import CsrMatrix, Rows
 from linear_learner.formats.native_blocks import in_order
+from linear_learner.formats.options import Options
 from linear_learner.native import decoders
 
 
@@ -217,6 +218,53 @@ class TestRecordIO:
             message.features["values"].float32_tensor.shape.append(9)
         with patch.object(recordio_protobuf, "read_plainly", side_effect=AssertionError("read in plain Python")):
             assert outcome(recordio_protobuf.decode, file_of(*messages), label_size=1, block_size=200)[1] == ""
+
+
+PAIRS = st.sampled_from(["1:2", "2:-0.5", "7:1e-3", "9:+.5", "12:3.", "003:0"])
+ODD_PAIRS = st.sampled_from(["1:x", "0:1", "7", ":1", "1:", "1:nan", "5:inf", "2:1e39", "qid:1", "1:2:3", "-1:2", "x"])
+LABELED = st.tuples(st.sampled_from(["1", "-1", "0.5"]), st.lists(PAIRS, max_size=5, unique=True))
+LIBSVM_LINES = LABELED.map(lambda row: " ".join([row[0], *row[1]])) | st.sampled_from(["", " # x", "1 qid:3 1:2 # 4:5"])
+ODD_LIBSVM_LINES = st.lists(PAIRS | ODD_PAIRS, max_size=4).map(" ".join)
+
+
+class TestLibsvm:
+    @settings(deadline=None)
+    @given(
+        st.lists(LIBSVM_LINES, max_size=20),
+        st.lists(ODD_LIBSVM_LINES, max_size=2),
+        st.sampled_from(["\n", "\r\n"]),
+        st.sampled_from([0, 1]),
+        st.sampled_from([1, 40, 1 << 16]),
+        st.sampled_from([None, 9, 20]),
+        st.sampled_from([0, 1]),
+    )
+    def test_good_and_odd_lines(
+        self,
+        good: list[str],
+        odd: list[str],
+        newline: str,
+        label_size: int,
+        block_size: int,
+        feature_dim: int | None,
+        index_base: int,
+    ) -> None:
+        data = newline.join([*good, *odd, *good[:3]]).encode()
+        options = Options(feature_dim=feature_dim, index_base=index_base)
+        check_same(text_libsvm.decode, data, label_size=label_size, block_size=block_size, options=options)
+
+    @settings(deadline=None)
+    @given(
+        st.binary(max_size=60) | st.text("01.:\n\r\t -+e#qidna\x0b", max_size=80).map(str.encode),
+        st.sampled_from([0, 1]),
+        st.integers(1, 50),
+    )
+    def test_any_bytes(self, data: bytes, label_size: int, block_size: int) -> None:
+        check_same(text_libsvm.decode, data, label_size=label_size, block_size=block_size)
+
+    def test_the_library_decodes_what_is_clean(self) -> None:
+        with patch.object(text_libsvm.Block, "parse", side_effect=AssertionError("read in plain Python")):
+            data = b"1 2:3 1:4\n\n0 qid:1 7:1e3 # x\n" * 9
+            assert outcome(text_libsvm.decode, data, label_size=1, block_size=20)[1] == ""
 
 
 class TestInOrder:

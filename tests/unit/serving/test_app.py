@@ -76,6 +76,8 @@ GOOD = {
     ),
     "no content type": (None, json.dumps({"instances": [{"features": row} for row in ROWS]}).encode()),
     "json lines": (LINES, b'{"features": [0, 0, 5]}\n{"features": [200, 0, 5]}\n'),
+    "libsvm": ("text/libsvm", b"3:5\n1:200 3:5\n"),
+    "libsvm with labels, from 0": ("libsvm; index_base=0", b"1 2:5\n0 2:5 0:200\n"),
     "recordio": (RECORDIO, b"".join(framed(record(row)) for row in ROWS)),
 }
 
@@ -355,6 +357,7 @@ bodies = (
     | st.lists(st.lists(st.floats(width=32), max_size=4), max_size=4).map(
         lambda rows: b"".join(framed(record(row)) for row in rows)
     )
+    | st.lists(st.sampled_from([b"1:2", b" ", b"2:-1e3", b"\n", b"4:1", b"1"])).map(b"".join)
     | st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
         lambda inner: (
@@ -368,7 +371,7 @@ bodies = (
 @settings(max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     body=bodies,
-    content_type=st.sampled_from([JSON, LINES, CSV, RECORDIO, "text/csv; label_size=1"])
+    content_type=st.sampled_from([JSON, LINES, CSV, RECORDIO, "text/csv; label_size=1", "text/libsvm"])
     | st.text("tex/csvapliontj;=,"),
     accept=st.sampled_from(["*/*", JSON, LINES, CSV, RECORDIO]) | st.text("tex/csv;*q=0.5,"),
     attributes=st.sampled_from(["", "threshold=0.5"]) | st.sampled_from([*OUTPUTS]).map("inference_output={}".format),

@@ -111,7 +111,9 @@ def test_labels_are_dropped_where_the_content_type_says_that_there_are_some() ->
 
 
 def test_an_unknown_type_is_named_with_the_known_ones() -> None:
-    message = "use one of: application/json, application/jsonlines, application/x-recordio-protobuf, text/csv"
+    message = (
+        "use one of: application/json, application/jsonlines, application/x-recordio-protobuf, text/csv, text/libsvm"
+    )
     with pytest.raises(UnsupportedContentType) as raised:
         decode(b"1", "text/html; charset=utf-8", 3)
     assert (raised.value.content_type, raised.value.fix) == ("text/html", message)
