@@ -8,12 +8,15 @@ import io
 import json
 import logging
 import struct
+from typing import Any
 
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from record_judge import Record, file_of
+from record_judge import record as dense_record
 from werkzeug.test import TestResponse
 
 from linear_learner.errors import ClientError
@@ -95,6 +98,43 @@ def test_every_content_type_gives_the_same_answer_byte_for_byte(client: FlaskCli
 def test_a_bare_record_without_its_frame(client: FlaskClient) -> None:
     response = invoke(client, record(ROWS[0]), RECORDIO)
     assert response.data == b'{"predictions": [{"score": 0.5, "predicted_label": 1.0}]}'
+
+
+def sparse_record(row: list[float], *, shape: bool = True) -> Any:
+    """As the SDK writes a row of a sparse matrix: an all-zero one has nothing but its shape."""
+    message = Record()
+    tensor = message.features["values"].float32_tensor
+    for column, value in reversed([*enumerate(row)]):
+        if value:
+            tensor.keys.append(column)
+            tensor.values.append(value)
+    if shape:
+        tensor.shape.append(len(row))
+    return message
+
+
+def test_sparse_records_are_answered_as_dense_ones(client: FlaskClient) -> None:
+    rows = [[0, 0, 5], [200, 0, 5], [0, 0, 0], [1, 2, 3]]
+    dense = invoke(client, file_of(*map(dense_record, rows)), RECORDIO)
+    sparse = invoke(client, file_of(*map(sparse_record, rows)), RECORDIO)
+    assert (sparse.status_code, sparse.data) == (200, dense.data)
+    for row in rows:
+        bare = invoke(client, sparse_record(row).SerializeToString(), RECORDIO)
+        assert bare.data == invoke(client, file_of(dense_record(row)), RECORDIO).data
+
+
+def test_of_sparse_records_all_outputs_can_be_had(client: FlaskClient) -> None:
+    row = [1, 0, 3]
+    for outputs in OUTPUTS:
+        wish = {"X_Amzn_SageMaker_Custom_Attributes": f"inference_output={outputs}"}
+        sparse = invoke(client, file_of(sparse_record(row)), RECORDIO, **wish)
+        assert (sparse.status_code, sparse.data) == (200, invoke(client, "1,0,3", CSV, **wish).data)
+
+
+def test_a_sparse_record_of_another_width_is_refused(client: FlaskClient) -> None:
+    response = invoke(client, file_of(sparse_record([1, 0, 3, 0])), RECORDIO)
+    assert response.status_code == 400
+    assert b"The feature dimension of the input: 4 does not match" in response.data
 
 
 def test_multiclass_answers_a_score_a_class(make_client, multiclass: LinearModel) -> None:
