@@ -172,6 +172,35 @@ def cpu_count() -> int:
     return max(1, cpus)
 
 
+def available_memory(cgroup: Path = Path("/sys/fs/cgroup"), meminfo: Path = Path("/proc/meminfo")) -> int | None:
+    """Bytes that this process may still take: what the machine has left, less where the control group (cgroup v2 or v1)
+    leaves less. None where neither says."""
+    left = [cgroup_memory_left(cgroup)]
+    try:
+        fields = dict(line.split(":", 1) for line in meminfo.read_text(encoding="ascii").splitlines())
+        left.append(int(fields["MemAvailable"].split()[0]) * 1024)
+    except (OSError, KeyError, ValueError):
+        pass
+    return min((number for number in left if number is not None), default=None)
+
+
+def cgroup_memory_left(root: Path) -> int | None:
+    """Bytes that the control group below ``root`` may still take, or None without a limit. The page cache of files that
+    nobody reads any more is free."""
+    for limit_file, used_file, stat_file, cache in (
+        ("memory.max", "memory.current", "memory.stat", "inactive_file"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file"),
+    ):
+        try:
+            limit = int((root / limit_file).read_text(encoding="ascii"))
+            used = int((root / used_file).read_text(encoding="ascii"))
+            stat = dict(line.split() for line in (root / stat_file).read_text(encoding="ascii").splitlines())
+            return max(0, limit - used + int(stat[cache]))
+        except (OSError, KeyError, ValueError):
+            continue  # not this version, or "max": no limit
+    return None
+
+
 def cgroup_cpu_quota(root: Path) -> float | None:
     """CPUs that the control group below ``root`` may use, or None without a limit."""
     try:

@@ -45,13 +45,17 @@ def open_channel_file(file: Path) -> Iterator[ChannelFile]:
     """Memory stays bounded however much a file unpacks to. Reading raises ClientError where a gzip or zstd file is
     damaged."""
     with file.open("rb") as packed:
-        head = packed.peek(len(ZSTD_MAGIC))
-        if head.startswith(GZIP_MAGIC):
-            yield ChannelFile(cast(BinaryIO, _Gunzip(packed, str(file))), packed)
-        elif head.startswith((ZSTD_MAGIC, *ZSTD_SKIPPABLE)):
-            yield ChannelFile(io.BufferedReader(_Unzstd(packed, str(file))), packed)
-        else:
-            yield ChannelFile(packed, packed)
+        yield unpacked(packed, str(file))
+
+
+def unpacked(packed: io.BufferedReader[Any], source: str) -> ChannelFile:
+    """What is in the stream, whose first bytes tell how it is packed."""
+    head = packed.peek(len(ZSTD_MAGIC))
+    if head.startswith(GZIP_MAGIC):
+        return ChannelFile(cast(BinaryIO, _Gunzip(packed, source)), packed)
+    if head.startswith((ZSTD_MAGIC, *ZSTD_SKIPPABLE)):
+        return ChannelFile(io.BufferedReader(_Unzstd(packed, source)), packed)
+    return ChannelFile(packed, packed)
 
 
 class _Gunzip(gzip.GzipFile):

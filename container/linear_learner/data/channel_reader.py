@@ -1,34 +1,27 @@
-"""Reads a channel: every file below its folder, in natural order, once or again and again.
-
-Nothing is ever written there: in local mode the folder is the user's own.
-"""
+"""Reads a channel: the rows of all its files or of its next pipe, once or again and again."""
 
 from __future__ import annotations
 
-import os
-import re
+import itertools
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
-from linear_learner.data.channel_file import open_channel_file
 from linear_learner.data.columns import Columns, unreadable
-from linear_learner.data.dataset import Dataset, Segment
-from linear_learner.data.row_store import RowStore, Store, store_for
+from linear_learner.data.dataset import Dataset
+from linear_learner.data.dataset_builder import DatasetBuilder
+from linear_learner.data.fifo import Patience, Stopped
+from linear_learner.data.sources import Files, Pipes, empty
 from linear_learner.environment import ChannelConfig, cpu_count
 from linear_learner.errors import ClientError
 from linear_learner.formats import decoder_for
 from linear_learner.formats.batch import Batch
-from linear_learner.formats.content_type import RECORDIO_PROTOBUF, parse
+from linear_learner.formats.content_type import parse
 from linear_learner.formats.faults import MissingLabel
 from linear_learner.formats.options import DEFAULTS, Options
-from linear_learner.formats.sniffing import SNIFFED_BYTES, content_type_of
-
-HIDDEN = (".", "_")
-"""Names that begin so are no data: ``.amazon.manifest``, ``_SUCCESS``, ``.ipynb_checkpoints``."""
 
 
 def read_channel(channel: ChannelConfig, *, feature_dim: int | None = None, options: Options = DEFAULTS) -> Dataset:
@@ -37,148 +30,112 @@ def read_channel(channel: ChannelConfig, *, feature_dim: int | None = None, opti
 
     ClientError names channel, file and row, and ends the reading at the first bad block.
     """
-    reader = ChannelReader(channel, feature_dim=feature_dim, options=options)
-    rows = _Rows(reader.size)
-    for batch, bytes_read in reader.batches():
-        rows.add(batch, bytes_read)
-    if not len(rows):
-        raise _empty(channel)
-    return rows.dataset(channel.name, reader.columns.names)
+    return ChannelReader(channel, feature_dim=feature_dim, options=options).read()[0]
 
 
 class ChannelReader:
-    """Reads the channel, as often as it is asked to. ``size``: bytes of its files."""
+    """Reads the channel, pass by pass: its files, or the next of its pipes.
 
-    def __init__(self, channel: ChannelConfig, *, feature_dim: int | None = None, options: Options = DEFAULTS) -> None:
+    ``patience``: with what may keep it waiting. Once its ``should_stop`` says yes, reading raises Stopped.
+    """
+
+    def __init__(
+        self,
+        channel: ChannelConfig,
+        *,
+        feature_dim: int | None = None,
+        options: Options = DEFAULTS,
+        patience: Patience | None = None,
+    ) -> None:
         self.columns = Columns(channel.name, feature_dim)
         self._channel = channel
-        self._files = list_files(channel)
-        self.size = sum(file.stat().st_size for file in self._files)
-        content_type = channel.content_type or _sniffed(channel, self._files)
-        self._decode = decoder_for(content_type, where=f"channel '{channel.name}'")
+        self._abandoned = threading.Event()
+        patience = patience or Patience()
+        self._should_stop = patience.should_stop
+        if channel.input_mode == "Pipe":
+            self._source: Files | Pipes = Pipes(channel, Patience(patience.seconds, self._ends))
+        else:
+            self._source = Files(channel)
+        content_type = self._source.content_type
+        decoder_for(content_type, where=f"channel '{channel.name}'")
         parsed = parse(content_type)
         self._options = replace(options, index_base=parsed.index_base)
         if parsed.label_size == 0:
             raise _unlabeled(channel, 0, where=f"content type '{content_type}'")
 
-    def batches(self) -> Iterator[tuple[Batch, int]]:
-        """One pass: (batch, bytes read so far), each batch of the channel's columns. Where the width is open, the first
-        pass closes it, so that batches of later ones all have the columns of the channel."""
+    @property
+    def can_begin_anew(self) -> bool:
+        """Whether a pass gives its rows again where the one before was left."""
+        return isinstance(self._source, Files)
+
+    @property
+    def place(self) -> str:
+        """Where the rows come from, for an error about all of them."""
+        return self._source.place
+
+    def learn_columns(self) -> None:
+        """Read the first rows, where they can be read again, so that what is wrong with them is told at once; or all
+        rows, where only they tell how many columns there are."""
+        if self.can_begin_anew:
+            for _ in self.batches():
+                if not self.columns.width_is_open:
+                    break
+
+    def read(self, limit: int | None = None) -> tuple[Dataset, Iterator[Batch] | None]:
+        """The rows of a pass, as many as take no more than ``limit`` bytes, and what follows them; None if nothing
+        does."""
+        rows = DatasetBuilder(self._source.size, limit)
+        batches = self.batches()
+        for batch, bytes_read in batches:
+            if not rows.has_room_for(batch):
+                rest = itertools.chain([batch], (following for following, _ in batches))
+                return rows.dataset(self._channel.name, self.columns.names), rest
+            rows.add(batch, bytes_read)
+        if not len(rows):
+            raise empty(self._channel)
+        return rows.dataset(self._channel.name, self.columns.names), None
+
+    def batches(self, random: np.random.Generator | None = None) -> Iterator[tuple[Batch, int]]:
+        """One pass: (batch, bytes read so far), each batch of the channel's columns. Files come in their order, or in
+        one drawn by ``random``. Where the width is open, the first pass closes it, so that batches of later ones all
+        have the columns of the channel."""
         bytes_before = 0
-        for file in self._files:
-            with open_channel_file(file) as opened:
-                for batch in self._decoded(opened.stream, str(file)):
-                    self.columns.check(batch)
-                    yield batch, bytes_before + opened.bytes_read
-                bytes_before += opened.bytes_read
+        for opened, source in self._source.streams(random):
+            for batch in self._decoded(opened.stream, source):
+                if self._ends():
+                    raise Stopped
+                self._check_width(batch)
+                self.columns.check(batch)
+                yield batch, bytes_before + opened.bytes_read
+            bytes_before += opened.bytes_read
         if self.columns.width_is_open:
             self.columns.close()
             self._options = replace(self._options, feature_dim=self.columns.width)
 
+    def _check_width(self, batch: Batch) -> None:
+        if batch.width_is_open and not self.can_begin_anew:
+            raise ClientError(
+                "The rows name only some of their columns, and a pipe cannot be searched for the last one",
+                where=f"channel '{self._channel.name}'",
+                fix="set feature_dim",
+            )
+
+    def abandon(self) -> None:
+        """End the pass at hand, and any waiting for it. Nothing can be read any more."""
+        self._abandoned.set()
+
+    def _ends(self) -> bool:
+        return self._abandoned.is_set() or self._should_stop()
+
     def _decoded(self, stream: BinaryIO, source: str) -> Iterator[Batch]:
         """What a decoder says is told of the channel."""
+        decode = decoder_for(self._source.content_type, where=f"channel '{self._channel.name}'")
         try:
-            yield from self._decode(stream, label_size=1, source=source, threads=cpu_count(), options=self._options)
+            yield from decode(stream, label_size=1, source=source, threads=cpu_count(), options=self._options)
         except MissingLabel as error:
             raise _unlabeled(self._channel, error.found, where=error.where) from None
         except ClientError as error:
             raise unreadable(self._channel.name, error.message, where=error.where, fix=error.fix) from None
-
-
-def list_files(channel: ChannelConfig) -> list[Path]:
-    """The files below the channel's folder in natural order (part-2 before part-10), those of sub-folders included and
-    hidden ones left out. ClientError if there is none, or if one of them cannot be read."""
-    if channel.input_mode == "Pipe":
-        raise ClientError(
-            "Pipe mode is not supported", where=f"channel '{channel.name}'", fix="use File or FastFile mode"
-        )
-    if not channel.path.is_dir():
-        raise ClientError(
-            f"Channel '{channel.name}' has no folder",
-            where=str(channel.path),
-            fix="put its files there, or take the channel out of inputdataconfig.json",
-        )
-    files = sorted(_visible(channel.path), key=lambda file: natural_key(file.relative_to(channel.path)))
-    for file in files:
-        # Opening a FIFO would wait for ever; a link to a folder could lead in a circle.
-        if not file.is_file():
-            what = "a link that leads to no file" if file.is_symlink() else "something that is not a file"
-            raise ClientError(f"Channel '{channel.name}' holds {what}", where=str(file), fix="remove it")
-        if not os.access(file, os.R_OK):
-            raise ClientError(
-                f"Channel '{channel.name}' holds a file that may not be read",
-                where=str(file),
-                fix="let all users read it (chmod a+r)",
-            )
-    if not files:
-        raise _empty(channel)
-    return files
-
-
-def natural_key(path: Path) -> tuple[tuple[list[str | int], str], ...]:
-    """Sorts paths folder by folder, and digits in names by the number they write."""
-    return tuple((_text_and_numbers(part), part) for part in path.parts)
-
-
-def _text_and_numbers(name: str) -> list[str | int]:
-    """``part-10.csv`` -> ["part-", 10, ".csv"]: text and numbers take turns, so that any two lists can be compared."""
-    return [int(piece) if i % 2 else piece for i, piece in enumerate(re.split("([0-9]+)", name))]
-
-
-def _visible(folder: Path) -> Iterator[Path]:
-    for entry in folder.iterdir():
-        if entry.name.startswith(HIDDEN):
-            continue
-        if entry.is_dir() and not entry.is_symlink():
-            yield from _visible(entry)
-        else:
-            yield entry
-
-
-def _sniffed(channel: ChannelConfig, files: list[Path]) -> str:
-    """The content type of a channel that names none, from the first file that is not empty."""
-    for file in files:
-        try:
-            with open_channel_file(file) as opened:
-                head = opened.stream.read(SNIFFED_BYTES)
-        except ClientError as error:
-            raise unreadable(channel.name, error.message, where=error.where, fix=error.fix) from None
-        if head:
-            return content_type_of(head)
-    return RECORDIO_PROTOBUF
-
-
-class _Rows:
-    """Gathers rows from ``size`` bytes."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._features: Store | None = None
-        self._labels: RowStore | None = None
-        self._segments: list[Segment] = []
-
-    def __len__(self) -> int:
-        return 0 if self._features is None else len(self._features)
-
-    def add(self, batch: Batch, bytes_read: int) -> None:
-        """``bytes_read``, those of the batch among them, tell how many rows are still to come."""
-        if not len(batch):
-            return
-        assert batch.labels is not None  # noqa: S101 (for the type checker: label_size was 1)
-        start = len(self)
-        expected = (start + len(batch)) * self._size // max(1, bytes_read) + len(batch)
-        if self._features is None or self._labels is None:
-            self._features, self._labels = store_for(batch.features, expected), RowStore(1, expected)
-        self._features.append(batch.features, expected)
-        self._labels.append(batch.labels[:, np.newaxis], expected)
-        if not self._segments or not self._segments[-1].continues_with(start, batch):
-            self._segments.append(Segment(start, batch.source, batch.first_row, batch.row_numbers))
-
-    def dataset(self, name: str, feature_names: tuple[str, ...] | None) -> Dataset:
-        """At least one row was added."""
-        assert self._features is not None and self._labels is not None  # noqa: S101 (for the type checker)
-        features, labels = self._features.finish(), self._labels.finish()[:, 0]
-        return Dataset(name, features, labels, tuple(self._segments), feature_names)
 
 
 def _unlabeled(channel: ChannelConfig, found: int, *, where: str) -> ClientError:
@@ -187,12 +144,4 @@ def _unlabeled(channel: ChannelConfig, found: int, *, where: str) -> ClientError
         f"Label size on {channel.name} dataset found to be {found}",
         where=where,
         fix="Please give every row exactly one label",
-    )
-
-
-def _empty(channel: ChannelConfig) -> ClientError:
-    return ClientError(
-        f"Channel '{channel.name}' has no rows",
-        where=str(channel.path),
-        fix="put data files there; names that begin with a dot or an underscore are skipped",
     )

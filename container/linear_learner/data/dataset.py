@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -47,6 +48,26 @@ class Dataset:
     segments: tuple[Segment, ...]
     feature_names: tuple[str, ...] | None = None
 
+    @property
+    def rows(self) -> int:
+        return len(self)
+
+    @property
+    def rows_seen(self) -> int:
+        """As many: a stream may have more than it has shown."""
+        return len(self)
+
+    def class_counts(self, classes: int) -> np.ndarray:
+        """int64 (classes,): how many of the labels, checked, are 0, 1 and so on. None are where there is no class."""
+        return np.bincount(self.labels.astype(np.int64), minlength=classes) if classes else np.zeros(0, np.int64)
+
+    @classmethod
+    def of_batch(cls, name: str, batch: Batch) -> Dataset:
+        """The rows of one batch, which has labels."""
+        assert batch.labels is not None  # noqa: S101 (for the type checker)
+        segment = Segment(0, batch.source, batch.first_row, batch.row_numbers)
+        return cls(name, batch.features, batch.labels, (segment,), batch.feature_names)
+
     def __len__(self) -> int:
         return int(self.features.shape[0])
 
@@ -54,12 +75,32 @@ class Dataset:
     def feature_dim(self) -> int:
         return int(self.features.shape[1])
 
+    @property
+    def is_sparse(self) -> bool:
+        return isinstance(self.features, CsrMatrix)
+
     def where(self, row: int) -> str:
         """File and row of row ``row`` (from 0)."""
         return self.segments[bisect_right(self.segments, row, key=lambda segment: segment.start) - 1].where(row)
 
 
-def check_same_columns(train: Dataset, others: Iterable[Dataset]) -> None:
+class Described(Protocol):
+    """A channel, as far as its columns go."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def feature_dim(self) -> int: ...
+
+    @property
+    def feature_names(self) -> tuple[str, ...] | None: ...
+
+    @property
+    def is_sparse(self) -> bool: ...
+
+
+def check_same_columns(train: Described, others: Iterable[Dataset]) -> None:
     """ClientError unless all channels have as many features as the train channel, and its names where both have any."""
     for other in others:
         if other.feature_dim != train.feature_dim:
@@ -74,11 +115,11 @@ def check_same_columns(train: Dataset, others: Iterable[Dataset]) -> None:
             raise _other_columns(train, other, f"Its header differs from that of the {train.name} dataset: {problem}")
 
 
-def in_form_of(train: Dataset, data: Dataset) -> Dataset:
+def in_form_of(train: Described, data: Dataset) -> Dataset:
     """``data`` with dense or sparse rows, as the train channel has them: a model is trained on one form or the other,
     since dense rows are unbiased."""
     features = data.features
-    if isinstance(train.features, CsrMatrix):
+    if train.is_sparse:
         return data if isinstance(features, CsrMatrix) else replace(data, features=CsrMatrix.from_dense(features))
     return replace(data, features=features.toarray()) if isinstance(features, CsrMatrix) else data
 
@@ -91,7 +132,7 @@ def differing_names(names: Sequence[str] | None, others: Sequence[str] | None) -
     return ""
 
 
-def _other_columns(train: Dataset, other: Dataset, problem: str) -> ClientError:
+def _other_columns(train: Described, other: Dataset, problem: str) -> ClientError:
     return ClientError(
         f"Incorrect configuration or {other.name} dataset provided. {problem}",
         where=other.where(0).rpartition(",")[0],

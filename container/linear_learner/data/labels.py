@@ -23,11 +23,15 @@ def check_labels(dataset: Dataset, *, predictor_type: str, num_classes: int | No
     if bad.any():
         raise _bad_label(dataset, bad, predictor_type, classes)
     if is_train and (labels == labels[0]).all():
-        raise ClientError(
-            f"Every label of channel '{dataset.name}' is {labels[0]:g}; there is nothing to tell apart",
-            where=f"{len(dataset)} rows",
-            fix="give rows of at least two classes, and check that the label is the first column",
-        )
+        raise only_one_class(dataset.name, float(labels[0]), len(dataset))
+
+
+def only_one_class(channel: str, label: float, rows: int) -> ClientError:
+    return ClientError(
+        f"Every label of channel '{channel}' is {label:g}; there is nothing to tell apart",
+        where=f"{rows} rows",
+        fix="give rows of at least two classes, and check that the label is the first column",
+    )
 
 
 def label_notice(dataset: Dataset, *, predictor_type: str) -> str | None:

@@ -33,19 +33,28 @@ NEGLIGIBLE_PENALTY = 0.01
 """A wd of this over the number of rows weighs as much as a hundredth of a row."""
 
 ROWS_OF_A_STREAM = 100_000
-"""The rows that a stream is taken to have."""
+TIMES_WHAT_FITS = 4
+"""A stream of unknown length is taken to have so many rows, or so many times those that fit in memory where that is
+more."""
+
+
+def expected_rows(rows: int | None, seen: int) -> int:
+    """``rows``, or a guess where it is None, for a stream of unknown length of which ``seen`` rows have come."""
+    return rows or max(ROWS_OF_A_STREAM, TIMES_WHAT_FITS * seen)
 
 
 @dataclass(frozen=True)
 class TrainChannel:
-    """What a meaning may depend on besides other hyperparameters. ``rows`` is None for a stream of unknown length."""
+    """What a meaning may depend on besides other hyperparameters. ``rows`` is None for a stream of unknown length, of
+    which ``seen`` rows are known."""
 
     feature_dim: int
     rows: int | None
+    seen: int = 0
 
     @property
     def rows_or_guess(self) -> int:
-        return self.rows or ROWS_OF_A_STREAM
+        return expected_rows(self.rows, self.seen)
 
 
 @dataclass(frozen=True)
@@ -105,6 +114,7 @@ AUTO_MEANS: dict[str, Meaning] = {
     "_kvstore": _always("local"),
     "_num_kv_servers": _always(1),
     "_num_gpus": _always(0),
+    "memory_mb": Meaning("three quarters of the free memory, and 256 at most in Pipe mode"),
     "_engine": Meaning("`native` where it can be loaded, else `operators`"),
 }
 

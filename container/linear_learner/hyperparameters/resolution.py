@@ -13,12 +13,13 @@ UPDATES_PER_EPOCH = 128
 """A data set of a few mini-batches of the default size would be done after a few updates, far from any minimum."""
 
 
-def resolve(hp: HyperParameters, *, feature_dim: int, rows: int | None) -> HyperParameters:
+def resolve(hp: HyperParameters, *, feature_dim: int, rows: int | None, seen: int = 0) -> HyperParameters:
     """The values that a job trains with, for the base candidate where candidates differ.
 
-    ``feature_dim`` is the width of the train channel, ``rows`` its length (None: not known, a stream).
+    ``feature_dim`` is the width of the train channel, ``rows`` its length (None: not known, a stream, of which ``seen``
+    rows have come).
     What has no effect in this job is put back to its default first, so that no reader needs to ask. Left as they are:
-    ``positive_example_weight_mult`` and ``_engine``, for which training decides what ``auto`` means.
+    ``positive_example_weight_mult``, ``memory_mb`` and ``_engine``, for which training decides what ``auto`` means.
     Raises ClientError where a given ``feature_dim`` is not that of the data.
     """
     _check_width(hp, feature_dim)
@@ -28,7 +29,7 @@ def resolve(hp: HyperParameters, *, feature_dim: int, rows: int | None) -> Hyper
         # Amazon's guide: num_models is 1 in a tuning job, which compares models of its own.
         hp = dataclasses.replace(hp, num_models=1)
     hp = dataclasses.replace(hp, mini_batch_size=_mini_batch_size(hp, rows))
-    return replace_auto(hp, AUTO_MEANS, TrainChannel(feature_dim, rows))
+    return replace_auto(hp, AUTO_MEANS, TrainChannel(feature_dim, rows, seen))
 
 
 def _mini_batch_size(hp: HyperParameters, rows: int | None) -> int:

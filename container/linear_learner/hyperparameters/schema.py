@@ -327,6 +327,19 @@ class HyperParameters:
         text="The name of the label's column in Parquet files, and in CSV files that have a header; the first column "
         "unless it is given.",
     )
+    memory_mb: int = integer(
+        at_least=1,
+        default=AUTO,
+        ours=True,
+        text="MiB that the job may fill with rows. A train channel that does not fit is streamed: read anew in every "
+        "epoch.",
+    )
+    pipe_timeout: int = integer(
+        at_least=1,
+        default=600,
+        ours=True,
+        text="Seconds that a job in Pipe mode waits while neither a pipe nor a writer nor any data comes.",
+    )
     _engine: str = choice(
         "native",
         "operators",

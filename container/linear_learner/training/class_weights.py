@@ -6,12 +6,13 @@ import math
 
 import numpy as np
 
+from linear_learner.errors import ClientError
 from linear_learner.hyperparameters import HyperParameters
 from linear_learner.model.losses import BINARY, MULTICLASS
 
 
-def positive_weights(hp: HyperParameters, labels: np.ndarray) -> list[float]:
-    """The weights of positive examples that the candidates try; negative ones weigh 1. ``labels``: 0/1 (n,).
+def positive_weights(hp: HyperParameters, counts: np.ndarray) -> list[float]:
+    """The weights of positive examples that the candidates try; negative ones weigh 1. ``counts``: (2,), rows by label.
 
     ``balanced`` gives both classes the same total weight. ``auto`` tries no weighting, balanced, and the geometric mean
     between, and leaves the choice to model selection.
@@ -21,18 +22,34 @@ def positive_weights(hp: HyperParameters, labels: np.ndarray) -> list[float]:
         return [1.0]
     if not isinstance(given, str):
         return [float(given)]
-    positives = float(np.count_nonzero(labels))
-    balanced = (len(labels) - positives) / positives
+    negatives, positives = map(float, counts)
+    if not negatives or not positives:
+        raise ClientError(
+            f"The first {int(counts.sum())} rows of channel 'train' are of one class; there is nothing to balance",
+            where=f"hyperparameter positive_example_weight_mult={given}",
+            fix="shuffle the rows, give a number, or use File mode",
+        )
+    balanced = negatives / positives
     return [balanced] if given == "balanced" else [1.0, math.sqrt(balanced), balanced]
 
 
-def class_weights(hp: HyperParameters, labels: np.ndarray) -> np.ndarray | None:
+def class_weights(hp: HyperParameters, counts: np.ndarray, *, are_all: bool = True) -> np.ndarray | None:
     """float32 (num_classes,): n / (classes present * rows of the class) with ``balance_multiclass_weights``, so that
-    all classes have the same total weight and the mean weight is 1. None where rows count alike."""
+    all classes have the same total weight and the mean weight is 1. None where rows count alike.
+
+    ``counts``: (num_classes,), rows by label. Unless they ``are_all``, a class that is not among them yet weighs as
+    much as the rarest.
+    """
     if hp.predictor_type != MULTICLASS or not hp.balance_multiclass_weights:
         return None
-    counts = np.bincount(labels.astype(np.int64), minlength=hp.num_classes)
     present = counts > 0
     weights = np.zeros(hp.num_classes, np.float32)
-    weights[present] = len(labels) / (np.count_nonzero(present) * counts[present])
+    weights[present] = counts.sum() / (np.count_nonzero(present) * counts[present])
+    if not are_all:
+        weights[~present] = weights.max()
     return weights
+
+
+def number_of_classes(hp: HyperParameters) -> int:
+    """0 for a regressor."""
+    return {BINARY: 2, MULTICLASS: hp.num_classes}.get(hp.predictor_type, 0)

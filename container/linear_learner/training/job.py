@@ -18,17 +18,18 @@ from pathlib import Path
 import numpy as np
 
 from linear_learner import hyperparameters
-from linear_learner.data.channel_reader import read_channel
-from linear_learner.data.dataset import Dataset, check_same_columns, in_form_of
-from linear_learner.data.labels import check_labels, label_notice
+from linear_learner.data.dataset import Dataset
+from linear_learner.data.fifo import Stopped
+from linear_learner.data.stream import Stream
 from linear_learner.environment import Environment, cpu_count, failure_text
 from linear_learner.errors import ClientError, LinearLearnerError, PlatformError
-from linear_learner.formats.options import Options
 from linear_learner.hyperparameters import HyperParameters
+from linear_learner.hyperparameters.auto import expected_rows
 from linear_learner.model import artifact
 from linear_learner.training import choosing, outcome
 from linear_learner.training.candidates import Candidate, make_candidates, rates
-from linear_learner.training.class_weights import positive_weights
+from linear_learner.training.channels import read_channels
+from linear_learner.training.class_weights import number_of_classes, positive_weights
 from linear_learner.training.engine import import_ahead, make_engine
 from linear_learner.training.initializer import initial_state
 from linear_learner.training.preparation import Task, make_objective, prepare
@@ -38,8 +39,8 @@ from linear_learner.training.trainer import EpochReport, Trained, train
 
 logger = logging.getLogger(__name__)
 
-INTERRUPTED = 130
-"""The exit code of a command that Ctrl-C ended: 128 and the number of the signal."""
+INTERRUPTED, STOPPED = 130, 143
+"""The exit codes of a command that Ctrl-C or SIGTERM ended: 128 and the number of the signal."""
 
 
 def run(env: Environment) -> int:
@@ -52,6 +53,9 @@ def run(env: Environment) -> int:
     except KeyboardInterrupt:
         logger.error("Interrupted; no model is written.")
         return INTERRUPTED
+    except Stopped:
+        logger.error("Stopped before there was anything to save; no model is written.")
+        return STOPPED
     except Exception as error:
         return fail(env, error)
 
@@ -77,7 +81,8 @@ def fail(env: Environment, error: Exception) -> int:
 
 
 def train_job(env: Environment, should_stop: Callable[[], bool]) -> None:
-    """The whole job. Once ``should_stop`` says yes, training ends and the best model so far is the outcome.
+    """The whole job. Once ``should_stop`` says yes, training ends and the best model so far is the outcome; before
+    there is one, Stopped is raised.
 
     Raises for what went wrong, and leaves the model folder as it was then.
     """
@@ -91,16 +96,24 @@ def train_job(env: Environment, should_stop: Callable[[], bool]) -> None:
     with profile(env.output_data_dir if requested._enable_profiler else None):
         with timers.measure("initialize.time"):
             import_ahead()
-            channels = read_channels(env, requested)
-            rows = len(channels["train"])
-            hp = hyperparameters.resolve(requested, feature_dim=channels["train"].feature_dim, rows=rows)
+            channels = read_channels(env, requested, should_stop)
+            train = channels["train"]
+            hp = hyperparameters.resolve(
+                requested, feature_dim=train.feature_dim, rows=train.rows, seen=train.rows_seen
+            )
             log.resolved(hp.as_dict())
             task = prepare(hp, channels)
             report_scaler(task, hp, log)
         with timers.measure("setuptime"):
-            weights_to_try = positive_weights(hp, channels["train"].labels)
-            candidates = make_candidates(requested, hp, rows=rows, positive_weights=weights_to_try)
+            candidates = make_candidates(
+                requested,
+                hp,
+                rows=expected_rows(train.rows, train.rows_seen),
+                positive_weights=positive_weights(hp, train.class_counts(number_of_classes(hp))),
+            )
         trained = train_candidates(hp, task, candidates, log, timers, should_stop)
+        if not trained.epochs:
+            raise Stopped
         with timers.measure("finalize.time"):
             finish(env, hp, task, candidates, trained, channels, log)
         log.totals(timers, hp.epochs)
@@ -130,33 +143,6 @@ def refuse_several_hosts(host: str, hosts: list[str]) -> None:
             where=f"resourceconfig.json of {host}",
             fix="set the instance count to 1",
         )
-
-
-def read_channels(env: Environment, hp: HyperParameters) -> dict[str, Dataset]:
-    """The channels train (required), validation and test, in memory and checked."""
-    configs = env.channels()
-    if "train" not in configs:
-        raise ClientError(
-            "The channel 'train' is missing",
-            where=f"the job has {', '.join(sorted(configs)) or 'no channels'}",
-            fix=f"give the job a channel named 'train', whose files lie in {env.data_dir / 'train'}",
-        )
-    for name in configs.keys() - {"train", "validation", "test"}:
-        logger.warning("The channel '%s' is ignored: only train, validation and test are read.", name)
-    given_width = None if hp.is_auto("feature_dim") else hp.feature_dim
-    channels: dict[str, Dataset] = {}
-    for name in ("train", "validation", "test"):
-        if name in configs:
-            # Rows that name only some of their columns have those of the train channel.
-            width = channels["train"].feature_dim if channels else given_width
-            options = Options(feature_dim=width, label_column=hp.label_column)
-            data = channels[name] = read_channel(configs[name], feature_dim=given_width, options=options)
-            check_labels(data, predictor_type=hp.predictor_type, num_classes=hp.num_classes, is_train=name == "train")
-            if name != "train" and (notice := label_notice(data, predictor_type=hp.predictor_type)):
-                logger.warning("%s", notice)
-            logger.info("Channel '%s': %d rows of %d features.", name, len(data), data.feature_dim)
-    check_same_columns(channels["train"], channels.values())
-    return {name: in_form_of(channels["train"], data) for name, data in channels.items()}
 
 
 def report_scaler(task: Task, hp: HyperParameters, log: Reporter) -> None:
@@ -237,7 +223,7 @@ def finish(
     task: Task,
     candidates: list[Candidate],
     trained: Trained,
-    channels: dict[str, Dataset],
+    channels: dict[str, Dataset | Stream],
     log: Reporter,
 ) -> None:
     """Choose a candidate, score it on the held-out channels, and write it."""
@@ -247,6 +233,7 @@ def finish(
     for name in (task.judge_channel, "test"):
         if name in channels:
             data = task.judge().raw if name == task.judge_channel else channels[name]
+            assert isinstance(data, Dataset)  # noqa: S101 (for the type checker: the train channel alone is streamed)
             scores[name] = outcome.score(choice.model, data, task, chosen, hp)
             log.scores(name, scores[name])
     log.best_model({"optimizer": hp.optimizer, **vars(chosen)})

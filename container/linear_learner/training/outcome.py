@@ -10,6 +10,7 @@ import numpy as np
 
 from linear_learner import __version__
 from linear_learner.data.dataset import Dataset
+from linear_learner.data.stream import Stream
 from linear_learner.hyperparameters import HyperParameters
 from linear_learner.model.linear_model import LinearModel
 from linear_learner.model.losses import BINARY
@@ -69,7 +70,7 @@ def metadata(
     trained: Trained,
     task: Task,
     scores: dict[str, list[Metric]],
-    train: Dataset,
+    train: Dataset | Stream,
 ) -> dict[str, Any]:
     """What additional-params.json tells beside Amazon's keys. ``scores``: final metrics by channel."""
     values = dataclasses.asdict(chosen)

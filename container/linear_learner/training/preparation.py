@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,49 +11,16 @@ import numpy as np
 from linear_learner.data.chunk import Chunk
 from linear_learner.data.dataset import Dataset
 from linear_learner.data.epochs import Epochs
+from linear_learner.data.feature_ranges import MOST_RANGES, FeatureRanges
+from linear_learner.data.stream import Stream
+from linear_learner.data.streamed_epochs import StreamedEpochs
 from linear_learner.formats.csr import CsrMatrix, Rows
 from linear_learner.hyperparameters import HyperParameters
 from linear_learner.model import scaler
 from linear_learner.model.losses import LOSSES, Loss
 from linear_learner.model.scaler import Scaler
-from linear_learner.training.class_weights import class_weights
+from linear_learner.training.class_weights import class_weights, number_of_classes
 from linear_learner.training.state import Objective
-
-MOST_RANGES = 1 << 17
-"""Columns up to which a model tells what the train channel held in each: the lists are text, in a file of the model."""
-
-
-@dataclass(frozen=True)
-class FeatureRanges:
-    """What the train channel holds in each column, float64 (d,), in raw units: what serving measures rows against."""
-
-    means: np.ndarray
-    minima: np.ndarray
-    maxima: np.ndarray
-
-    @classmethod
-    def of(cls, features: Rows) -> FeatureRanges:
-        """``features``: (n, d), n > 0."""
-        if isinstance(features, CsrMatrix):
-            return cls._of_sparse(features)
-        return cls(
-            features.mean(axis=0, dtype=np.float64),
-            features.min(axis=0).astype(np.float64),
-            features.max(axis=0).astype(np.float64),
-        )
-
-    @classmethod
-    def _of_sparse(cls, features: CsrMatrix) -> FeatureRanges:
-        rows, columns = features.shape
-        minima, maxima = np.full(columns, np.inf), np.full(columns, -np.inf)
-        np.minimum.at(minima, features.indices, features.values)
-        np.maximum.at(maxima, features.indices, features.values)
-        has_zeros = np.bincount(features.indices, minlength=columns) < rows
-        return cls(
-            np.bincount(features.indices, features.values, minlength=columns) / rows,
-            np.where(has_zeros, np.minimum(minima, 0), minima),
-            np.where(has_zeros, np.maximum(maxima, 0), maxima),
-        )
 
 
 @dataclass(frozen=True)
@@ -77,7 +45,7 @@ class Task:
     loss: Loss
     scaler: Scaler
     class_weights: np.ndarray | None
-    train: Epochs
+    train: Epochs | StreamedEpochs
     judge_channel: str
     judge: Callable[[], Judge]
     ranges: Callable[[], FeatureRanges | None]
@@ -89,18 +57,25 @@ class Task:
         return self.scaler.feature_dim if self.columns is None else len(self.columns)
 
 
-def prepare(hp: HyperParameters, channels: dict[str, Dataset]) -> Task:
-    """Fit the scaler on the train channel and normalise. ``channels``: by name, train at least.
+def prepare(hp: HyperParameters, channels: Mapping[str, Dataset | Stream]) -> Task:
+    """Fit the scaler on the train channel and normalise. ``channels``: by name, train at least, which alone may be
+    streamed."""
+    train, validation = channels["train"], channels.get("validation")
+    assert not isinstance(validation, Stream)  # noqa: S101 (for the type checker)
+    if isinstance(train, Stream):
+        return prepare_stream(hp, train, validation)
+    return prepare_in_memory(hp, train, validation)
 
-    The train channel is normalised in place, to hold it once, unless its raw rows are needed as the judge.
-    """
-    train = channels["train"]
-    judge_channel = "validation" if "validation" in channels else "train"
+
+def prepare_in_memory(hp: HyperParameters, train: Dataset, validation: Dataset | None) -> Task:
+    """The train channel is normalised in place, to hold it once, unless its raw rows are needed as the judge."""
+    judge_channel = "train" if validation is None else "validation"
     fitted = fit_scaler(hp, train)
     ranges = FeatureRanges.of(train.features) if train.feature_dim <= MOST_RANGES else None
     columns = _columns_to_train(train.features)
-    weights = class_weights(hp, train.labels)
-    judge = Judge(channels[judge_channel], _normalise(channels[judge_channel], fitted, columns, weights))
+    weights = class_weights(hp, train.class_counts(number_of_classes(hp)))
+    raw_judge = train if validation is None else validation
+    judge = Judge(raw_judge, _normalise(raw_judge, fitted, columns, weights))
     rows = judge.rows if judge_channel == "train" else _normalise(train, fitted, columns, weights, in_place=True)
     return Task(
         loss=LOSSES[hp.predictor_type, hp.loss],
@@ -110,6 +85,38 @@ def prepare(hp: HyperParameters, channels: dict[str, Dataset]) -> Task:
         judge_channel=judge_channel,
         judge=lambda: judge,
         ranges=lambda: ranges,
+        columns=columns,
+    )
+
+
+def prepare_stream(hp: HyperParameters, stream: Stream, validation: Dataset | None) -> Task:
+    """Scaler and class weights come from the rows surveyed so far; the judging rows, where there is no ``validation``,
+    are a sample of all rows of the first epoch."""
+    survey = stream.survey
+    fitted = fit_scaler(hp, survey.sample())
+    is_complete = stream.rows is not None
+    columns = survey.used_columns if is_complete else None
+    weights = class_weights(hp, survey.class_counts, are_all=is_complete)
+
+    @functools.cache
+    def judge() -> Judge:
+        raw = survey.sample() if validation is None else validation
+        return Judge(raw, _normalise(raw, fitted, columns, weights))
+
+    return Task(
+        loss=LOSSES[hp.predictor_type, hp.loss],
+        scaler=fitted,
+        class_weights=weights,
+        train=StreamedEpochs(
+            stream,
+            lambda rows: _normalise(rows, fitted, columns, weights, in_place=True),
+            window_size=stream.window_size,
+            mini_batch_size=hp.mini_batch_size,
+            seed=hp.seed,
+        ),
+        judge_channel="train" if validation is None else "validation",
+        judge=judge,
+        ranges=lambda: survey.ranges,
         columns=columns,
     )
 
@@ -164,7 +171,9 @@ def _normalise(
     *,
     in_place: bool = False,
 ) -> Chunk:
-    features = fitted.transform(data.features, in_place=in_place)
+    features = data.features
+    can_be_written = isinstance(features, CsrMatrix) or features.flags.writeable
+    features = fitted.transform(features, in_place=in_place and can_be_written)
     if columns is not None and isinstance(features, CsrMatrix):
         features = features.only_columns(columns)
     return Chunk(

@@ -12,7 +12,8 @@ import pytest
 from record_judge import file_of, record
 
 from linear_learner.data import channel_reader
-from linear_learner.data.channel_reader import ChannelReader, list_files, natural_key, read_channel
+from linear_learner.data.channel_reader import ChannelReader, read_channel
+from linear_learner.data.sources import list_files, natural_key
 from linear_learner.environment import ChannelConfig
 from linear_learner.errors import ClientError, UnsupportedContentType
 from linear_learner.formats.csr import CsrMatrix
@@ -161,10 +162,7 @@ def test_a_channel_without_folder_is_told(tmp_path: Path) -> None:
         read_channel(ChannelConfig("test", tmp_path / "test", "text/csv"))
 
 
-def test_pipe_mode_is_refused(channel: ChannelConfig) -> None:
-    piped = ChannelConfig("train", channel.path, "text/csv", input_mode="Pipe")
-    with pytest.raises(ClientError, match=r"Pipe mode is not supported \(channel 'train'\)"):
-        read_channel(piped)
+def test_fast_file_mode_looks_like_files(channel: ChannelConfig) -> None:
     read_channel(ChannelConfig("train", channel.path, "text/csv", input_mode="FastFile"))
 
 

@@ -165,7 +165,7 @@ class TestChannels:
         found = job.read_channels(env, binary)
         assert {name: len(data) for name, data in found.items()} == {"train": 2, "validation": 1, "test": 3}
         assert re.findall(r"Channel '(\w+)': (\d+) rows of 2 features", log.getvalue()) == [
-            ("train", "2"), ("validation", "1"), ("test", "3")
+            ("validation", "1"), ("test", "3"), ("train", "2")
         ]  # fmt: skip
 
     def test_others_are_ignored_aloud(

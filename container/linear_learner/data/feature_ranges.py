@@ -1,0 +1,58 @@
+"""What the columns of a channel hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from linear_learner.formats.csr import CsrMatrix, Rows
+
+MOST_RANGES = 1 << 17
+"""Columns up to which a model tells what the train channel held in each: the lists are text, in a file of the model."""
+
+
+@dataclass(frozen=True)
+class FeatureRanges:
+    """What ``rows`` rows hold in each column, float64 (d,), in raw units: what serving measures rows against."""
+
+    rows: int
+    means: np.ndarray
+    minima: np.ndarray
+    maxima: np.ndarray
+
+    @classmethod
+    def of(cls, features: Rows) -> FeatureRanges:
+        """``features``: (n, d), n > 0."""
+        if isinstance(features, CsrMatrix):
+            return cls._of_sparse(features)
+        return cls(
+            len(features),
+            features.mean(axis=0, dtype=np.float64),
+            features.min(axis=0).astype(np.float64),
+            features.max(axis=0).astype(np.float64),
+        )
+
+    @classmethod
+    def _of_sparse(cls, features: CsrMatrix) -> FeatureRanges:
+        rows, columns = features.shape
+        minima, maxima = np.full(columns, np.inf), np.full(columns, -np.inf)
+        np.minimum.at(minima, features.indices, features.values)
+        np.maximum.at(maxima, features.indices, features.values)
+        has_zeros = np.bincount(features.indices, minlength=columns) < rows
+        return cls(
+            rows,
+            np.bincount(features.indices, features.values, minlength=columns) / rows,
+            np.where(has_zeros, np.minimum(minima, 0), minima),
+            np.where(has_zeros, np.maximum(maxima, 0), maxima),
+        )
+
+    def joined(self, other: FeatureRanges) -> FeatureRanges:
+        """Of the rows of both."""
+        rows = self.rows + other.rows
+        return FeatureRanges(
+            rows,
+            self.means + (other.means - self.means) * (other.rows / rows),
+            np.minimum(self.minima, other.minima),
+            np.maximum(self.maxima, other.maxima),
+        )
