@@ -4,7 +4,9 @@ Start: from exec of container/serve to the first 200 of /ping, the median of sev
 the master and of each worker, and their proportional share (PSS), since workers share what was loaded before the fork.
 Load: wrk on the loopback interface, which takes its part of the same processors, in turns with an empty Flask endpoint
 on the same worker class and settings; medians. Processor time of the server stands beside it, which other work on the
-machine disturbs less. Ours writes its access log, to /dev/null. Prints Markdown and writes results/serving.json.
+machine disturbs less. Ours writes its access log, to /dev/null. Bulk: one CSV body of 100 MB under the settings of
+batch transform, the best of three, and the most memory that its worker ever held. Prints Markdown and writes
+results/serving.json.
 """
 
 from __future__ import annotations
@@ -88,9 +90,9 @@ def flask_command(workers: int) -> list[str]:
 
 
 @contextmanager
-def running(command: list[str], server: str, folder: Path, workers: int) -> Iterator[tuple[int, float]]:
+def running(command: list[str], server: str, folder: Path, workers: int, **more: str) -> Iterator[tuple[int, float]]:
     """(process id of the master, seconds from exec to the first 200 of /ping)."""
-    environ = os.environ | {"PYTHONPATH": f"{CONTAINER}:{folder}", "NUM_WORKERS": str(workers)}
+    environ = os.environ | {"PYTHONPATH": f"{CONTAINER}:{folder}", "NUM_WORKERS": str(workers), **more}
     begun = time.perf_counter()
     process = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -155,6 +157,25 @@ def wrk(server: str, master: int, script: Path, arguments: argparse.Namespace) -
     return {**speed, "CPU ms/request": cpu, "errors": int(errors)}
 
 
+def bulk(master: int) -> dict[str, float]:
+    """One body as large as batch transform sends."""
+    block = b"".join(line.partition(b",")[2] for line in (JOB / "input/data/test/test.csv").open("rb"))
+    body = block * (Settings.from_environ({"SAGEMAKER_BATCH": "true"}).body_limit // len(block))
+    rows, best = body.count(b"\n"), {"seconds": float("inf")}
+    for _ in range(3):
+        cpu, begun = cpu_seconds(master), time.perf_counter()
+        with closing(http.client.HTTPConnection("127.0.0.1", PORTS["ours"], timeout=600)) as connection:
+            connection.request("POST", "/invocations", body, {"Content-Type": "text/csv", "Accept": "text/csv"})
+            response = connection.getresponse()
+            if response.read().count(b"\n") != rows - 1:
+                sys.exit(f"{rows} rows have another number of answers (status {response.status})")
+        seconds = time.perf_counter() - begun
+        if seconds < best["seconds"]:
+            best = {"seconds": round(seconds, 2), "CPU seconds": round(cpu_seconds(master) - cpu, 2)}
+    peaks = [int(re.search(r"VmHWM:\s+(\d+)", status)[1]) for status in proc(master, "status")]
+    return {"MB": len(body) / 1e6, "rows": rows, **best, "rows/s": rows / best["seconds"], "peak MB": max(peaks) / 1024}
+
+
 def measure(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     base, workers = folder / "job", cpu_count()
     shutil.copytree(JOB / "input", base / "input")
@@ -176,6 +197,8 @@ def measure(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         if shutil.which("wrk"):
             report["load"] = load(folder, {"ours": master, "empty Flask": other}, arguments)
             report["MB after load"] = memory(master)
+    with running(ours, "ours", folder, 1, SAGEMAKER_BATCH="true") as (master, _):
+        report["bulk"] = {name: round(value, 2) for name, value in bulk(master).items()}
     return {**report, "load after": os.getloadavg()}
 
 

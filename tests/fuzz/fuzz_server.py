@@ -83,7 +83,7 @@ def examples() -> dict[str, list[bytes]]:
             *(judge.file_of(*each) for each in files),
             sparse.SerializeToString(),
         ],
-        "text/libsvm": [b"1 0:1 2:3\n"],
+        "text/libsvm": [b"1:1 3:3\n", b"0 1:1 2:2\n1 3:-2.5\n"],
     }
 
 
