@@ -85,8 +85,9 @@ class Soak:
         name, bias = f"visiting-{number}", 100 + number
         order = json.dumps({"model_name": name, "url": str(self.folder / name)}).encode()
         while not self.over:
-            # After a broken connection nobody knows whether the order was carried out.
-            client.expect("POST", "/models", order, statuses=(200, 409))
+            # After a broken connection nobody knows whether an order was carried out.
+            if not client.expect("POST", "/models", order, statuses=(200, 409)):
+                continue
             for _ in range(choose.randrange(5)):
                 self.ask(client, name, bias, choose)
             client.expect("GET", "/models", statuses=(200,))
