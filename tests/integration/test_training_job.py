@@ -92,6 +92,46 @@ def test_tables_with_the_label_anywhere_give_the_same_model(regression: Finished
     assert names == {(), tuple(f"f{i}" for i in range(regression.rows["train"][0].shape[1]))}
 
 
+def test_missing_values_are_filled_in_training_as_in_serving(binary: FinishedJob, make_job: MakeJob) -> None:
+    features, labels = (part.copy() for part in binary.rows["train"])
+    random = np.random.default_rng(0)
+    missing = random.random(features.shape) < 0.1
+    holes = np.where(missing, np.nan, features).astype(np.float32)
+    means = np.nanmean(holes.astype(np.float64), axis=0).astype(np.float32)
+    job = make_job().hyperparameters("binary_classifier", num_models=2, epochs=2)
+    refused = job.channel("train", holes, labels).run()
+    assert refused.code == 2 and "Or set" not in (refused.failure or "")
+    assert "or set missing_values=mean to fill in features" in (refused.failure or "")
+    outcomes = []
+    for name, rows in (("holes", holes), ("filled", np.where(missing, means, features).astype(np.float32))):
+        job = make_job().hyperparameters("binary_classifier", num_models=2, epochs=2, missing_values="mean")
+        outcomes.append(job.channel("train", rows, labels).channel("validation", rows, labels).run())
+        assert outcomes[-1].found(r"Channel 'train': (\d+) missing values") == [str(missing.sum() * (name == "holes"))]
+    params = [(outcome.model_dir / "mx-mod-0000.params").read_bytes() for outcome in outcomes]
+    assert params[0] == params[1]
+    np.testing.assert_array_equal(np.float32(outcomes[0].facts["feature_fills"]), means)
+    assert "feature_fills" not in binary.outcome.facts
+
+
+def test_missing_values_are_filled_in_a_stream_too(job: JobFolder) -> None:
+    random = np.random.default_rng(0)
+    features = random.normal(size=(60_000, 20)).astype(np.float32)
+    labels = (features[:, 0] > 0).astype(np.float32)
+    features[random.random(features.shape) < 0.1] = np.nan
+    rows = features.astype("<f4")
+    job.hyperparameters("binary_classifier", num_models=2, epochs=2, missing_values="mean", memory_mb=3)
+    table = pa.table({"y": labels, **{f"f{i}": rows[:, i] for i in range(20)}})
+    for part in range(3):
+        content = io.BytesIO()
+        parquet.write_table(table.slice(part * 20_000, 20_000), content)
+        job.file(f"input/data/train/part-{part}", content.getvalue())
+    outcome = job.run()
+    assert outcome.failure is None
+    assert outcome.found(r"(They are streamed|are streamed)")
+    assert outcome.final("train", "roc_auc_score") > 0.9
+    assert len(outcome.facts["feature_fills"]) == 20
+
+
 def test_records_of_doubles_train(regression: FinishedJob, job: JobFolder) -> None:
     features, labels = regression.rows["train"]
     job.hyperparameters("regressor", num_models=2, epochs=2)

@@ -20,7 +20,8 @@ from linear_learner.errors import ClientError
 from linear_learner.formats import decoder_for
 from linear_learner.formats.batch import Batch
 from linear_learner.formats.content_type import parse
-from linear_learner.formats.faults import MissingLabel
+from linear_learner.formats.faults import MISSING, MissingLabel
+from linear_learner.formats.imputation import filled
 from linear_learner.formats.options import DEFAULTS, Options
 
 
@@ -36,7 +37,8 @@ def read_channel(channel: ChannelConfig, *, feature_dim: int | None = None, opti
 class ChannelReader:
     """Reads the channel, pass by pass: its files, or the next of its pipes.
 
-    ``patience``: with what may keep it waiting. Once its ``should_stop`` says yes, reading raises Stopped.
+    ``fills``: float32 (d,), what is put in the place of missing values from now on, once it is set. ``patience``: with
+    what may keep it waiting. Once its ``should_stop`` says yes, reading raises Stopped.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class ChannelReader:
         patience: Patience | None = None,
     ) -> None:
         self.columns = Columns(channel.name, feature_dim)
+        self.fills: np.ndarray | None = None
         self._channel = channel
         self._abandoned = threading.Event()
         patience = patience or Patience()
@@ -88,8 +91,9 @@ class ChannelReader:
         batches = self.batches()
         for batch, bytes_read in batches:
             if not rows.has_room_for(batch):
-                rest = itertools.chain([batch], (following for following, _ in batches))
-                return rows.dataset(self._channel.name, self.columns.names), rest
+                following = itertools.chain([batch], (following for following, _ in batches))
+                # What is missing in them is known once the caller has seen the first rows.
+                return rows.dataset(self._channel.name, self.columns.names), map(self._filled, following)
             rows.add(batch, bytes_read)
         if not len(rows):
             raise empty(self._channel)
@@ -106,11 +110,14 @@ class ChannelReader:
                     raise Stopped
                 self._check_width(batch)
                 self.columns.check(batch)
-                yield batch, bytes_before + opened.bytes_read
+                yield self._filled(batch), bytes_before + opened.bytes_read
             bytes_before += opened.bytes_read
         if self.columns.width_is_open:
             self.columns.close()
             self._options = replace(self._options, feature_dim=self.columns.width)
+
+    def _filled(self, batch: Batch) -> Batch:
+        return batch if self.fills is None else replace(batch, features=filled(batch.features, self.fills))
 
     def _check_width(self, batch: Batch) -> None:
         if batch.width_is_open and not self.can_begin_anew:
@@ -135,7 +142,9 @@ class ChannelReader:
         except MissingLabel as error:
             raise _unlabeled(self._channel, error.found, where=error.where) from None
         except ClientError as error:
-            raise unreadable(self._channel.name, error.message, where=error.where, fix=error.fix) from None
+            can_fill = error.message == MISSING and not self._options.allow_missing
+            fix = f"{error.fix}, or set missing_values=mean to fill in features" if can_fill else error.fix
+            raise unreadable(self._channel.name, error.message, where=error.where, fix=fix) from None
 
 
 def _unlabeled(channel: ChannelConfig, found: int, *, where: str) -> ClientError:

@@ -40,13 +40,16 @@ class Segment:
 @dataclass(frozen=True)
 class Dataset:
     """All rows of channel ``name``: features (n, d), float32 and C-contiguous, or sparse rows; labels float32 (n,); all
-    of them finite. ``feature_names``: d different names, where a file of the channel has a header."""
+    of them finite, but NaN where a feature is missing and not filled yet. ``feature_names``: d different names, where a
+    file of the channel has a header. ``fills``: float32 (d,), what missing values were filled with.
+    """
 
     name: str
     features: Rows
     labels: np.ndarray
     segments: tuple[Segment, ...]
     feature_names: tuple[str, ...] | None = None
+    fills: np.ndarray | None = None
 
     @property
     def rows(self) -> int:

@@ -34,6 +34,7 @@ class Stream:
         self.rows: int | None = None
         self.feature_dim = head.feature_dim
         self.feature_names = head.feature_names
+        self.fills = head.fills
         self.is_sparse = head.is_sparse
         self._reader = reader
         survey.add(head)

@@ -13,8 +13,8 @@ from linear_learner.formats.csr import Rows
 class Batch:
     """Some rows of one file or request, in their order.
 
-    ``features``: (n, d), finite; float32, perhaps a view into a wider table, so that rows are not always adjacent in
-    memory; or sparse rows.
+    ``features``: (n, d), finite (but NaN where a feature is missing and may be); float32, perhaps a view into a wider
+    table, so that rows are not always adjacent in memory; or sparse rows.
     ``labels``: float32 (n,), finite, or None where rows carry none.
     ``source`` names the file for errors. Rows are numbered from 1, as an editor numbers lines: ``first_row`` is the
     number of the first one and the rest follow, unless ``row_numbers``, int64 (n,), says otherwise (blank lines).

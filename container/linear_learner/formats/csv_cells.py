@@ -30,15 +30,17 @@ def problem_of(cell: bytes) -> str | None:
     return INFINITE if _INFINITE_CELL.fullmatch(cell) else NOT_A_NUMBER
 
 
-def find_fault(line: bytes, row: int, width: int) -> Fault | None:
+def find_fault(line: bytes, row: int, width: int, optional_from: int | None = None) -> Fault | None:
     """What is wrong with a line whose quotes are gone. An empty cell is told only where the width is right: there it is
-    a missing value, elsewhere a stray comma."""
+    a missing value, elsewhere a stray comma. In columns from ``optional_from`` on values may be missing."""
     cells = [cell.strip(SPACES) for cell in line.split(b",")]
     problems = [(column, problem) for column, cell in enumerate(cells) if (problem := problem_of(cell)) is not None]
     if len(cells) != width:
         problems = [(column, problem) for column, problem in problems if problem != MISSING]
         if not problems:
             return Fault(f"The row has {len(cells)} columns, the first one has {width}", row)
+    if optional_from is not None:
+        problems = [(column, problem) for column, problem in problems if problem != MISSING or column < optional_from]
     if not problems:
         return None
     column, problem = problems[0]

@@ -81,8 +81,10 @@ def all_finite(values: np.ndarray) -> bool:
         return bool(np.isfinite(values.sum()) or np.isfinite(values).all())
 
 
-def to_float32(values: np.ndarray, *, first_row: int, place: str, source: str, content_type: str) -> np.ndarray:
-    """Numbers (n, d) of any type -> float32 (n, d), C-contiguous, all finite.
+def to_float32(
+    values: np.ndarray, *, first_row: int, place: str, source: str, content_type: str, allow_missing: bool = False
+) -> np.ndarray:
+    """Numbers (n, d) of any type -> float32 (n, d), C-contiguous, all finite; or NaN too, with ``allow_missing``.
 
     ``place`` names a column: ``feature`` (its number is added) or ``label``. ClientError names the first few bad rows.
     """
@@ -90,7 +92,9 @@ def to_float32(values: np.ndarray, *, first_row: int, place: str, source: str, c
         converted = np.ascontiguousarray(values, dtype=np.float32)
     if all_finite(converted):
         return converted
-    finite = np.isfinite(converted)
+    finite = _good(converted, allow_missing)
+    if finite.all():
+        return converted
     faults = []
     for row in np.flatnonzero(~finite.all(axis=1)):
         column = int(np.argmin(finite[row]))
@@ -104,16 +108,30 @@ def problem_of_number(value: float) -> str:
     return MISSING if np.isnan(value) else INFINITE if np.isinf(value) else OUT_OF_RANGE
 
 
+def _good(values: np.ndarray, allow_missing: bool) -> np.ndarray:
+    """Which of the values are as they should be."""
+    return ~np.isinf(values) if allow_missing else np.isfinite(values)
+
+
 def entries_to_float32(
-    values: np.ndarray, rows: np.ndarray, columns: np.ndarray, *, first_row: int, source: str, content_type: str
+    values: np.ndarray,
+    rows: np.ndarray,
+    columns: np.ndarray,
+    *,
+    first_row: int,
+    source: str,
+    content_type: str,
+    allow_missing: bool = False,
 ) -> np.ndarray:
-    """The stored values (nnz,) of sparse rows, of any type -> float32 (nnz,), all finite. ``rows`` and ``columns``: the
-    place of each. ClientError names the first few bad rows."""
+    """The stored values (nnz,) of sparse rows, of any type -> float32 (nnz,), all finite; or NaN too, with
+    ``allow_missing``. ``rows`` and ``columns``: the place of each. ClientError names the first few bad rows."""
     with np.errstate(over="ignore"):
         converted = values.astype(np.float32, copy=False)
     if all_finite(converted):
         return converted
-    bad = np.flatnonzero(~np.isfinite(converted))
+    bad = np.flatnonzero(~_good(converted, allow_missing))
+    if not len(bad):
+        return converted
     first_of_row = bad[np.unique(rows[bad], return_index=True)[1]]
     faults = [_fault(float(values[i]), first_row + int(rows[i]), f"feature {columns[i] + 1}") for i in first_of_row]
     raise error_of(faults, source=source, content_type=content_type)

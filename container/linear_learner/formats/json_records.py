@@ -43,31 +43,48 @@ RECORD_FIX = 'a record is {"features": [...]} or {"data": {"features": {"values"
 
 
 def decode_json(
-    stream: BinaryIO, *, source: str, feature_dim: int | None = None, feature_names: Sequence[str] = ()
+    stream: BinaryIO,
+    *,
+    source: str,
+    feature_dim: int | None = None,
+    feature_names: Sequence[str] = (),
+    allow_missing: bool = False,
 ) -> Iterator[Batch]:
-    """Rows of one ``{"instances": [...]}`` document. Without ``feature_dim`` the first row gives the width."""
-    document = _parse(_text(stream.read(), source), source)
+    """Rows of one ``{"instances": [...]}`` document. Without ``feature_dim`` the first row gives the width.
+    With ``allow_missing``, null and NaN are features that are missing, and NaN in the rows."""
+    document = _parse(_text(stream.read(), source), source, allow_missing=allow_missing)
     instances = document.get("instances") if isinstance(document, dict) else None
     if not isinstance(instances, list):
         raise ClientError("The document has no list of instances", where=source, fix=INSTANCES_FIX)
     records = ((f"instances[{i}]", instance) for i, instance in enumerate(instances))
-    return _batches(records, source, _Layout(feature_dim, feature_names))
+    return _batches(records, source, _Layout(feature_dim, feature_names, allow_missing))
 
 
 def decode_json_lines(
-    stream: BinaryIO, *, source: str, feature_dim: int | None = None, feature_names: Sequence[str] = ()
+    stream: BinaryIO,
+    *,
+    source: str,
+    feature_dim: int | None = None,
+    feature_names: Sequence[str] = (),
+    allow_missing: bool = False,
 ) -> Iterator[Batch]:
-    """Rows of JSON records, one a line, blank lines left out. Without ``feature_dim`` the first row gives the width."""
+    """Rows of JSON records, one a line, blank lines left out, as ``decode_json`` reads them."""
     lines = _text(stream.read(), source).split("\n")
-    records = ((f"line {i}", _parse(line, source, i)) for i, line in enumerate(lines, 1) if line.strip())
-    return _batches(records, source, _Layout(feature_dim, feature_names))
+    records = (
+        (f"line {i}", _parse(line, source, i, allow_missing=allow_missing))
+        for i, line in enumerate(lines, 1)
+        if line.strip()
+    )
+    return _batches(records, source, _Layout(feature_dim, feature_names, allow_missing))
 
 
 class _Layout:
-    """What is known of the columns: their number (once a row has shown it) and perhaps their names."""
+    """What is known of the columns: their number (once a row has shown it), perhaps their names, and what their values
+    may be."""
 
-    def __init__(self, feature_dim: int | None, names: Sequence[str]) -> None:
+    def __init__(self, feature_dim: int | None, names: Sequence[str], allow_missing: bool) -> None:
         self.feature_dim = feature_dim
+        self.number_types = {int, float, type(None)} if allow_missing else {int, float}
         self.position = {name: i for i, name in enumerate(names)}
 
     def settle(self, width: int, where: str) -> None:
@@ -106,13 +123,18 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number of JSON")
 
 
+def _only_nan(name: str) -> float:
+    return float("nan") if name == "NaN" else _refuse_constant(name)
+
+
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+_DECODER_WITH_NAN = json.JSONDecoder(parse_constant=_only_nan)
 
 
-def _parse(text: str, source: str, first_line: int = 1) -> Any:
+def _parse(text: str, source: str, first_line: int = 1, *, allow_missing: bool) -> Any:
     """The document in ``text``, which starts in line ``first_line`` of the body."""
     try:
-        return _DECODER.decode(text)
+        return (_DECODER_WITH_NAN if allow_missing else _DECODER).decode(text)
     except json.JSONDecodeError as error:
         place = f"{source}, line {first_line + error.lineno - 1}, character {error.colno}"
         raise ClientError(f"Not a JSON document: {error.msg}", where=place) from None
@@ -142,14 +164,14 @@ def _row(record: Any, where: str, layout: _Layout) -> _Row:
     """The features of one record, checked for form and width but not yet for the size of their values."""
     features = _features(record, where)
     if isinstance(features, list):
-        _check_numbers(features, f"{where}.features")
+        _check_numbers(features, f"{where}.features", layout)
         layout.settle(len(features), where)
         return features
     if "values" in features and "values" not in layout.position:
         values = features["values"]
         if not isinstance(values, list):
             raise ClientError(f"values is {_kind(values)}, not a list", where=where, fix=RECORD_FIX)
-        _check_numbers(values, f"{where}.values")
+        _check_numbers(values, f"{where}.values", layout)
         if features.get("keys") is None:
             layout.settle(len(values), where)
             return values
@@ -200,19 +222,16 @@ def _named(features: dict[str, Any], where: str, layout: _Layout) -> list[float]
     if missing:
         raise ClientError(f"The record lacks the feature {_shown(missing[0])}", where=where)
     values = [features[name] for name in layout.position]
-    _check_numbers(values, f"{where}.features")
+    _check_numbers(values, f"{where}.features", layout)
     return values
 
 
-def _check_numbers(values: list[Any], where: str) -> None:
+def _check_numbers(values: list[Any], where: str, layout: _Layout) -> None:
     # type() and not isinstance(): true and false are ints to isinstance.
-    if {*map(type, values)} <= _NUMBERS:
+    if {*map(type, values)} <= layout.number_types:
         return
-    i = next(i for i, value in enumerate(values) if type(value) not in _NUMBERS)
+    i = next(i for i, value in enumerate(values) if type(value) not in layout.number_types)
     raise ClientError(f"{_shown(values[i])} is {_kind(values[i])}, not a number", where=f"{where}[{i}]")
-
-
-_NUMBERS = {int, float}
 
 
 def _is_index_list(value: Any) -> bool:
@@ -220,7 +239,7 @@ def _is_index_list(value: Any) -> bool:
 
 
 def _matrix(rows: list[_Row], places: list[str], source: str, layout: _Layout) -> np.ndarray:
-    """float32 (n, feature_dim), all finite."""
+    """float32 (n, feature_dim), all finite but for what is missing and may be."""
     try:
         if not any(type(row) is _Sparse for row in rows):
             X = np.array(rows, dtype=np.float64).reshape(len(rows), layout.feature_dim or 0)
@@ -234,12 +253,15 @@ def _matrix(rows: list[_Row], places: list[str], source: str, layout: _Layout) -
     except OverflowError:  # an integer beyond the range of float64
         X = np.array([[_as_float(value) for value in _cells(row, layout)] for row in rows])
     if X.size and not -OVERFLOW < X.min() <= X.max() < OVERFLOW:
-        i, j = np.argwhere(np.abs(X) >= OVERFLOW)[0]
-        raise ClientError(
-            f"The value of feature {j} is outside the range of float32",
-            where=f"{source}, {places[i]}",
-            fix="scale it down",
-        )
+        # NaN is neither larger nor smaller than anything.
+        beyond = np.argwhere(np.abs(X) >= OVERFLOW)
+        if len(beyond):
+            i, j = beyond[0]
+            raise ClientError(
+                f"The value of feature {j} is outside the range of float32",
+                where=f"{source}, {places[i]}",
+                fix="scale it down",
+            )
     return X.astype(np.float32)
 
 
@@ -251,9 +273,9 @@ def _cells(row: _Row, layout: _Layout) -> list[float]:
     return [given.get(j, 0) for j in range(layout.feature_dim or 0)]
 
 
-def _as_float(value: float) -> float:
+def _as_float(value: float | None) -> float:
     try:
-        return float(value)
+        return float("nan") if value is None else float(value)
     except OverflowError:
         return float("inf")
 

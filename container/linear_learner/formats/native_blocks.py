@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
 from typing import TypeVar
 
 from linear_learner.errors import ClientError
@@ -21,26 +20,35 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def csv_rows(text: bytes, *, label_size: int, columns: int, header: bytes) -> CsvRows | None:
+def csv_rows(text: bytes, *, label_size: int, columns: int, header: bytes, allow_missing: bool) -> CsvRows | None:
     """The rows of whole lines of ``columns`` cells; lines equal to ``header`` are skipped like blank ones."""
     if not decoders.available():
         return None
     try:
-        return decoders.decode_csv(text, label_size=label_size, columns=columns, header=header)
+        return decoders.decode_csv(
+            text, label_size=label_size, columns=columns, header=header, allow_missing=allow_missing
+        )
     except decoders.BadRows:
         return None
 
 
-def csv_blocks(
-    texts: Iterable[bytes], *, label_size: int, columns: int, header: bytes, threads: int
-) -> Iterator[tuple[bytes, CsvRows | None]]:
-    """Each text with its rows, in order, decoded by several threads; a few texts more than threads are held."""
-    decode = partial(csv_rows, label_size=label_size, columns=columns, header=header)
+def in_native_order(
+    decode: Callable[[bytes], Result], texts: Iterable[bytes], threads: int
+) -> Iterator[tuple[bytes, Result]]:
+    """Each text with what ``decode`` says of it, in order, by several threads where the library decodes; a few texts
+    more than threads are held."""
     return in_order(decode, texts, threads if decoders.available() else 1)
 
 
 def record_rows(
-    block: memoryview, *, label_size: int, columns: int, sparse: bool | None, is_final: bool, threads: int
+    block: memoryview,
+    *,
+    label_size: int,
+    columns: int,
+    sparse: bool | None,
+    is_final: bool,
+    allow_missing: bool,
+    threads: int,
 ) -> RecordRows | None:
     """The rows of the whole records that a block starts with; None also where it holds not even one.
 
@@ -51,7 +59,13 @@ def record_rows(
         return None
     try:
         found = decoders.decode_records(
-            block, label_size=label_size, columns=columns, sparse=sparse, is_final=is_final, threads=threads
+            block,
+            label_size=label_size,
+            columns=columns,
+            sparse=sparse,
+            is_final=is_final,
+            allow_missing=allow_missing,
+            threads=threads,
         )
     except decoders.BadRows:
         return None
@@ -59,20 +73,17 @@ def record_rows(
     return found if has_columns else None
 
 
-def libsvm_blocks(
-    texts: Iterable[bytes], *, label_size: int, options: Options, threads: int
-) -> Iterator[tuple[bytes, LibsvmRows | None]]:
-    """Each text of whole lines with its rows, in order, decoded by several threads."""
-    decode = partial(_libsvm_rows, label_size=label_size, options=options)
-    return in_order(decode, texts, threads if decoders.available() else 1)
-
-
-def _libsvm_rows(text: bytes, *, label_size: int, options: Options) -> LibsvmRows | None:
+def libsvm_rows(text: bytes, *, label_size: int, options: Options) -> LibsvmRows | None:
+    """The rows of whole lines."""
     if not decoders.available():
         return None
     try:
         return decoders.decode_libsvm(
-            text, label_size=label_size, feature_dim=options.feature_dim, index_base=options.index_base
+            text,
+            label_size=label_size,
+            feature_dim=options.feature_dim,
+            index_base=options.index_base,
+            allow_missing=options.allow_missing,
         )
     except decoders.BadRows:
         return None

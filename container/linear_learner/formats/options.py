@@ -10,12 +10,14 @@ class Options:
     """``feature_dim``: the number of features where it is known; formats whose rows name only some of their columns
     need it to tell a column too many. Other rows carry their width, which is for the caller to check.
     ``index_base``: the number of the first column, 0 or 1, in formats that number them. ``label_column``: the name of
-    the label's column, in formats that name columns; "" for the first one.
+    the label's column, in formats that name columns; "" for the first one. ``allow_missing``: a feature that is missing
+    is NaN in the rows, and no mistake; a label still is.
     """
 
     feature_dim: int | None = None
     index_base: int = 1
     label_column: str = ""
+    allow_missing: bool = False
 
 
 DEFAULTS = Options()

@@ -86,7 +86,7 @@ class _Columns:
 
     def __init__(self, schema: pa.Schema, label_size: int, source: str, options: Options) -> None:
         self._source = source
-        self._label_size = label_size
+        self._allow_missing = options.allow_missing
         kept = [i for i, name in enumerate(schema.names) if not _PANDAS_INDEX.fullmatch(name)]
         self.names = [schema.names[i] for i in kept]
         if len(set(self.names)) < len(self.names):
@@ -101,8 +101,9 @@ class _Columns:
     def batch(self, rows: pa.RecordBatch, first_row: int) -> Batch:
         """The rows of a record batch, of which ``first_row`` is the number of the first."""
         positions = range(len(self.names))
-        features = self._numbers(rows, [i for i in positions if i != self._label], first_row)
-        labels = None if self._label is None else self._numbers(rows, [self._label], first_row)[:, 0]
+        others = [i for i in positions if i != self._label]
+        features = self._numbers(rows, others, first_row, self._allow_missing)
+        labels = None if self._label is None else self._numbers(rows, [self._label], first_row, False)[:, 0]
         names = tuple(self.names[i] for i in positions if i != self._label)
         return Batch(features, labels, self._source, first_row, None, names)
 
@@ -112,21 +113,23 @@ class _Columns:
         labels = None if self._label is None else np.empty(0, np.float32)
         return Batch(np.empty((0, len(names)), np.float32), labels, self._source, feature_names=names)
 
-    def _numbers(self, rows: pa.RecordBatch, positions: list[int], first_row: int) -> np.ndarray:
-        """Some columns as float32 (n, d), all finite."""
+    def _numbers(self, rows: pa.RecordBatch, positions: list[int], first_row: int, allow_missing: bool) -> np.ndarray:
+        """Some columns as float32 (n, d), all finite; or NaN too, with ``allow_missing``."""
         table = np.empty((len(rows), len(positions)), np.float32)
         with np.errstate(over="ignore"):
             for at, position in enumerate(positions):
                 table[:, at] = _as_numpy(rows.column(position))
         if not all_finite(table):
-            raise self._error(rows, table, positions, first_row)
+            good = ~np.isinf(table) if allow_missing else np.isfinite(table)
+            if not good.all():
+                raise self._error(rows, good, positions, first_row)
         return table
 
-    def _error(self, rows: pa.RecordBatch, table: np.ndarray, positions: list[int], first_row: int) -> Exception:
-        finite = np.isfinite(table)
+    def _error(self, rows: pa.RecordBatch, good: np.ndarray, positions: list[int], first_row: int) -> Exception:
+        """``good``: bool (n, d), which of the values are."""
         faults = []
-        for row in np.flatnonzero(~finite.all(axis=1)):
-            position = positions[int(np.argmin(finite[row]))]
+        for row in np.flatnonzero(~good.all(axis=1)):
+            position = positions[int(np.argmin(good[row]))]
             value = rows.column(position)[int(row)].as_py()
             problem = problem_of_number(np.nan if value is None else float(value))
             shown = "null" if value is None else str(value)

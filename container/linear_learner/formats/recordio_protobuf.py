@@ -51,7 +51,7 @@ def decode(
     and what is decoded of it. ClientError names file and row; for a broken frame also the byte at which it begins.
     """
     reader = RecordReader(stream, source=source, block_size=block_size)
-    rows = _Rows(source, label_size)
+    rows = _Rows(source, label_size, options.allow_missing)
     if not MAGIC_BYTES.startswith(reader.peek(len(MAGIC_BYTES))):
         if label_size == 1:
             raise _not_recordio(reader.peek(SNIFFED_BYTES), source)
@@ -61,7 +61,13 @@ def decode(
     while reader.peek(1):
         block, is_final = reader.block()
         found = record_rows(
-            block, label_size=label_size, columns=rows.width, sparse=rows.sparse, is_final=is_final, threads=threads
+            block,
+            label_size=label_size,
+            columns=rows.width,
+            sparse=rows.sparse,
+            is_final=is_final,
+            allow_missing=options.allow_missing,
+            threads=threads,
         )
         if found is not None and found.rows is not None:
             batch = rows.take_decoded(_features_of(found.rows), found.labels)
@@ -105,10 +111,11 @@ class _Rows:
     ``width`` that of all rows, 0 before the first; ``sparse`` whether all rows are, None before the first; ``pending``
     counts the rows of the next batch."""
 
-    def __init__(self, source: str, label_size: int) -> None:
+    def __init__(self, source: str, label_size: int, allow_missing: bool) -> None:
         self.layout: Layout | None = None
         self._source = source
         self._label_size = label_size
+        self._allow_missing = allow_missing
         self.width = 0
         self.sparse: bool | None = None
         self.pending = 0
@@ -162,6 +169,7 @@ class _Rows:
             first_row=self._taken + 1,
             source=self._source,
             content_type=RECORDIO_PROTOBUF,
+            allow_missing=self._allow_missing,
         )
         return CsrMatrix(starts, columns, values, (self.pending, self.width))
 
@@ -208,7 +216,12 @@ class _Rows:
         numbers = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
         first_row = self._taken + 1
         return to_float32(
-            numbers, first_row=first_row, place=place, source=self._source, content_type=RECORDIO_PROTOBUF
+            numbers,
+            first_row=first_row,
+            place=place,
+            source=self._source,
+            content_type=RECORDIO_PROTOBUF,
+            allow_missing=self._allow_missing and place == "feature",
         )
 
     def _features_of(self, payload: bytes, record: Record) -> np.ndarray | _SparseRow:

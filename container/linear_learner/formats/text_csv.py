@@ -11,6 +11,7 @@ import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import BinaryIO
 
 import numpy as np
@@ -18,13 +19,13 @@ import numpy as np
 from linear_learner.errors import ClientError
 from linear_learner.formats.batch import Batch
 from linear_learner.formats.content_type import CSV
-from linear_learner.formats.csv_cells import NOT_A_NUMBER, SPACES, find_fault
+from linear_learner.formats.csv_cells import NOT_A_NUMBER, NUMBER, SPACES, find_fault
 from linear_learner.formats.csv_header import header_names
 from linear_learner.formats.csv_separators import separator_advice
-from linear_learner.formats.faults import VERIFY, all_finite, error_of, malformed
+from linear_learner.formats.faults import MISSING, VERIFY, Fault, all_finite, error_of, malformed
 from linear_learner.formats.label_column import label_position
 from linear_learner.formats.line_blocks import BLOCK_SIZE, line_blocks
-from linear_learner.formats.native_blocks import csv_blocks, csv_rows
+from linear_learner.formats.native_blocks import csv_rows, in_native_order
 from linear_learner.formats.options import DEFAULTS, Options
 from linear_learner.formats.sniffing import BYTE_ORDER_MARK, advice
 
@@ -53,9 +54,18 @@ def decode(
     head, first_line = head_of(blocks)
     if not head:
         return
-    form = form_of(head, first_line, label_size, options.label_column, source)
-    texts = csv_blocks(blocks, label_size=form.label_size, columns=form.width, header=form.header, threads=threads)
-    first = head, csv_rows(head, label_size=form.label_size, columns=form.width, header=form.header)
+    form = replace(
+        form_of(head, first_line, label_size, options.label_column, source), allow_missing=options.allow_missing
+    )
+    decode_block = partial(
+        csv_rows,
+        label_size=form.label_size,
+        columns=form.width,
+        header=form.header,
+        allow_missing=form.allow_missing,
+    )
+    texts = in_native_order(decode_block, blocks, threads)
+    first = head, decode_block(head)
     rows = 0
     for text, found in itertools.chain([first], texts):
         if found is None:
@@ -66,7 +76,7 @@ def decode(
             batch = Batch(found.features, found.labels, source, first_line, numbers, form.feature_names)
             first_line += found.lines
         if form.label_at is not None:
-            batch = _with_label(batch, form.label_at)
+            batch = _with_label(batch, form.label_at, source)
         if not batch.feature_dim:
             where = f"{source}, row {form.first_row}"
             raise malformed("The rows have a label but no features", where=where, content_type=CSV)
@@ -80,7 +90,8 @@ class Form:
     """What the rows of a file look like. ``width`` counts all columns; ``label_size`` of them stand before the features
     and are the label. Where another column is, ``label_at`` says which, and ``label_size`` is 0. ``header`` is the
     header line without its end, b"" if there is none, and ``feature_names`` the names in it but for the first
-    ``label_size``. ``first_row`` is the number of the first line that is not blank."""
+    ``label_size``. ``first_row`` is the number of the first line that is not blank. ``allow_missing``: features
+    that are missing are NaN."""
 
     label_size: int
     width: int
@@ -88,6 +99,7 @@ class Form:
     header: bytes = b""
     feature_names: tuple[str, ...] | None = None
     label_at: int | None = None
+    allow_missing: bool = False
 
     def is_skipped(self, line: bytes) -> bool:
         """A header comes again where files were joined."""
@@ -116,14 +128,21 @@ def form_of(head: bytes, first_line: int, label_size: int, label_column: str, so
     return Form(0, len(names), row, header, names, label_at)
 
 
-def _with_label(batch: Batch, label_at: int) -> Batch:
-    """The batch with one of its columns as the label."""
+def _with_label(batch: Batch, label_at: int, source: str) -> Batch:
+    """The batch with one of its columns as the label. ClientError where that is missing."""
     names, columns = batch.feature_names or (), batch.features
     assert isinstance(columns, np.ndarray)  # noqa: S101 (for the type checker: a CSV row is dense)
+    labels = columns[:, label_at].copy()
+    faults = []
+    for row in np.flatnonzero(np.isnan(labels)):
+        number = batch.first_row + int(row) if batch.row_numbers is None else int(batch.row_numbers[row])
+        faults.append(Fault(MISSING, number, f"column {label_at + 1}"))
+    if faults:
+        raise error_of(faults, source=source, content_type=CSV)
     return replace(
         batch,
         features=np.delete(columns, label_at, axis=1),
-        labels=columns[:, label_at].copy(),
+        labels=labels,
         feature_names=names[:label_at] + names[label_at + 1 :],
     )
 
@@ -202,19 +221,36 @@ class Block:
             tidy = _QUOTED_CELL.sub(rb"\1", tidy)
         table = parse_numbers(tidy, form.width)
         if table is None:
-            raise self._error(tidy.split(b"\n")[:-1], self.first_line + kept, form)
+            tidy_lines = tidy.split(b"\n")[:-1]
+            faults = _faults(tidy_lines, self.first_line + kept, form)
+            if faults:
+                raise self._error(faults, tidy_lines, self.first_line + kept, form)
+            table = _with_missing(tidy_lines, form.width)
         return table, None if len(kept) == len(lines) else self.first_line + kept
 
-    def _error(self, lines: list[bytes], numbers: np.ndarray, form: Form) -> ClientError:
-        """The error for lines that ``parse_numbers`` does not take."""
-        candidates = (find_fault(line, int(number), form.width) for line, number in zip(lines, numbers, strict=True))
-        faults = [fault for fault in candidates if fault is not None]
+    def _error(self, faults: list[Fault], lines: list[bytes], numbers: np.ndarray, form: Form) -> ClientError:
+        """The error for what is wrong with some of the lines."""
         fix = ""
         if faults[0].row == form.first_row and faults[0].problem == NOT_A_NUMBER:
             first_bad = numbers.tolist().index(faults[0].row)
             separators = separator_advice(lines[first_bad : first_bad + 2])
             fix = separators or advice(self.text, CSV) or f"{VERIFY}; {_about_header(form)}"
         return error_of(faults, source=self.source, content_type=CSV, fix=fix)
+
+
+def _faults(lines: list[bytes], numbers: np.ndarray, form: Form) -> list[Fault]:
+    optional_from = form.label_size if form.allow_missing else None
+    candidates = (
+        find_fault(line, int(number), form.width, optional_from) for line, number in zip(lines, numbers, strict=True)
+    )
+    return [fault for fault in candidates if fault is not None]
+
+
+def _with_missing(lines: list[bytes], width: int) -> np.ndarray:
+    """float32 (n, width) of lines without a fault, NaN where a value is missing."""
+    cells = (cell.strip(SPACES) for line in lines for cell in line.split(b","))
+    numbers = [float(cell) if NUMBER.fullmatch(cell) else np.nan for cell in cells]
+    return np.array(numbers, np.float64).astype(np.float32).reshape(-1, width)
 
 
 def _about_header(form: Form) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import BinaryIO
 
 import numpy as np
@@ -20,9 +21,9 @@ from linear_learner.formats.batch import Batch
 from linear_learner.formats.content_type import LIBSVM
 from linear_learner.formats.csr import CsrMatrix, index_type
 from linear_learner.formats.csv_cells import NOT_A_NUMBER, problem_of
-from linear_learner.formats.faults import Fault, error_of, malformed
+from linear_learner.formats.faults import MISSING, Fault, error_of, malformed
 from linear_learner.formats.line_blocks import BLOCK_SIZE, line_blocks
-from linear_learner.formats.native_blocks import libsvm_blocks
+from linear_learner.formats.native_blocks import in_native_order, libsvm_rows
 from linear_learner.formats.options import DEFAULTS, Options
 from linear_learner.formats.recordio import MAGIC_BYTES
 from linear_learner.formats.sniffing import advice
@@ -57,7 +58,8 @@ def decode(
     """
     first_line = 1
     texts = line_blocks(stream, block_size, source, LIBSVM)
-    for text, found in libsvm_blocks(texts, label_size=label_size, options=options, threads=threads):
+    decode_block = partial(libsvm_rows, label_size=label_size, options=options)
+    for text, found in in_native_order(decode_block, texts, threads):
         if first_line == 1 and text.startswith(MAGIC_BYTES):
             # Its second byte begins a comment, so that nothing else would be found wrong.
             where, fix = f"{source}, row 1", advice(text, LIBSVM)
@@ -157,9 +159,10 @@ def _add(tokens: list[bytes], number: int, rows: _Rows, label_size: int, options
         if column in row:
             raise _BadRow("The row has an index twice", f"index {column + options.index_base}", pair)
         problem = problem_of(value)
-        if problem is not None:
+        is_missing = problem == MISSING and options.allow_missing
+        if problem is not None and not is_missing:
             raise _BadRow(problem, f"index {column + options.index_base}", value)
-        row[column] = float(value)
+        row[column] = float("nan") if is_missing else float(value)
     columns = sorted(row)
     rows.labels.append(label)
     rows.numbers.append(number)

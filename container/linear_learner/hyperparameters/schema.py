@@ -340,6 +340,15 @@ class HyperParameters:
         ours=True,
         text="Seconds that a job in Pipe mode waits while neither a pipe nor a writer nor any data comes.",
     )
+    missing_values: str = choice(
+        "error",
+        "mean",
+        default="error",
+        ours=True,
+        text="What a missing feature is: an error, or the mean of its column in the sample of the train channel that "
+        "`num_point_for_scaler` sets. The means are kept with the model and fill the rows of requests as well. A "
+        "missing label is an error.",
+    )
     _engine: str = choice(
         "native",
         "operators",

@@ -104,7 +104,13 @@ class Invocations:
             return Reply(204, b"")
         content_type = accept.choose(environ.get("HTTP_ACCEPT"), settings.default_accept, OFFERED)
         wish = answers.parse_wish(environ.get("HTTP_X_AMZN_SAGEMAKER_CUSTOM_ATTRIBUTES"), settings.outputs)
-        batches = rows.decode(body, environ.get("CONTENT_TYPE"), model.model.feature_dim, model.names)
+        batches = rows.decode(
+            body,
+            environ.get("CONTENT_TYPE"),
+            model.model.feature_dim,
+            model.names,
+            allow_missing=model.fills is not None,
+        )
         answer, environ[ROWS] = self._predict(model, batches, wish)
         return Reply(200, ENCODERS[content_type](answer), content_type)
 
@@ -114,9 +120,10 @@ class Invocations:
         row_count = 0
         for batch in batches:
             check_width(batch.feature_dim, model.model.feature_dim)
-            predictions = model.model.predict(batch.features)
-            parts.append(answers.answer(model, batch.features, predictions, wish))
-            self._measurements.predicted(predictions.score, model.outside(batch.features))
+            features = model.filled(batch.features)
+            predictions = model.model.predict(features)
+            parts.append(answers.answer(model, features, predictions, wish))
+            self._measurements.predicted(predictions.score, model.outside(features))
             row_count += len(batch)
         if not row_count:
             raise ClientError("The request has no rows", fix="send at least one record")

@@ -25,16 +25,29 @@ LONGEST_ROW = 1 << 14
 _PLAIN = b"0123456789+-.eE,"
 
 
-def decode(body: bytes, content_type: str | None, feature_dim: int, names: Sequence[str] = ()) -> Iterator[Batch]:
+def decode(
+    body: bytes,
+    content_type: str | None,
+    feature_dim: int,
+    names: Sequence[str] = (),
+    *,
+    allow_missing: bool = False,
+) -> Iterator[Batch]:
     """Batches of a bounded number of rows, their columns in the order of the model.
 
     ``content_type`` is the header as it was sent, or None. ``names`` are the model's, if it knows any: columns that
-    come with names are put in their order.
+    come with names are put in their order. With ``allow_missing``, features that are missing are NaN.
     """
     kind = _parsed(content_type or DEFAULT_CONTENT_TYPE)
     if kind.name in REQUEST_DECODERS:
         decoder = REQUEST_DECODERS[kind.name]
-        return decoder(io.BytesIO(body), source=SOURCE, feature_dim=feature_dim, feature_names=names)
+        return decoder(
+            io.BytesIO(body),
+            source=SOURCE,
+            feature_dim=feature_dim,
+            feature_names=names,
+            allow_missing=allow_missing,
+        )
     if kind.name not in DECODERS:
         raise UnsupportedContentType(kind.name, supported=[*REQUEST_DECODERS, *DECODERS])
     label_size = kind.label_size or 0
@@ -46,7 +59,7 @@ def decode(body: bytes, content_type: str | None, feature_dim: int, names: Seque
     if order is not None:
         # A blank line in its stead: it is skipped, and the rows keep their numbers.
         body = b"\n" + body.partition(b"\n")[2]
-    options = Options(feature_dim=feature_dim, index_base=kind.index_base)
+    options = Options(feature_dim=feature_dim, index_base=kind.index_base, allow_missing=allow_missing)
     batches = DECODERS[kind.name](io.BytesIO(body), label_size=label_size, source=SOURCE, options=options)
     return batches if order is None else _reordered(batches, order)
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from linear_learner.errors import ClientError
 from linear_learner.formats.csr import CsrMatrix, Rows
+from linear_learner.formats.imputation import filled
 from linear_learner.model.linear_model import LinearModel, Model
 
 LARGEST = float(np.finfo(np.float32).max)
@@ -16,13 +17,15 @@ LARGEST = float(np.finfo(np.float32).max)
 @dataclass(frozen=True, eq=False)
 class ServedModel:
     """``names``: of the d features, or empty. ``means``: float64 (d,), of the training data. ``lowest``, ``highest``:
-    float32 (d,), the range of the training data. None where the model does not carry them, as Amazon's do not."""
+    float32 (d,), the range of the training data. ``fills``: float32 (d,), what takes the place of a missing feature;
+    without them none may be missing. None where the model does not carry them, as Amazon's do not."""
 
     model: Model
     names: tuple[str, ...] = ()
     means: np.ndarray | None = None
     lowest: np.ndarray | None = None
     highest: np.ndarray | None = None
+    fills: np.ndarray | None = None
 
     @classmethod
     def of(cls, model: Model) -> ServedModel:
@@ -35,7 +38,12 @@ class ServedModel:
             means=_numbers(model, "feature_means", np.float64),
             lowest=_numbers(model, "feature_minima", np.float32),
             highest=_numbers(model, "feature_maxima", np.float32),
+            fills=_numbers(model, "feature_fills", np.float32),
         )
+
+    def filled(self, X: Rows) -> Rows:
+        """Features (n, d) with something in each place; they may be changed."""
+        return X if self.fills is None else filled(X, self.fills)
 
     def outside(self, X: Rows) -> int:
         """How many values of features (n, d) are outside the range of the training data; 0 where it is not known."""

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
+
 from linear_learner.data.channel_reader import ChannelReader
 from linear_learner.data.dataset import Dataset, check_same_columns, in_form_of
 from linear_learner.data.dataset_builder import bytes_of
@@ -17,8 +19,10 @@ from linear_learner.data.stream import Stream
 from linear_learner.data.survey import Survey
 from linear_learner.environment import ChannelConfig, Environment, available_memory
 from linear_learner.errors import ClientError
+from linear_learner.formats import imputation
 from linear_learner.formats.options import Options
 from linear_learner.hyperparameters import HyperParameters
+from linear_learner.model.scaler import sample_rows
 from linear_learner.training.class_weights import number_of_classes
 
 logger = logging.getLogger(__name__)
@@ -51,7 +55,7 @@ def read_channels(
         logger.warning("The channel '%s' is ignored: only train, validation and test are read.", name)
     budget = memory_budget(hp, configs)
     given_width = None if hp.is_auto("feature_dim") else hp.feature_dim
-    options = Options(feature_dim=given_width, label_column=hp.label_column)
+    options = Options(given_width, label_column=hp.label_column, allow_missing=hp.missing_values != "error")
     reader = partial(ChannelReader, feature_dim=given_width, patience=Patience(hp.pipe_timeout, should_stop))
     check = partial(check_labels, predictor_type=hp.predictor_type, num_classes=hp.num_classes, is_train=False)
     train_reader = reader(configs["train"], options=options)
@@ -68,7 +72,18 @@ def read_channels(
                 logger.warning("%s", notice)
     train = read_train(train_reader, left, hp, is_judge="validation" not in held_out)
     check_same_columns(train, held_out.values())
-    return {"train": train} | {name: in_form_of(train, data) for name, data in held_out.items()}
+    return {"train": train} | {
+        name: fill_missing(in_form_of(train, data), train.fills) for name, data in held_out.items()
+    }
+
+
+def fill_missing(data: Dataset, fills: np.ndarray | None) -> Dataset:
+    """The channel with ``fills``, if there are any, in the place of its missing values, which the log counts."""
+    if fills is None:
+        return data
+    count = imputation.fill(data.features, fills)
+    logger.info("Channel '%s': %d missing values are filled with the means of their columns.", data.name, count)
+    return replace(data, fills=fills)
 
 
 def memory_budget(hp: HyperParameters, configs: dict[str, ChannelConfig]) -> int:
@@ -109,6 +124,10 @@ def read_train(reader: ChannelReader, budget: int, hp: HyperParameters, *, is_ju
     for them; of a stream, a sample of an eighth of the budget judges, and windows are a quarter of it."""
     data, rest = reader.read(budget // 2 if is_judge else budget * 2 // 3)
     check = partial(check_labels, predictor_type=hp.predictor_type, num_classes=hp.num_classes)
+    if hp.missing_values == "mean":
+        sample = data.features[sample_rows(len(data), hp.num_point_for_scaler)]
+        reader.fills = imputation.column_means(sample)
+        data = fill_missing(data, reader.fills)
     if rest is None:
         check(data, is_train=True)
         logger.info("Channel '%s': %d rows of %d features.", data.name, len(data), data.feature_dim)

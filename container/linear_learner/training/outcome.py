@@ -82,6 +82,7 @@ def metadata(
         "feature_means": None if ranges is None else ranges.means.tolist(),
         "feature_minima": None if ranges is None else ranges.minima.tolist(),
         "feature_maxima": None if ranges is None else ranges.maxima.tolist(),
+        **({} if train.fills is None else {"feature_fills": train.fills.tolist()}),
         "class_weights": None if task.class_weights is None else task.class_weights.tolist(),
         "selection": {
             "candidate": choice.candidate,

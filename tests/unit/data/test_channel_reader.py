@@ -200,7 +200,7 @@ def test_an_unknown_content_type_is_told_with_its_channel(channel: ChannelConfig
         (
             "1,,3",
             "Unable to read data channel 'train'. Found missing (NaN) values ({file}, row 2, column 2, value ''). "
-            "Please remove any missing (NaN) values in the input data",
+            "Please remove any missing (NaN) values in the input data, or set missing_values=mean to fill in features",
         ),
         (
             "1,x,3",

@@ -242,6 +242,30 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.parametrize("missing", [b"null", b"NaN"])
+def test_missing_features_may_be_allowed(missing: bytes) -> None:
+    records = [
+        b'{"features": [1, %b, 3]}' % missing,
+        b'{"data": {"features": {"keys": [1], "values": [%b]}}}' % missing,
+        b'{"features": [1, 1e38, 3]}',
+    ]
+    nan = np.nan
+    for content_type, body in (
+        ("application/json", b'{"instances": [%b]}' % b",".join(records)),
+        ("application/jsonlines", b"\n".join(records)),
+    ):
+        decode = REQUEST_DECODERS[content_type]
+        (batch,) = decode(io.BytesIO(body), source="request", feature_dim=3, allow_missing=True)
+        np.testing.assert_array_equal(batch.features, np.float32([[1, nan, 3], [0, nan, 0], [1, 1e38, 3]]))
+        with pytest.raises(ClientError, match=r"null|NaN|nan"):
+            list(decode(io.BytesIO(body), source="request", feature_dim=3))
+        for bad in (b"Infinity", b"1e39", b'"x"', b"true"):
+            with pytest.raises(ClientError):
+                list(
+                    decode(io.BytesIO(body.replace(b"1e38", bad)), source="request", feature_dim=3, allow_missing=True)
+                )
+
+
 @settings(max_examples=300)
 @given(st.lists(json_values, max_size=4), st.sampled_from(list(REQUEST_DECODERS)))
 def test_any_document_is_rows_or_a_client_error(records: list[object], content_type: str) -> None:

@@ -101,7 +101,8 @@ class TestCsv:
         self, good: list[str], odd: list[str], more: list[str], newline: str, label_size: int, block_size: int
     ) -> None:
         data = newline.join([*good, *odd, *more]).encode()
-        check_same(text_csv.decode, data, label_size=label_size, block_size=block_size)
+        for options in (Options(), Options(allow_missing=True)):
+            check_same(text_csv.decode, data, label_size=label_size, block_size=block_size, options=options)
 
     @settings(deadline=None)
     @given(
@@ -211,6 +212,23 @@ class TestRecordIO:
         with patch.object(recordio_protobuf, "read_plainly", side_effect=AssertionError("read in plain Python")):
             assert outcome(recordio_protobuf.decode, data, label_size=1, block_size=200)[1] == ""
 
+    @pytest.mark.parametrize("sparse", [False, True])
+    @pytest.mark.parametrize("kind", ["float32", "float64"])
+    def test_missing_features_may_be_allowed(self, sparse: bool, kind: str) -> None:
+        messages = [record([1, value], 1, kind=kind) for value in (2, float("nan"), 3)]
+        for message in messages if sparse else []:
+            tensor = getattr(message.features["values"], TENSORS[kind])
+            tensor.keys.extend([7, 1])
+            tensor.shape.append(9)
+        data, allowed = file_of(*messages), Options(allow_missing=True)
+        assert check_same(recordio_protobuf.decode, data, label_size=1, options=allowed)[1] == ""
+        assert (
+            "Found missing (NaN) values (a, row 2, feature"
+            in check_same(recordio_protobuf.decode, data, label_size=1)[1]
+        )
+        label = file_of(record([1, 2], float("nan")))
+        assert "row 1, label" in check_same(recordio_protobuf.decode, label, label_size=1, options=allowed)[1]
+
     def test_the_library_decodes_what_is_clean_and_sparse(self) -> None:
         messages = [record([i, 2], 1) for i in range(30)]
         for message in messages:
@@ -249,7 +267,7 @@ class TestLibsvm:
         index_base: int,
     ) -> None:
         data = newline.join([*good, *odd, *good[:3]]).encode()
-        options = Options(feature_dim=feature_dim, index_base=index_base)
+        options = Options(feature_dim=feature_dim, index_base=index_base, allow_missing=label_size == 1)
         check_same(text_libsvm.decode, data, label_size=label_size, block_size=block_size, options=options)
 
     @settings(deadline=None)

@@ -27,8 +27,8 @@ def written(columns: dict[str, Any] | pa.Table, **how: Any) -> bytes:
     return file.getvalue()
 
 
-def batches(data: bytes, *, label_size: int = 1, block_cells: int = 1 << 18, label_column: str = "") -> list[Batch]:
-    options = Options(label_column=label_column)
+def batches(data: bytes, *, label_size: int = 1, block_cells: int = 1 << 18, **wishes: Any) -> list[Batch]:
+    options = Options(**wishes)
     return list(
         decode(io.BytesIO(data), label_size=label_size, source="a.pq", block_cells=block_cells, options=options)
     )
@@ -128,6 +128,16 @@ def test_missing_values_are_told_with_column_and_row(column: pa.Array, place: st
     said = error(written({"y": [0, 1, 0], "b": [1, 2, 3], "a": column}))
     assert f"Found missing (NaN) values (a.pq, {place}" in said
     assert "Found missing (NaN) values (a.pq, row 2, column 'y'" in error(written({"y": [1, None], "a": [1, 2]}))
+
+
+def test_missing_features_may_be_allowed() -> None:
+    table = {"y": [0, 1, 0], "a": [1, None, 3], "b": [1.5, 2.5, float("nan")], "c": pa.nulls(3)}
+    (batch,) = batches(written(table), allow_missing=True)
+    np.testing.assert_array_equal(batch.features, [[1, 1.5, np.nan], [np.nan, 2.5, np.nan], [3, np.nan, np.nan]])
+    assert "row 2, column 'y', value 'null'" in error(written({"y": [1, None], "a": [1, 2]}), allow_missing=True)
+    assert "row 2, column 'a', value 'inf'" in error(
+        written({"y": [1, 0], "a": [None, float("inf")]}), allow_missing=True
+    )
 
 
 @pytest.mark.parametrize(

@@ -230,6 +230,20 @@ def test_mistakes_are_told_by_the_columns_of_the_file_wherever_the_label_is() ->
         batches(b"a,b,y\nx,1,2\n", options=Options(label_column="y"))
 
 
+def test_missing_features_may_be_allowed() -> None:
+    allowed = Options(allow_missing=True)
+    (batch,) = batches(b"1,,NA\n0, nan ,2\n", options=allowed)
+    np.testing.assert_array_equal(batch.features, [[np.nan, np.nan], [np.nan, 2]])
+    with pytest.raises(ClientError, match=r"Found missing \(NaN\) values \(a.csv, row 2, column 1, value ''\)"):
+        batches(b"1,2\n,3\n", options=allowed)
+    with pytest.raises(ClientError, match=r"not a number \(a.csv, row 2, column 3, value 'x'\)"):
+        batches(b"1,2,3\n1,,x\n", options=allowed)
+    with pytest.raises(ClientError, match=r"infinite .* \(a.csv, row 1, column 2, value 'inf'\)"):
+        batches(b"1,inf,\n", options=allowed)
+    with pytest.raises(ClientError, match=r"missing \(NaN\) values \(a.csv, row 4, column 2\)"):
+        batches(b"a,y\n1,2\n\n3,\n", options=Options(allow_missing=True, label_column="y"))
+
+
 def test_a_header_without_rows_is_a_batch_of_none() -> None:
     (batch,) = batches(b"label,a,b\n")
     assert (batch.features.shape, batch.labels.shape, batch.feature_names) == ((0, 2), (0,), ("a", "b"))

@@ -216,6 +216,19 @@ def test_columns_with_names_are_matched_where_the_model_knows_them(make_client, 
     assert invoke(client, json.dumps({"instances": instances}), JSON).data == ANSWER
 
 
+def test_missing_features_are_filled_by_models_that_know_how(make_client, binary: LinearModel) -> None:
+    client = make_client(dataclasses.replace(binary, metadata={"feature_fills": [200, 0, 5]}))
+    full = invoke(client, "200,0,5\n200,200,5")
+    assert full.status_code == 200
+    assert invoke(client, ",0,5\nNA,200,").data == full.data
+    body = '{"instances": [{"features": [null, 0, 5]}, {"features": [200, 200, NaN]}]}'
+    assert invoke(client, body, JSON).data == full.data
+    nan = float("nan")
+    records = framed(record([nan, 0, 5])) + framed(record([nan, 200, 5]))
+    assert invoke(client, records, RECORDIO).data == full.data
+    assert invoke(make_client(binary), ",0,5").status_code == 400
+
+
 def test_gzip_bodies(client: FlaskClient) -> None:
     assert invoke(client, gzip.compress(b"0,0,5\n200,0,5"), Content_Encoding="gzip").data == ANSWER
 

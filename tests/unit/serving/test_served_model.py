@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
@@ -32,7 +33,7 @@ def test_metadata_of_the_right_form_are_taken(regressor: LinearModel) -> None:
 
 def test_a_model_may_carry_none(regressor: LinearModel) -> None:
     bare = served(regressor)
-    assert (bare.names, bare.means, bare.lowest, bare.highest) == ((), None, None, None)
+    assert (bare.names, bare.means, bare.lowest, bare.highest, bare.fills) == ((), None, None, None, None)
 
 
 def test_names_that_are_not_distinct_name_nothing(regressor: LinearModel) -> None:
@@ -53,3 +54,10 @@ def test_bad_names(regressor: LinearModel, value: object) -> None:
 def test_bad_numbers(regressor: LinearModel, name: str, value: object) -> None:
     with pytest.raises(ClientError, match=f"{name} of the model is not a list of 3 numbers"):
         served(regressor, **{name: value})
+
+
+def test_what_is_missing_is_filled_where_the_model_knows_how(regressor: LinearModel) -> None:
+    rows = np.float32([[1, np.nan, 3]])
+    rows.flags.writeable = False
+    assert served(regressor).filled(rows) is rows
+    assert_array_equal(served(regressor, feature_fills=[7, 8, 9]).filled(rows), [[1, 8, 3]])
