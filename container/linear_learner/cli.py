@@ -9,7 +9,7 @@ from pathlib import Path
 
 from linear_learner import __version__
 from linear_learner.environment import DEFAULT_BASE, Environment, failure_text
-from linear_learner.errors import LinearLearnerError
+from linear_learner.errors import ClientError, LinearLearnerError
 from linear_learner.openblas import choose_kernels
 
 
@@ -45,7 +45,12 @@ def _parser() -> argparse.ArgumentParser:
         help="port to listen on (default: SAGEMAKER_BIND_TO_PORT or 8080)",
     )
     serve.set_defaults(run=_serve)
-    for command in (train, serve):
+    validate = commands.add_parser(
+        "validate", help="look at the folder of a job before it runs", description=_validate.__doc__
+    )
+    validate.add_argument("--json", action="store_true", help="answer in JSON")
+    validate.set_defaults(run=_validate)
+    for command in (train, serve, validate):
         command.add_argument(
             "--base", type=Path, default=DEFAULT_BASE, metavar="DIR", help="folder of the job (default: %(default)s)"
         )
@@ -66,6 +71,19 @@ def _train(arguments: argparse.Namespace) -> int:
     from linear_learner.training.job import run
 
     return run(Environment.from_environ(arguments.base))
+
+
+def _validate(arguments: argparse.Namespace) -> int:
+    """Read the hyperparameters and every row of the channels below the folder, and tell all that the job would stumble
+    over, what its data is like, and about how much memory and time it would take. Ends with 0 if the job can run, and
+    with 2 if not. Nothing is written."""
+    choose_kernels()
+    from linear_learner.training.inspection import inspect
+    from linear_learner.training.inspection_report import as_json, as_text
+
+    found = inspect(Environment.from_environ(arguments.base))
+    print(as_json(found) if arguments.json else as_text(found, arguments.base))
+    return ClientError.exit_code if found.problems else 0
 
 
 def _serve(arguments: argparse.Namespace) -> int:

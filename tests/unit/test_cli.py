@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +39,20 @@ def test_train_runs_the_job_of_a_folder_and_ends_with_its_code(ran: list[Any], t
 def test_train_takes_the_platforms_folder_by_default(ran: list[Any]) -> None:
     main(["train"])
     assert ran == [(Environment(Path("/opt/ml")),)]
+
+
+def test_validate_tells_whether_a_job_can_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "input/config").mkdir(parents=True)
+    (tmp_path / "input/data/train").mkdir(parents=True)
+    (tmp_path / "input/data/train/part-0").write_text("0,1\n1,2\n")
+    (tmp_path / "input/config/hyperparameters.json").write_text('{"predictor_type": "binary_classifier"}')
+    assert main(["validate", "--base", str(tmp_path)]) == 0
+    assert "No problems: the job can run." in capsys.readouterr().out
+    (tmp_path / "input/data/train/part-0").write_text("0,1\n1,x\n")
+    assert main(["validate", "--base", str(tmp_path), "--json"]) == 2
+    answer = json.loads(capsys.readouterr().out)
+    assert not answer["ok"] and "value 'x'" in answer["problems"][0]
+    assert not (tmp_path / "output").exists() and not (tmp_path / "model").exists()
 
 
 def test_serve_answers_for_the_model_of_a_folder(ran: list[Any], tmp_path: Path) -> None:

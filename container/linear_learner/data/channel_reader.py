@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import BinaryIO
 
@@ -99,18 +99,28 @@ class ChannelReader:
             raise empty(self._channel)
         return rows.dataset(self._channel.name, self.columns.names), None
 
-    def batches(self, random: np.random.Generator | None = None) -> Iterator[tuple[Batch, int]]:
+    def batches(
+        self,
+        random: np.random.Generator | None = None,
+        on_error: Callable[[ClientError], None] | None = None,
+    ) -> Iterator[tuple[Batch, int]]:
         """One pass: (batch, bytes read so far), each batch of the channel's columns. Files come in their order, or in
         one drawn by ``random``. Where the width is open, the first pass closes it, so that batches of later ones all
-        have the columns of the channel."""
+        have the columns of the channel. With ``on_error``, which is told of each file that cannot be read to its end,
+        the pass goes on with the next file."""
         bytes_before = 0
         for opened, source in self._source.streams(random):
-            for batch in self._decoded(opened.stream, source):
-                if self._ends():
-                    raise Stopped
-                self._check_width(batch)
-                self.columns.check(batch)
-                yield self._filled(batch), bytes_before + opened.bytes_read
+            try:
+                for batch in self._decoded(opened.stream, source):
+                    if self._ends():
+                        raise Stopped
+                    self._check_width(batch)
+                    self.columns.check(batch)
+                    yield self._filled(batch), bytes_before + opened.bytes_read
+            except ClientError as error:
+                if on_error is None:
+                    raise
+                on_error(error)
             bytes_before += opened.bytes_read
         if self.columns.width_is_open:
             self.columns.close()

@@ -1,0 +1,232 @@
+"""Looks at the folder of a job before it runs: all that the job would stumble over, and what it would train on.
+
+The checks are those of the job itself. Where it ends at the first one, this goes on: with the next file, the next
+channel, and what can still be checked.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from linear_learner import hyperparameters
+from linear_learner.data.channel_reader import ChannelReader
+from linear_learner.data.dataset import Dataset, check_same_columns
+from linear_learner.data.dataset_builder import BESIDE_FEATURES
+from linear_learner.data.labels import check_labels, label_notice, only_one_class
+from linear_learner.data.profile import Profile
+from linear_learner.environment import ChannelConfig, Environment, cpu_count
+from linear_learner.errors import ClientError
+from linear_learner.formats.csr import CsrMatrix
+from linear_learner.formats.options import Options
+from linear_learner.hyperparameters import HyperParameters
+from linear_learner.hyperparameters.schema import MULTICLASS, REGRESSOR
+from linear_learner.training.candidates import make_candidates
+from linear_learner.training.channels import memory_budget
+from linear_learner.training.job import refuse_several_hosts
+
+FLOATS_A_WEIGHT = 4
+"""The weight, its two moments and its best value so far."""
+OPERATIONS_A_SECOND = {"dense": 2e10, "sparse": 2e9}
+"""Of one processor: what a slow one reaches. Each value costs four for each model: forward and back, times and plus."""
+CHANNELS = ("train", "validation", "test")
+
+
+@dataclass
+class Channel:
+    """What is known of a channel. ``features``: how many there are."""
+
+    name: str
+    profile: Profile
+    features: int
+    is_sparse: bool
+    names: tuple[str, ...] | None
+    seconds: float
+    first: Dataset
+
+    @property
+    def held_bytes(self) -> int:
+        """What its rows take in memory."""
+        return self.profile.stored * (8 if self.is_sparse else 4) + BESIDE_FEATURES * self.profile.rows
+
+
+@dataclass
+class Estimate:
+    """``megabytes`` that the job takes, of which ``free_megabytes`` may be rows; ``is_streamed``: they do not fit.
+    ``seconds`` are those of all epochs, at most; ``reading_seconds`` those of the channels."""
+
+    models: int
+    epochs: int
+    processors: int
+    megabytes: float
+    free_megabytes: float
+    is_streamed: bool
+    seconds: float
+    reading_seconds: float
+
+
+@dataclass
+class Inspection:
+    """``problems`` would end the job, ``warnings`` would not."""
+
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    channels: dict[str, Channel] = field(default_factory=dict)
+    estimate: Estimate | None = None
+
+    def add(self, error: ClientError) -> None:
+        self.problems.append(str(error))
+
+
+def inspect(env: Environment) -> Inspection:
+    """Reads every row of every channel, and writes nothing."""
+    found = Inspection()
+    hp, configs = None, None
+    try:
+        hp = hyperparameters.validate(env.hyperparameters())
+        found.warnings += hyperparameters.notices(hp)
+    except ClientError as error:
+        found.add(error)
+    try:
+        refuse_several_hosts(*env.hosts())
+    except ClientError as error:
+        found.add(error)
+    try:
+        configs = env.channels()
+    except ClientError as error:
+        found.add(error)
+    if configs is not None:
+        _inspect_channels(env, hp, configs, found)
+    if hp is not None and "train" in found.channels:
+        _estimate(hp, configs or {}, found)
+    return found
+
+
+def _inspect_channels(
+    env: Environment, hp: HyperParameters | None, configs: Mapping[str, ChannelConfig], found: Inspection
+) -> None:
+    if "train" not in configs:
+        found.problems.append(f"The channel 'train' is missing: put its files in {env.data_dir / 'train'}")
+    for name in sorted(configs.keys() - set(CHANNELS)):
+        found.warnings.append(f"The channel '{name}' is ignored: only train, validation and test are read.")
+    width = None if hp is None or hp.is_auto("feature_dim") else hp.feature_dim
+    for name in CHANNELS:
+        if name not in configs:
+            continue
+        if configs[name].input_mode == "Pipe":
+            found.warnings.append(f"Channel '{name}' comes through a pipe, and its rows are not looked at.")
+            continue
+        train = found.channels.get("train")
+        label_column = hp.label_column if hp is not None else ""
+        options = Options(train.features if train else width, label_column=label_column, allow_missing=True)
+        try:
+            channel = _read(ChannelReader(configs[name], feature_dim=width, options=options), name, hp, found)
+        except ClientError as error:
+            found.add(error)
+            continue
+        if channel is not None:
+            found.channels[name] = channel
+            _judge(channel, hp, found)
+    if "train" in found.channels:
+        firsts = {name: channel.first for name, channel in found.channels.items()}
+        for name in firsts.keys() - {"train"}:
+            try:
+                check_same_columns(firsts["train"], [firsts[name]])
+            except ClientError as error:
+                found.add(error)
+
+
+def _read(reader: ChannelReader, name: str, hp: HyperParameters | None, found: Inspection) -> Channel | None:
+    """All rows that can be read; None if there are none."""
+    start, profile = time.perf_counter(), Profile()
+    first: Dataset | None = None
+    problems_before = len(found.problems)
+    missing_at, labels_are_good = "", hp is not None
+    for batch, _ in reader.batches(on_error=found.add):
+        if not len(batch):
+            continue
+        data = Dataset.of_batch(name, batch)
+        first = first or replace(data, features=data.features[:1], labels=data.labels[:1])
+        before = int(profile.missing.sum())
+        profile.add(data)
+        if not missing_at and int(profile.missing.sum()) > before:
+            missing_at = _first_missing(data)
+        if hp is not None and labels_are_good:
+            try:
+                check_labels(data, predictor_type=hp.predictor_type, num_classes=hp.num_classes, is_train=False)
+            except ClientError as error:
+                found.add(error)
+                labels_are_good = False
+    if first is None:
+        if len(found.problems) == problems_before:
+            found.problems.append(f"Channel '{name}' has no rows ({reader.place})")
+        return None
+    if missing_at and hp is not None and hp.missing_values == "error":
+        count = int(profile.missing.sum())
+        found.problems.append(
+            f"Channel '{name}' has {count} missing values (the first: {missing_at}). Remove them, or set "
+            "missing_values=mean to fill them in"
+        )
+    width = reader.columns.width or first.feature_dim
+    if isinstance(first.features, CsrMatrix):
+        first = replace(first, features=replace(first.features, shape=(1, width)))
+    seconds = time.perf_counter() - start
+    return Channel(name, profile, width, first.is_sparse, reader.columns.names, seconds, first)
+
+
+def _first_missing(data: Dataset) -> str:
+    features = data.features
+    if isinstance(features, CsrMatrix):
+        entry = int(np.argmax(np.isnan(features.values)))
+        row, column = int(features.row_numbers()[entry]), int(features.indices[entry])
+    else:
+        row, column = map(int, np.argwhere(np.isnan(features))[0])
+    name = f" '{data.feature_names[column]}'" if data.feature_names else ""
+    return f"{data.where(row)}, feature {column + 1}{name}"
+
+
+def _judge(channel: Channel, hp: HyperParameters | None, found: Inspection) -> None:
+    """What all labels of a channel together say, and its columns."""
+    labels = channel.profile.labels
+    if hp is not None and hp.predictor_type != REGRESSOR and labels is not None and len(labels) == 1:
+        if channel.name == "train":
+            found.add(only_one_class(channel.name, next(iter(labels)), channel.profile.rows))
+        else:
+            notice = label_notice(channel.first, predictor_type=hp.predictor_type)
+            found.warnings += [notice] if notice else []
+    if hp is not None and hp.predictor_type == MULTICLASS and channel.name == "train" and labels is not None:
+        absent = sorted(set(range(hp.num_classes)) - set(map(int, labels)))
+        if absent:
+            shown = ", ".join(map(str, absent[:10])) + (", ..." if len(absent) > 10 else "")
+            found.warnings.append(f"No row of channel 'train' is of class {shown}.")
+
+
+def _estimate(hp: HyperParameters, configs: Mapping[str, ChannelConfig], found: Inspection) -> None:
+    train = found.channels["train"]
+    rows = train.profile.rows
+    try:
+        resolved = hyperparameters.resolve(hp, feature_dim=train.features, rows=rows, seen=rows)
+    except ClientError as error:
+        found.add(error)
+        return
+    models = len(make_candidates(hp, resolved, rows=rows))
+    outputs = models * (resolved.num_classes if resolved.predictor_type == MULTICLASS else 1)
+    judge = found.channels.get("validation", train)
+    held = sum(channel.held_bytes for channel in found.channels.values()) + judge.held_bytes
+    budget = memory_budget(hp, dict(configs))
+    weights = 4 * FLOATS_A_WEIGHT * outputs * train.features
+    operations = 4.0 * outputs * (resolved.epochs * (train.profile.stored + judge.profile.stored))
+    rate = OPERATIONS_A_SECOND["sparse" if train.is_sparse else "dense"]
+    found.estimate = Estimate(
+        models=models,
+        epochs=resolved.epochs,
+        processors=cpu_count(),
+        megabytes=round((min(held, budget) + weights) / 1e6, 1),
+        free_megabytes=round(budget / 1e6, 1),
+        is_streamed=held > budget,
+        seconds=round(operations / (rate * cpu_count()), 1),
+        reading_seconds=round(sum(channel.seconds for channel in found.channels.values()), 1),
+    )

@@ -1,0 +1,99 @@
+"""An inspection in words, and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from linear_learner.training.inspection import Channel, Estimate, Inspection
+
+SHOWN_COLUMNS = 10
+SHOWN_LABELS = 10
+
+
+def as_text(found: Inspection, base: Path) -> str:
+    """A few lines for each channel, then warnings and problems."""
+    lines = [f"Job in {base}"]
+    for channel in found.channels.values():
+        lines += ["", *_about(channel)]
+    if found.estimate is not None:
+        lines += ["", *_about_estimate(found.estimate)]
+    for title, sentences in (("Warnings", found.warnings), ("Problems", found.problems)):
+        if sentences:
+            lines += ["", title, *(f"  {number}. {sentence}" for number, sentence in enumerate(sentences, 1))]
+    lines += ["", f"{len(found.problems)} problems." if found.problems else "No problems: the job can run."]
+    return "\n".join(lines)
+
+
+def as_json(found: Inspection) -> str:
+    """One object, on several lines."""
+    content: dict[str, Any] = {
+        "ok": not found.problems,
+        "problems": found.problems,
+        "warnings": found.warnings,
+        "channels": {name: _facts(channel) for name, channel in found.channels.items()},
+        "estimate": None if found.estimate is None else asdict(found.estimate),
+    }
+    return json.dumps(content, indent=2)
+
+
+def _about(channel: Channel) -> Iterator[str]:
+    facts, profile = _facts(channel), channel.profile
+    form = f"sparse, {profile.stored} values" if channel.is_sparse else "dense"
+    yield f"{channel.name}: {profile.rows} rows x {channel.features} features, {form}"
+    yield f"  labels            {_labels(channel)}"
+    missing = ", ".join(f"{name} {count}" for name, count in list(facts["missing"].items())[:SHOWN_COLUMNS])
+    more = ", ..." if len(facts["missing"]) > SHOWN_COLUMNS else ""
+    total = f"{facts['missing_values']} in {len(facts['missing'])} columns: {missing}{more}"
+    yield f"  missing values    {total if missing else 'none'}"
+    constant = facts["constant_columns"]
+    shown = ", ".join(constant[:SHOWN_COLUMNS]) + (", ..." if len(constant) > SHOWN_COLUMNS else "")
+    yield f"  constant columns  {f'{len(constant)}: {shown}' if constant else 'none'}"
+
+
+def _labels(channel: Channel) -> str:
+    profile = channel.profile
+    if profile.labels is None or len(profile.labels) > SHOWN_LABELS:
+        several = "many different ones" if profile.labels is None else f"{len(profile.labels)} different ones"
+        return f"{several}, from {profile.lowest_label:g} to {profile.highest_label:g}"
+    counts = sorted(profile.labels.items())
+    return ", ".join(f"{label:g}: {count} ({count / profile.rows:.1%})" for label, count in counts)
+
+
+def _about_estimate(estimate: Estimate) -> Iterator[str]:
+    place = "the train channel is streamed" if estimate.is_streamed else "all rows fit"
+    yield f"memory: about {estimate.megabytes:g} MB; {estimate.free_megabytes:g} MB are for rows, and {place}"
+    yield (
+        f"time: about {_seconds(estimate.seconds)} at most for {estimate.epochs} epochs of {estimate.models} models "
+        f"on {estimate.processors} processors, and {_seconds(estimate.reading_seconds)} for reading"
+    )
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds >= 1 else "a second"
+
+
+def _facts(channel: Channel) -> dict[str, Any]:
+    """Columns go by their names, or else by their numbers from 1."""
+    profile = channel.profile
+    with_missing = np.flatnonzero(profile.missing)
+    return {
+        "rows": profile.rows,
+        "features": channel.features,
+        "sparse": channel.is_sparse,
+        "labels": None if profile.labels is None else {f"{k:g}": n for k, n in sorted(profile.labels.items())},
+        "label_range": [profile.lowest_label, profile.highest_label],
+        "missing_values": int(profile.missing.sum()),
+        "missing": {_name(channel, int(column)): int(profile.missing[column]) for column in with_missing},
+        "constant_columns": [_name(channel, int(column)) for column in profile.constant_columns()],
+        "reading_seconds": round(channel.seconds, 3),
+    }
+
+
+def _name(channel: Channel, column: int) -> str:
+    return channel.names[column] if channel.names else str(column + 1)

@@ -1,0 +1,142 @@
+"""What ``linear-learner validate`` finds in the folder of a job."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from linear_learner.environment import Environment
+from linear_learner.training.inspection import Inspection, inspect
+from linear_learner.training.inspection_report import as_json, as_text
+
+BINARY = {"predictor_type": "binary_classifier"}
+TRAIN = "label,age,flat,income\n" + "0,1,5,2\n1,2,5,3\n" * 50
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    hyperparameters(tmp_path, **BINARY)
+    channel(tmp_path, "train", TRAIN)
+    return tmp_path
+
+
+def hyperparameters(base: Path, **values: object) -> None:
+    (base / "input/config").mkdir(parents=True, exist_ok=True)
+    (base / "input/config/hyperparameters.json").write_text(json.dumps(values))
+
+
+def channel(base: Path, name: str, *texts: str) -> None:
+    folder = base / "input/data" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, text in enumerate(texts):
+        (folder / f"part-{number}").write_text(text)
+
+
+def found_in(base: Path) -> Inspection:
+    return inspect(Environment(base))
+
+
+def test_a_good_job_has_no_problems(base: Path) -> None:
+    found = found_in(base)
+    assert (found.problems, found.warnings) == ([], [])
+    train = found.channels["train"]
+    assert (train.profile.rows, train.features, train.is_sparse) == (100, 3, False)
+    assert found.estimate is not None and found.estimate.models == 32 and not found.estimate.is_streamed
+    text = as_text(found, base)
+    assert "train: 100 rows x 3 features, dense" in text
+    assert "labels            0: 50 (50.0%), 1: 50 (50.0%)" in text
+    assert "constant columns  1: flat" in text
+    assert text.endswith("No problems: the job can run.")
+
+
+def test_all_problems_are_told_at_once(base: Path) -> None:
+    hyperparameters(base, predictor_type="binary_classifier", feature_dim="7", _log_level="info")
+    (base / "input/config/resourceconfig.json").write_text('{"current_host": "a", "hosts": ["a", "b"]}')
+    channel(base, "train", "0,1,x\n", "0,1,2\n7,1,2\n", "1,2\n1,\n")
+    channel(base, "validation", "")
+    channel(base, "test", "\x00\x01")
+    channel(base, "trian", "0,1\n")
+    found = found_in(base)
+    problems = "\n".join(found.problems)
+    for expected in (
+        "2 hosts",
+        "value 'x'",
+        "feature_dim hyperparameter '7'",
+        "Channel 'validation' has no rows",
+        "'test'",
+    ):
+        assert expected in problems
+    assert found.warnings == ["The channel 'trian' is ignored: only train, validation and test are read."]
+    assert f"{len(found.problems)} problems." in as_text(found, base)
+
+
+def test_wrong_hyperparameters_do_not_keep_the_data_from_being_read(base: Path) -> None:
+    hyperparameters(base, predictor_type="binary", epochs="0")
+    channel(base, "train", "label,age,flat,income\n0,1,5,x\n", TRAIN)
+    found = found_in(base)
+    assert len(found.problems) == 2
+    assert "2 hyperparameters are wrong" in found.problems[0]
+    assert "value 'x'" in found.problems[1]
+    assert found.channels["train"].profile.rows == 100
+    assert found.estimate is None
+
+
+@pytest.mark.parametrize(
+    ("train", "validation", "problem"),
+    [
+        (TRAIN.replace("0,1", "3,1"), "", "Label 3 of channel 'train' is neither 0 nor 1"),
+        (TRAIN.replace("0,1", "1,1"), "", "Every label of channel 'train' is 1; there is nothing to tell apart"),
+        (TRAIN, "0,1,2\n1,2,3\n", "The validation data dimensionality '2' doesn't match train"),
+        (TRAIN, TRAIN.replace("age", "size"), "Its header differs from that of the train dataset"),
+        (TRAIN.replace("0,1,5", "0,,5"), "", "Channel 'train' has 50 missing values (the first: "),
+        ("", "", "Channel 'train' has no rows"),
+    ],
+)
+def test_what_a_job_would_stumble_over(base: Path, train: str, validation: str, problem: str) -> None:
+    channel(base, "train", train)
+    if validation:
+        channel(base, "validation", validation)
+    (told,) = found_in(base).problems
+    assert problem in told
+
+
+def test_missing_values_are_counted_by_column(base: Path) -> None:
+    hyperparameters(base, **BINARY, missing_values="mean")
+    channel(base, "train", TRAIN.replace("0,1,5", "0,,5"))
+    found = found_in(base)
+    assert found.problems == []
+    assert "missing values    50 in 1 columns: age 50" in as_text(found, base)
+    assert json.loads(as_json(found))["channels"]["train"]["missing"] == {"age": 50}
+
+
+def test_a_missing_train_channel_is_told(tmp_path: Path) -> None:
+    found = found_in(tmp_path)
+    assert len(found.problems) == 2
+    assert "File not found" in found.problems[0]
+    assert "The channel 'train' is missing" in found.problems[1]
+
+
+def test_a_validation_channel_of_one_class_is_worth_a_warning(base: Path) -> None:
+    channel(base, "validation", "1,1,5,2\n" * 3)
+    (warning,) = found_in(base).warnings
+    assert warning.startswith("Every label of channel 'validation' is 1: ")
+
+
+def test_sparse_rows_and_absent_classes(base: Path) -> None:
+    hyperparameters(base, predictor_type="multiclass_classifier", num_classes="4")
+    channel(base, "train", "0 1:2 5:1\n2 3:nan\n")
+    channel(base, "validation", "1 6:1\n")
+    found = found_in(base)
+    assert "beyond the last feature" in "\n".join(found.problems)
+    assert found.warnings == ["No row of channel 'train' is of class 1, 3."]
+    assert "2 rows x 5 features, sparse, 3 values" in as_text(found, base)
+    assert "part-0, row 2, feature 3" in "\n".join(found.problems)
+
+
+def test_a_channel_that_does_not_fit_is_streamed(base: Path) -> None:
+    hyperparameters(base, **BINARY, memory_mb="1")
+    channel(base, "train", "0,1,2,3\n1,2,3,4\n" * 60_000)
+    estimate = found_in(base).estimate
+    assert estimate is not None and estimate.is_streamed
