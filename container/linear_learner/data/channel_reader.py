@@ -96,7 +96,7 @@ class ChannelReader:
                 return rows.dataset(self._channel.name, self.columns.names), map(self._filled, following)
             rows.add(batch, bytes_read)
         if not len(rows):
-            raise empty(self._channel)
+            raise empty(self._channel, self.place)
         return rows.dataset(self._channel.name, self.columns.names), None
 
     def batches(

@@ -102,7 +102,7 @@ def list_files(channel: ChannelConfig) -> list[Path]:
                 fix="let all users read it (chmod a+r)",
             )
     if not files:
-        raise empty(channel)
+        raise empty(channel, str(channel.path))
     return files
 
 
@@ -139,8 +139,9 @@ def _sniffed(channel: ChannelConfig, files: list[Path]) -> str:
     return RECORDIO_PROTOBUF
 
 
-def empty(channel: ChannelConfig) -> ClientError:
+def empty(channel: ChannelConfig, place: str) -> ClientError:
+    """Of a channel whose files or pipe, at ``place``, hold no rows."""
     fix = "put data files there; names that begin with a dot or an underscore are skipped"
     if channel.input_mode == "Pipe":
         fix = "check what is to write its pipe"
-    return ClientError(f"Channel '{channel.name}' has no rows", where=str(channel.path), fix=fix)
+    return ClientError(f"Channel '{channel.name}' has no rows", where=place, fix=fix)

@@ -17,12 +17,14 @@ from linear_learner.formats.csr import CsrMatrix
 class Survey:
     """Sees every row of the channel once. ``check`` raises ClientError for rows with a bad label.
 
-    ``classes``: how many there are, 0 for a regressor; ``class_counts`` is int64 (classes,). The sample has
-    ``sample_rows`` rows, or as many as take ``sample_size`` bytes where that is more, but never more than are added
-    first. ``ranges``: of the rows so far; None for more than MOST_RANGES columns.
+    ``classes``: how many there are, 0 for a regressor; ``class_counts`` is int64 (classes,). The sample has as many
+    rows as take ``sample_size`` bytes, ``sample_rows`` at most, and never more than are added first. ``ranges``: of
+    the rows so far; None for more than MOST_RANGES columns.
     """
 
-    def __init__(self, check: Callable[[Dataset], None], *, classes: int, sample_rows: int, sample_size: int) -> None:
+    def __init__(
+        self, check: Callable[[Dataset], None], *, classes: int, sample_size: int, sample_rows: int | None
+    ) -> None:
         self.rows = 0
         self.ranges: FeatureRanges | None = None
         self.class_counts = np.zeros(classes, np.int64)
@@ -46,7 +48,9 @@ class Survey:
                 self._is_used = np.zeros(data.feature_dim, bool)
             self._is_used[data.features.indices] = True
         if self._sample is None:
-            size = max(self._sample_rows, len(data) * self._sample_size // bytes_of(data.features))
+            size = max(1, len(data) * self._sample_size // bytes_of(data.features))
+            if self._sample_rows is not None:
+                size = min(size, self._sample_rows)
             first, rest = np.arange(min(size, len(data))), slice(size, None)
             self._name = data.name
             self._sample = Reservoir(data.features[first], data.labels[first])

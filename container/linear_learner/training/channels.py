@@ -119,10 +119,10 @@ def read_held_out(reader: ChannelReader, limit: int, check: Callable[[Dataset], 
 
 
 def read_train(reader: ChannelReader, budget: int, hp: HyperParameters, *, is_judge: bool) -> Dataset | Stream:
-    """All rows of the train channel, if two thirds of ``budget`` bytes hold them, else a stream of them: its windows
-    are a third of the budget. Where the channel ``is_judge`` as well, its rows are held twice, and half the budget is
-    for them; of a stream, a sample of an eighth of the budget judges, and windows are a quarter of it."""
-    data, rest = reader.read(budget // 2 if is_judge else budget * 2 // 3)
+    """All rows of the train channel, if five eighths of ``budget`` bytes hold them, or half of it where the channel
+    ``is_judge`` as well: its rows are held twice then. Else a stream of them, whose windows are a quarter of the
+    budget. An eighth is for the sample that the scaler is fitted on, or that judges."""
+    data, rest = reader.read(budget // 2 if is_judge else budget * 5 // 8)
     check = partial(check_labels, predictor_type=hp.predictor_type, num_classes=hp.num_classes)
     if hp.missing_values == "mean":
         sample = data.features[sample_rows(len(data), hp.num_point_for_scaler)]
@@ -135,16 +135,15 @@ def read_train(reader: ChannelReader, budget: int, hp: HyperParameters, *, is_ju
     survey = Survey(
         partial(check, is_train=False),
         classes=number_of_classes(hp),
-        sample_rows=hp.num_point_for_scaler,
-        sample_size=budget // 8 if is_judge else 0,
+        sample_size=budget // 8,
+        sample_rows=None if is_judge else hp.num_point_for_scaler,
     )
     logger.info(
         "Channel '%s': %d rows of %d features and more, which do not fit in the %d MiB that there are for them. They "
         "are streamed: read anew in every epoch.",
         *(data.name, len(data), data.feature_dim, budget // MIB),
     )
-    window_size = max(1, budget // 4 if is_judge else budget // 3)
-    stream = Stream(reader, data, rest, survey, window_size=window_size)
+    stream = Stream(reader, data, rest, survey, window_size=max(1, budget // 4))
     if stream.rows is not None:
         logger.info("Channel '%s': %d rows.", data.name, stream.rows)
     return stream
