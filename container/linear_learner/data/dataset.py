@@ -82,6 +82,13 @@ class Dataset:
     def is_sparse(self) -> bool:
         return isinstance(self.features, CsrMatrix)
 
+    @property
+    def values_per_row(self) -> float:
+        """The mean number of values that a row holds."""
+        if isinstance(self.features, CsrMatrix):
+            return self.features.nnz / max(1, len(self))
+        return self.feature_dim
+
     def where(self, row: int) -> str:
         """File and row of row ``row`` (from 0)."""
         return self.segments[bisect_right(self.segments, row, key=lambda segment: segment.start) - 1].where(row)

@@ -36,6 +36,7 @@ class Stream:
         self.feature_names = head.feature_names
         self.fills = head.fills
         self.is_sparse = head.is_sparse
+        self.values_per_row = head.values_per_row
         self._reader = reader
         survey.add(head)
         self._first_pass: Iterator[Dataset] | None = self._surveyed(head, rest)

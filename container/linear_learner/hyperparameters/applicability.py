@@ -34,7 +34,7 @@ _METRICS: dict[str, tuple[str, ...]] = {
 TUNING_METRICS = frozenset(f"{channel}:{metric}" for metric, channels in _METRICS.items() for channel in channels)
 """The metrics that Amazon defines for automatic tuning of this algorithm."""
 
-_ANY_DATA = TrainChannel(feature_dim=1, rows=None)
+_ANY_DATA = TrainChannel(feature_dim=1, rows=None, values_per_row=1)
 
 
 def settle(hp: HyperParameters) -> HyperParameters:

@@ -46,10 +46,12 @@ def expected_rows(rows: int | None, seen: int) -> int:
 @dataclass(frozen=True)
 class TrainChannel:
     """What a meaning may depend on besides other hyperparameters. ``rows`` is None for a stream of unknown length, of
-    which ``seen`` rows are known."""
+    which ``seen`` rows are known. ``values_per_row``: the mean number of values that a row holds, at least 1;
+    ``feature_dim`` where rows are dense."""
 
     feature_dim: int
     rows: int | None
+    values_per_row: float
     seen: int = 0
 
     @property
@@ -89,9 +91,9 @@ AUTO_MEANS: dict[str, Meaning] = {
     "feature_dim": Meaning("the width of the data", lambda hp, train: train.feature_dim),
     "num_models": _always(32),
     "learning_rate": Meaning(
-        "the smaller of 0.2 and feature_dim^-0.7 (`adam`), 0.3 times that (`rmsprop`), 5 times that (`adagrad`); the "
-        "smaller of 0.2 and 2 / feature_dim (`sgd`)",
-        lambda hp, train: LEARNING_RATES[hp.optimizer](train.feature_dim),
+        "the smaller of 0.2 and d^-0.7 (`adam`), 0.3 times that (`rmsprop`), 5 times that (`adagrad`); the smaller of "
+        "0.2 and 2 / d (`sgd`); d is feature_dim, and of sparse rows the mean number of values in a row",
+        lambda hp, train: LEARNING_RATES[hp.optimizer](train.values_per_row),
     ),
     "wd": Meaning("0.01 / rows", lambda hp, train: NEGLIGIBLE_PENALTY / train.rows_or_guess),
     "l1": _always(0.0),

@@ -13,11 +13,13 @@ UPDATES_PER_EPOCH = 128
 """A data set of a few mini-batches of the default size would be done after a few updates, far from any minimum."""
 
 
-def resolve(hp: HyperParameters, *, feature_dim: int, rows: int | None, seen: int = 0) -> HyperParameters:
+def resolve(
+    hp: HyperParameters, *, feature_dim: int, rows: int | None, seen: int = 0, values_per_row: float | None = None
+) -> HyperParameters:
     """The values that a job trains with, for the base candidate where candidates differ.
 
     ``feature_dim`` is the width of the train channel, ``rows`` its length (None: not known, a stream, of which ``seen``
-    rows have come).
+    rows have come), and ``values_per_row`` how many values a row holds in the mean (None: as many as it is wide).
     What has no effect in this job is put back to its default first, so that no reader needs to ask. Left as they are:
     ``positive_example_weight_mult``, ``memory_mb`` and ``_engine``, for which training decides what ``auto`` means.
     Raises ClientError where a given ``feature_dim`` is not that of the data.
@@ -29,7 +31,8 @@ def resolve(hp: HyperParameters, *, feature_dim: int, rows: int | None, seen: in
         # Amazon's guide: num_models is 1 in a tuning job, which compares models of its own.
         hp = dataclasses.replace(hp, num_models=1)
     hp = dataclasses.replace(hp, mini_batch_size=_mini_batch_size(hp, rows))
-    return replace_auto(hp, AUTO_MEANS, TrainChannel(feature_dim, rows, seen))
+    values = feature_dim if values_per_row is None else max(1.0, values_per_row)
+    return replace_auto(hp, AUTO_MEANS, TrainChannel(feature_dim, rows, values, seen))
 
 
 def _mini_batch_size(hp: HyperParameters, rows: int | None) -> int:

@@ -186,10 +186,17 @@ def _center_and_spread(columns: Rows) -> tuple[np.ndarray, np.ndarray]:
 
     A constant column has no std. Its scale is 1, so that a row that departs from it later keeps its own units, or its
     magnitude where that is larger: otherwise the initial weight of a column of 1e9 would drown the sum in rounding.
+
+    The squared deviations of a sparse column are divided by the rows that hold something, and not by all rows: over all
+    rows, the std of a rare feature is so small that the few values it has would become the largest of all.
     """
     moments = Moments(columns.shape[1])
     moments.add(columns)
-    mean, std = moments.mean.astype(np.float32), moments.std.astype(np.float32)
+    spread = moments.std
+    if isinstance(columns, CsrMatrix):
+        held = np.bincount(columns.indices[columns.values != 0], minlength=columns.shape[1])
+        spread *= np.sqrt(len(columns) / np.maximum(held, 1))
+    mean, std = moments.mean.astype(np.float32), spread.astype(np.float32)
     constant = (moments.std <= ROUNDING * np.abs(moments.mean)) | (std < np.finfo(np.float32).tiny)
     return mean, np.where(constant, np.maximum(np.abs(mean), 1), std).astype(np.float32)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from linear_learner.hyperparameters import HyperParameters
-from linear_learner.training.state import State
+from linear_learner.training.state import TILE, State
 
 
 def initial_state(hp: HyperParameters, *, candidates: int, outputs: int, feature_dim: int) -> State:
@@ -21,6 +21,8 @@ def initial_state(hp: HyperParameters, *, candidates: int, outputs: int, feature
     else:
         weights = rng.normal(0, hp.init_sigma, shape)
     state = State.zeros(candidates, outputs, feature_dim)
-    bias = hp.init_bias if hp.use_bias else 0.0
-    state.set_weights(np.tile(weights, candidates), np.full(candidates * outputs, bias))
+    for tile, first in zip(state.weights, range(0, state.columns, TILE), strict=True):
+        columns = np.arange(first, min(first + TILE, state.columns))
+        tile[:, : len(columns)] = weights[:, columns % outputs]
+    state.bias[: state.columns] = hp.init_bias if hp.use_bias else 0.0
     return state

@@ -21,7 +21,7 @@ from linear_learner import hyperparameters
 from linear_learner.data.dataset import Dataset
 from linear_learner.data.fifo import Stopped
 from linear_learner.data.stream import Stream
-from linear_learner.environment import Environment, cpu_count, failure_text
+from linear_learner.environment import Environment, available_memory, cpu_count, failure_text
 from linear_learner.errors import ClientError, LinearLearnerError, PlatformError
 from linear_learner.hyperparameters import HyperParameters
 from linear_learner.hyperparameters.auto import expected_rows
@@ -32,6 +32,7 @@ from linear_learner.training.channels import read_channels
 from linear_learner.training.class_weights import number_of_classes, positive_weights
 from linear_learner.training.engine import import_ahead, make_engine
 from linear_learner.training.initializer import initial_state
+from linear_learner.training.memory import candidates_that_fit
 from linear_learner.training.preparation import Task, make_objective, prepare
 from linear_learner.training.reporting import PassCounter, Reporter, Timers, configure_logging
 from linear_learner.training.selection import EarlyStopping
@@ -99,12 +100,17 @@ def train_job(env: Environment, should_stop: Callable[[], bool]) -> None:
             channels = read_channels(env, requested, should_stop)
             train = channels["train"]
             hp = hyperparameters.resolve(
-                requested, feature_dim=train.feature_dim, rows=train.rows, seen=train.rows_seen
+                requested,
+                feature_dim=train.feature_dim,
+                rows=train.rows,
+                seen=train.rows_seen,
+                values_per_row=train.values_per_row,
             )
             log.resolved(hp.as_dict())
             task = prepare(hp, channels)
             report_scaler(task, hp, log)
         with timers.measure("setuptime"):
+            hp = replace(hp, num_models=models_that_fit(requested, hp, task))
             candidates = make_candidates(
                 requested,
                 hp,
@@ -154,6 +160,18 @@ def report_scaler(task: Task, hp: HyperParameters, log: Reporter) -> None:
     )
 
 
+def models_that_fit(requested: HyperParameters, hp: HyperParameters, task: Task) -> int:
+    """How many models to train: as many as asked for, or fewer where the number was left to us and memory is short."""
+    return candidates_that_fit(
+        hp.num_models,
+        outputs=make_objective(hp, task).outputs,
+        trained_columns=task.trained_columns,
+        feature_dim=task.scaler.feature_dim,
+        memory=available_memory(),
+        may_be_fewer=requested.is_auto("num_models"),
+    )
+
+
 def train_candidates(
     hp: HyperParameters,
     task: Task,
@@ -181,6 +199,7 @@ def train_candidates(
         report=EpochLog(hp, task, log).write,
         timers=timers,
         should_stop=should_stop,
+        snapshots=task.snapshots,
     )
 
 

@@ -21,6 +21,7 @@ from linear_learner.model.losses import LOSSES, Loss
 from linear_learner.model.scaler import Scaler
 from linear_learner.training.class_weights import class_weights, number_of_classes
 from linear_learner.training.state import Objective
+from linear_learner.training.trainer import SNAPSHOTS, snapshots_of_sparse_rows
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class Task:
     ``ranges`` may be asked for once an epoch is over; ranges are None for more than MOST_RANGES columns.
     ``columns``: int64 (u,), ascending, where ``train`` and ``judge`` hold these columns alone, those in which any
     sparse row of the train channel has something: of the others there is nothing to learn, and their weights are 0.
-    None where they hold all columns. ``class_weights``: float32 (num_classes,) or None.
+    None where they hold all columns. ``snapshots``: how many an epoch is averaged over. ``class_weights``: float32
+    (num_classes,) or None.
     """
 
     loss: Loss
@@ -50,6 +52,7 @@ class Task:
     judge: Callable[[], Judge]
     ranges: Callable[[], FeatureRanges | None]
     columns: np.ndarray | None = None
+    snapshots: int = SNAPSHOTS
 
     @property
     def trained_columns(self) -> int:
@@ -86,6 +89,7 @@ def prepare_in_memory(hp: HyperParameters, train: Dataset, validation: Dataset |
         judge=lambda: judge,
         ranges=lambda: ranges,
         columns=columns,
+        snapshots=_snapshots(train, columns),
     )
 
 
@@ -118,6 +122,7 @@ def prepare_stream(hp: HyperParameters, stream: Stream, validation: Dataset | No
         judge=judge,
         ranges=lambda: survey.ranges,
         columns=columns,
+        snapshots=_snapshots(stream, columns),
     )
 
 
@@ -153,6 +158,14 @@ def make_objective(hp: HyperParameters, task: Task) -> Objective:
 def row_weights(labels: np.ndarray, class_weights: np.ndarray | None) -> np.ndarray | None:
     """float32 (n,), the weight of each row by its class; None where rows count alike."""
     return None if class_weights is None else class_weights[labels.astype(np.int64)]
+
+
+def _snapshots(train: Dataset | Stream, columns: np.ndarray | None) -> int:
+    """See ``Task.snapshots``."""
+    if not train.is_sparse or train.rows is None:
+        return SNAPSHOTS
+    trained = train.feature_dim if columns is None else len(columns)
+    return snapshots_of_sparse_rows(train.values_per_row * train.rows, trained)
 
 
 def _columns_to_train(features: Rows) -> np.ndarray | None:

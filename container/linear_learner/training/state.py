@@ -94,6 +94,11 @@ class State:
             bias_moments=[np.zeros(bias, np.float32) for _ in range(2)],
         )
 
+    @staticmethod
+    def array_bytes(candidates: int, outputs: int, feature_dim: int) -> int:
+        """What ``weights`` takes, or one of its moments."""
+        return -(-candidates * outputs // TILE) * TILE * feature_dim * np.dtype(np.float32).itemsize
+
     @property
     def feature_dim(self) -> int:
         return int(self.weights.shape[1])

@@ -18,8 +18,12 @@ from linear_learner.training.state import TILE, State
 
 logger = logging.getLogger(__name__)
 
-SNAPSHOTS = 16
-"""How many times an epoch the weights are taken for its average."""
+SNAPSHOTS, FEWEST_SNAPSHOTS = 16, 2
+"""How many times an epoch the weights are taken for its average, at most and at least."""
+
+VALUES_PER_SNAPSHOT = 4
+"""Stored values of sparse rows, for each of their columns, that are worth a snapshot. It passes over all weights, and a
+mini-batch only over those it touches; so snapshots never take most of the time, however wide the rows are."""
 
 MINI_BATCHES_PER_SNAPSHOT = 64
 """The same in an epoch whose length is not known before its end."""
@@ -81,12 +85,14 @@ def train(
     report: Callable[[EpochReport], None],
     timers: Timers,
     should_stop: Callable[[], bool],
+    snapshots: int = SNAPSHOTS,
 ) -> Trained:
     """Train all candidates of ``state`` and return each one's best epoch.
 
     ``judge``: gives the rows by whose loss epochs are compared; asked after an epoch. ``criterion``: what early
     stopping watches besides the loss, (K,), higher is better; None to watch the loss alone. ``should_stop``: asked
-    often; once it says yes, the epoch at hand is the last, cut short. ClientError when every candidate diverged.
+    often; once it says yes, the epoch at hand is the last, cut short. ``snapshots``: of an epoch. ClientError when
+    every candidate diverged.
     """
     count = state.candidates
     average = State.zeros(count, state.outputs, state.feature_dim)
@@ -98,7 +104,7 @@ def train(
     )
     for epoch in range(max_epochs):
         with timers.measure("update.time"):
-            sums, rows = _run_epoch(engine, state, average, epochs, epoch, mini_batch_size, should_stop)
+            sums, rows = _run_epoch(engine, state, average, epochs, epoch, mini_batch_size, snapshots, should_stop)
             if not rows:
                 break
             train_loss = sums / rows
@@ -125,6 +131,7 @@ def _run_epoch(
     epochs: Epochs,
     epoch: int,
     mini_batch_size: int,
+    snapshots: int,
     should_stop: Callable[[], bool],
 ) -> tuple[np.ndarray, int]:
     """One pass over the rows. Returns the sums of each candidate's loss, (K,), and the number of rows, and leaves in
@@ -138,7 +145,7 @@ def _run_epoch(
     average.weights[...] = 0
     average.bias[...] = 0
     taken = rows = rows_then = 0
-    stride = _rows_per_snapshot(epochs.rows, mini_batch_size)
+    stride = _rows_per_snapshot(epochs.rows, mini_batch_size, snapshots)
 
     def take_snapshot() -> None:
         nonlocal taken, rows_then
@@ -157,16 +164,23 @@ def _run_epoch(
         take_snapshot()
     average.weights *= np.float32(1 / max(taken, 1))
     average.bias *= np.float32(1 / max(taken, 1))
-    average.weights[state.weights == 0] = 0
+    for mean, last in zip(average.weights, state.weights, strict=True):
+        mean[last == 0] = 0
     return sums, rows
 
 
-def _rows_per_snapshot(rows: int | None, mini_batch_size: int) -> int:
-    """So that an epoch of ``rows`` rows comes to about SNAPSHOTS."""
+def snapshots_of_sparse_rows(values: float, columns: int) -> int:
+    """How many snapshots an epoch is worth whose rows store so many values in so many columns."""
+    worth = int(values / max(columns, 1)) // VALUES_PER_SNAPSHOT
+    return min(max(worth, FEWEST_SNAPSHOTS), SNAPSHOTS)
+
+
+def _rows_per_snapshot(rows: int | None, mini_batch_size: int, snapshots: int) -> int:
+    """So that an epoch of ``rows`` rows comes to about so many snapshots."""
     if rows is None:
         return MINI_BATCHES_PER_SNAPSHOT * mini_batch_size
     mini_batches = -(-rows // mini_batch_size)
-    return -(-mini_batches // SNAPSHOTS) * mini_batch_size
+    return -(-mini_batches // snapshots) * mini_batch_size
 
 
 def _pieces(chunks: Iterator[Chunk], stride: int) -> Iterator[Chunk]:
@@ -194,11 +208,13 @@ def _drop_diverged(result: Trained, state: State, average: State, epoch: int, di
             fix="lower learning_rate, or leave normalize_data on",
         )
     columns = _columns(state, diverged)
-    for stacked in (state, average):
-        for tiles in (stacked.weights, *stacked.moments):
-            tiles.transpose(0, 2, 1)[columns] = 0
-        for row in (stacked.bias, *stacked.bias_moments):
-            row[columns.ravel()] = 0
+    if not columns.any():
+        return
+    # The moments of the average are never used.
+    for tiles in (state.weights, *state.moments, average.weights):
+        np.copyto(tiles, 0, where=columns[:, np.newaxis, :])
+    for row in (state.bias, *state.bias_moments, average.bias):
+        row[columns.ravel()] = 0
 
 
 def _keep_best(result: Trained, average: State, epoch: int, loss: np.ndarray) -> None:
@@ -207,7 +223,7 @@ def _keep_best(result: Trained, average: State, epoch: int, loss: np.ndarray) ->
     result.loss[better] = loss[better]
     result.best_epoch[better] = epoch
     columns = _columns(average, better)
-    result.best.weights.transpose(0, 2, 1)[columns] = average.weights.transpose(0, 2, 1)[columns]
+    np.copyto(result.best.weights, average.weights, where=columns[:, np.newaxis, :])
     result.best.bias[columns.ravel()] = average.bias[columns.ravel()]
 
 

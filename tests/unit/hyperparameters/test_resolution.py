@@ -193,3 +193,10 @@ def test_the_given_object_stays_as_it_was() -> None:
     resolve(hp, feature_dim=7, rows=10)
     assert hp == validate(BINARY)
     assert hp.is_auto("wd")
+
+
+@pytest.mark.parametrize(("values_per_row", "expected"), [(None, 10000**-0.7), (50.0, 50**-0.7), (0.1, 0.2)])
+def test_the_learning_rate_of_sparse_rows_follows_what_they_hold(values_per_row: float | None, expected: float) -> None:
+    hp = validate({"predictor_type": "regressor"})
+    resolved = resolve(hp, feature_dim=10000, rows=5000, values_per_row=values_per_row)
+    assert resolved.learning_rate == pytest.approx(expected)

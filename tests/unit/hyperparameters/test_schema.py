@@ -110,7 +110,7 @@ def test_auto_has_a_meaning_exactly_where_it_is_legal() -> None:
 
 
 def test_auto_means_a_legal_value() -> None:
-    hp = replace_auto(HyperParameters(predictor_type="regressor"), AUTO_MEANS, TrainChannel(feature_dim=7, rows=5000))
+    hp = replace_auto(HyperParameters(predictor_type="regressor"), AUTO_MEANS, TrainChannel(7, 5000, 7))
     for name, meaning in AUTO_MEANS.items():
         if meaning.value is not None:
             assert ROWS[name].parse(str(getattr(hp, name))) == getattr(hp, name), name

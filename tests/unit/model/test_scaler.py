@@ -8,6 +8,7 @@ from hypothesis.extra import numpy as arrays
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.preprocessing import StandardScaler
 
+from linear_learner.formats.csr import CsrMatrix
 from linear_learner.model import scaler
 from linear_learner.model.scaler import Moments, Scaler, fit, sample_rows
 
@@ -242,3 +243,63 @@ class TestSampleRows:
     def test_data_that_alternates_is_no_trap(self) -> None:
         kinds = sample_rows(20_000, 10_000) % 2
         assert 0.45 < kinds.mean() < 0.55
+
+
+def rare_and_frequent() -> np.ndarray:
+    """float32 (400, 6): columns that hold something in all rows, some, few, and none."""
+    random = np.random.default_rng(7)
+    held = random.random((400, 6)) < [1, 0.5, 0.1, 0.01, 1, 0]
+    return np.where(held, random.normal(3, 2, (400, 6)), 0).astype(np.float32)
+
+
+class TestSparseRows:
+    DENSE = rare_and_frequent().astype(np.float64)
+    ROWS = CsrMatrix.from_dense(rare_and_frequent())
+
+    @staticmethod
+    def fitted(features: CsrMatrix, **given: bool) -> Scaler:
+        flags = {"normalize_data": True, "unbias_data": True, "normalize_label": False, "unbias_label": False} | given
+        return fit(features, np.zeros(len(features), np.float32), **flags)
+
+    def test_moments_are_those_of_the_dense_rows(self) -> None:
+        moments = Moments(6)
+        for start in range(0, 400, 150):
+            moments.add(self.ROWS[start : start + 150])
+        assert_allclose(moments.mean, self.DENSE.mean(axis=0), rtol=1e-6)
+        assert_allclose(moments.std, self.DENSE.std(axis=0), rtol=1e-6)
+
+    def test_a_column_that_every_row_holds_is_scaled_by_its_population_std(self) -> None:
+        assert_allclose(self.fitted(self.ROWS).std[[0, 4]], self.DENSE.std(axis=0)[[0, 4]], rtol=1e-5)
+
+    def test_squared_deviations_of_a_rare_column_are_shared_by_the_rows_that_hold_it(self) -> None:
+        held = np.count_nonzero(self.DENSE, axis=0)
+        deviations = ((self.DENSE - self.DENSE.mean(axis=0)) ** 2).sum(axis=0)
+        assert_allclose(self.fitted(self.ROWS).std[1:4], np.sqrt(deviations / held.clip(1))[1:4], rtol=1e-5)
+
+    def test_values_are_scaled_and_not_shifted(self) -> None:
+        fitted = self.fitted(self.ROWS)
+        assert not fitted.mean.any()
+        assert fitted.std[5] == 1  # of a column that holds nothing
+        normalised = fitted.transform(self.ROWS)
+        assert_array_equal(normalised.indices, self.ROWS.indices)
+        assert_allclose(normalised.toarray(), self.DENSE / fitted.std, rtol=1e-5)
+
+    def test_rows_may_be_written_over(self) -> None:
+        rows = CsrMatrix.from_dense(rare_and_frequent())
+        fitted = self.fitted(rows)
+        expected = fitted.transform(rows).values
+        assert fitted.transform(rows, in_place=True).values is rows.values
+        assert_array_equal(rows.values, expected)
+
+    def test_the_folded_model_answers_the_same_on_raw_rows(self) -> None:
+        fitted, rng = self.fitted(self.ROWS), np.random.default_rng(0)
+        weights, bias = rng.normal(size=(6, 2)).astype(np.float32), rng.normal(size=2).astype(np.float32)
+        raw_weights, raw_bias = fitted.fold(weights, bias)
+        assert_allclose(
+            self.ROWS @ raw_weights + raw_bias, fitted.transform(self.ROWS) @ weights + bias, rtol=1e-4, atol=1e-5
+        )
+
+    def test_stored_zeros_are_as_good_as_none(self) -> None:
+        columns = np.tile(np.arange(6, dtype=np.int32), 400)
+        stored = CsrMatrix(np.arange(0, 2401, 6), columns, self.ROWS.toarray().ravel(), (400, 6))
+        assert_array_equal(self.fitted(stored).std, self.fitted(self.ROWS).std)

@@ -12,7 +12,7 @@ from linear_learner.errors import ClientError
 from linear_learner.training.reporting import Timers
 from linear_learner.training.selection import EarlyStopping
 from linear_learner.training.state import State
-from linear_learner.training.trainer import EpochReport, Trained, train
+from linear_learner.training.trainer import EpochReport, Trained, snapshots_of_sparse_rows, train
 
 ROWS = 64
 
@@ -169,3 +169,8 @@ class TestEpochsInChunks:
         assert len(trained.epochs) == 1
         assert trained.loss.tolist() == [1.0]
         assert trained.best_epoch.tolist() == [0]
+
+
+@pytest.mark.parametrize(("values", "expected"), [(10, 2), (10 * 4 * 5, 5), (10 * 4 * 5 + 39, 5), (10_000, 16)])
+def test_snapshots_are_as_many_as_the_values_of_a_column_are_worth(values: int, expected: int) -> None:
+    assert snapshots_of_sparse_rows(values, columns=10) == expected

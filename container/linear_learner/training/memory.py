@@ -1,0 +1,57 @@
+"""Whether the candidates fit in the memory that is left, told before it is taken."""
+
+from __future__ import annotations
+
+import logging
+
+from linear_learner.errors import ClientError
+from linear_learner.training.state import TILE, State
+
+logger = logging.getLogger(__name__)
+
+ARRAYS = 5
+"""Of the size of the weights: they, two moments, the mean of an epoch, and the best epoch of each candidate."""
+
+SHARE = 0.9
+"""Of the memory that is left; the rest is for mini-batches, scores and what else a job holds."""
+
+ARRAYS_OF_A_MODEL = 6
+"""Float64 columns of the whole width, and as many for each output, while scales are fitted and folded into a model."""
+
+
+def candidates_that_fit(
+    wanted: int, *, outputs: int, trained_columns: int, feature_dim: int, memory: int | None, may_be_fewer: bool
+) -> int:
+    """How many of the ``wanted`` candidates can be trained in ``memory`` bytes; what they take is logged. All of them
+    where ``memory`` is not known.
+
+    ``trained_columns`` of ``feature_dim`` columns are trained. ClientError where not one of them fits, or fewer than
+    ``wanted`` and the user named the number.
+    """
+    if memory is None:
+        return wanted
+    model = ARRAYS_OF_A_MODEL * 8 * feature_dim * (1 + outputs)
+    room = SHARE * memory - model
+
+    def size(candidates: int) -> int:
+        return ARRAYS * State.array_bytes(candidates, outputs, trained_columns)
+
+    fitting = wanted
+    while fitting > 0 and size(fitting) > room:
+        # Columns come in tiles: only a whole tile less takes less.
+        fitting = (-(-fitting * outputs // TILE) - 1) * TILE // outputs
+    if fitting < wanted and not (may_be_fewer and fitting > 0):
+        raise ClientError(
+            f"{wanted} models of {trained_columns} features and {outputs} outputs take {_gib(size(wanted) + model)}, "
+            f"and {_gib(memory)} of memory are left",
+            where="hyperparameter num_models",
+            fix=f"set num_models to {fitting} or less" if fitting > 0 else "use a larger instance type",
+        )
+    logger.info("Training %d models takes %s of memory; %s are left.", fitting, _gib(size(fitting)), _gib(memory))
+    if fitting < wanted:
+        logger.warning("Training %d models and not %d, which would take %s.", fitting, wanted, _gib(size(wanted)))
+    return fitting
+
+
+def _gib(count: float) -> str:
+    return f"{count / 2**30:.2f} GiB"
