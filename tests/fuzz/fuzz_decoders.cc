@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "decoders_csv.h"
+#include "decoders_libsvm.h"
 #include "decoders_recordio.h"
 
 extern "C" {
@@ -162,8 +163,32 @@ void try_records(const std::string& block) {
   }
 }
 
+// There is one decoder of LIBSVM here: the sanitizers watch it, and rows must be in order. fuzz_formats.py holds it
+// against plain Python.
+void try_libsvm(const std::string& block) {
+  const int64_t size = static_cast<int64_t>(block.size());
+  auto data = exactly<char>(size);
+  std::memcpy(data.get(), block.data(), block.size());
+  const ll_libsvm_layout layout{static_cast<int64_t>(below(2) ? 0 : below(400)), static_cast<int64_t>(below(2)),
+                                static_cast<int64_t>(below(2)), static_cast<int64_t>(below(2))};
+  const int64_t rows = ll_libsvm_row_capacity(size), capacity = ll_libsvm_capacity(size);
+  auto starts = exactly<int64_t>(rows + 1), numbers = exactly<int64_t>(rows);
+  auto columns = exactly<int32_t>(capacity);
+  auto values = exactly<float>(capacity), labels = exactly<float>(layout.label_size ? rows : 0);
+  ll_outcome outcome;
+  if (ll_libsvm_decode(data.get(), size, &layout, starts.get(), numbers.get(), columns.get(), values.get(),
+                       layout.label_size ? labels.get() : nullptr, &outcome) != kDone)
+    fail("ll_libsvm_decode refused its arguments", block);
+  if (outcome.bad_rows) return;
+  for (int64_t row = 0; row < outcome.rows; ++row) {
+    for (int64_t i = starts[row] + 1; i < starts[row + 1]; ++i) {
+      if (columns[i] <= columns[i - 1]) fail("columns of a LIBSVM row are out of order", block);
+    }
+  }
+}
+
 std::string damaged(std::string block, const std::vector<std::string>& examples) {
-  static const std::string odd[] = {",", "\n", "\r\n", "\"", "-", "+", ".", "e", "1e39", "nan", "inf", " ", "\t", "0",
+  static const std::string odd[] = {",", "\n", "\r\n", "\"", "-", "+", ".", "e", ":", "#", " 7:1", "qid:", "1e39", "nan", "inf", " ", "\t", "0",
                                     "\x80", "\xff", std::string(1, '\0'), "\x0b", "\x0c", std::string(9, '\xff'),
                                     "\x0a\x23\xd7\xce", std::string("\x08\0\0\x20", 4), std::string(40, '7')};
   for (uint64_t count = below(6); count && !block.empty(); --count) {
@@ -194,14 +219,16 @@ int main(int count, char** arguments) {
   if (count < 4) return 2;
   const auto stop = std::chrono::steady_clock::now() + std::chrono::seconds(std::atoi(arguments[1]));
   generator.seed(std::strtoull(arguments[2], nullptr, 10));
-  std::vector<std::string> csv, records;
+  std::vector<std::string> csv, libsvm, records;
   for (int i = 3; i < count; ++i) {
     const std::string path = arguments[i];
-    (path.substr(path.rfind('.')) == ".csv" ? csv : records).push_back(contents(arguments[i]));
+    const std::string ending = path.substr(path.rfind('.'));
+    (ending == ".csv" ? csv : ending == ".svm" ? libsvm : records).push_back(contents(arguments[i]));
   }
   int64_t blocks = 0;
   for (; std::chrono::steady_clock::now() < stop; ++blocks) {
     try_csv(damaged(csv[below(csv.size())], csv));
+    try_libsvm(damaged(libsvm[below(libsvm.size())], libsvm));
     try_records(damaged(records[below(records.size())], records));
   }
   std::printf("%lld blocks of each format\n", static_cast<long long>(blocks));

@@ -62,6 +62,7 @@ def build(folder: Path, sanitizer: str) -> Path:
 def write_examples(folder: Path) -> list[Path]:
     """One file for each kind of block."""
     examples = {f"{i}.csv": text for i, text in enumerate(csv_examples())}
+    examples.update({f"{i}.svm": text for i, text in enumerate(libsvm_examples())})
     examples.update({f"{i}.records": block for i, block in enumerate(record_examples())})
     for name, block in examples.items():
         (folder / name).write_bytes(block)
@@ -83,6 +84,17 @@ def csv_examples() -> list[bytes]:
         lines([[str(x) for x in row] for row in rng.integers(0, 11, size=(4, 60))]),
         lines([[str(x) for x in row] for row in rng.integers(0, 2, size=(40, 2000))]),
         b"1\n0.5\n-2\n" * 40,
+    ]
+
+
+def libsvm_examples() -> list[bytes]:
+    rng = np.random.default_rng(0)
+    rows = [np.sort(rng.choice(300, 6, replace=False)) + 1 for _ in range(20)]
+    return [
+        b"1 1:0.5 3:2\n0 qid:4 2:-1e-3 # a comment\n\n# one alone\n-1\n",
+        b"".join(b"1 " + b" ".join(f"{i}:{float(rng.normal())!r}".encode() for i in row) + b"\n" for row in rows),
+        b"".join(b"0 " + b" ".join(b"%d:1" % i for i in row[::-1]) + b"\r\n" for row in rows),
+        b"1:2 7:nan 9:\n0:1\t5:3.25\n",
     ]
 
 

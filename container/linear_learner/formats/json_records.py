@@ -83,7 +83,7 @@ class _Layout:
     may be."""
 
     def __init__(self, feature_dim: int | None, names: Sequence[str], allow_missing: bool) -> None:
-        self.feature_dim = feature_dim
+        self.feature_dim = feature_dim if feature_dim is not None or not names else len(names)
         self.number_types = {int, float, type(None)} if allow_missing else {int, float}
         self.position = {name: i for i, name in enumerate(names)}
 

@@ -37,15 +37,17 @@ def _classes(packed: bool) -> dict[str, Any]:
     blob = file.message_type.add(name="Bytes")
     _add(blob, "value", 1, FIELD.TYPE_BYTES, label=repeated)
     _add(blob, "content_type", 2, FIELD.TYPE_STRING)
-    value = file.message_type.add(name="Value")
-    value.oneof_decl.add(name="value")
-    for name, number, of in (
-        ("float32_tensor", 2, "Float32Tensor"),
-        ("float64_tensor", 3, "Float64Tensor"),
-        ("int32_tensor", 7, "Int32Tensor"),
-        ("bytes", 9, "Bytes"),
-    ):
-        _add(value, name, number, FIELD.TYPE_MESSAGE, of=of, oneof=0)
+    for type_name in ("Value", "ValueOfEntry"):
+        value = file.message_type.add(name=type_name)
+        value.oneof_decl.add(name="value")
+        for name, number, of in (
+            ("float32_tensor", 2, "Float32Tensor"),
+            ("float64_tensor", 3, "Float64Tensor"),
+            ("int32_tensor", 7, "Int32Tensor"),
+        ):
+            _add(value, name, number, FIELD.TYPE_MESSAGE, of=of, oneof=0)
+    _add(file.message_type[-2], "bytes", 9, FIELD.TYPE_MESSAGE, of="Bytes", oneof=0)
+    _add(file.message_type[-1], "bytes", 9, FIELD.TYPE_BYTES, oneof=0)
     record = file.message_type.add(name="Record")
     for name, number in (("features", 1), ("label", 2)):
         entry = record.nested_type.add(name=f"{name.capitalize()}Entry")
@@ -55,7 +57,7 @@ def _classes(packed: bool) -> dict[str, Any]:
         _add(record, name, number, FIELD.TYPE_MESSAGE, label=repeated, of=f"Record.{entry.name}")
     entry = file.message_type.add(name="Entry")
     _add(entry, "key", 1, FIELD.TYPE_BYTES)
-    _add(entry, "value", 2, FIELD.TYPE_MESSAGE, of="Value")
+    _add(entry, "value", 2, FIELD.TYPE_MESSAGE, of="ValueOfEntry")
     entries = file.message_type.add(name="Entries")
     for name, number in (("features", 1), ("label", 2)):
         _add(entries, name, number, FIELD.TYPE_MESSAGE, label=repeated, of="Entry")
@@ -73,7 +75,8 @@ _PACKED = _classes(packed=True)
 Record = _PACKED["Record"]
 Entries = _PACKED["Entries"]
 """A Record with its maps as what they are on the wire: repeated entries of key and value, the last of a key counts.
-(The library leaves out of a map each entry that holds an unknown field too; other implementations do not.)"""
+(The library leaves out of a map each entry that holds an unknown field too; other implementations do not.) What is in a
+Bytes is not looked into, which our reader, that has no use for one, does not do either."""
 UnpackedRecord = _classes(packed=False)["Record"]
 """The same message from a writer that does not pack repeated numbers."""
 

@@ -242,6 +242,12 @@ json_values = st.recursive(
 )
 
 
+def test_names_tell_the_width_too() -> None:
+    decode = REQUEST_DECODERS["application/jsonlines"]
+    (batch,) = decode(io.BytesIO(b'{"features": {"b": 2, "a": 1}}'), source="request", feature_names=("a", "b"))
+    np.testing.assert_array_equal(batch.features, [[1, 2]])
+
+
 @pytest.mark.parametrize("missing", [b"null", b"NaN"])
 def test_missing_features_may_be_allowed(missing: bytes) -> None:
     records = [
