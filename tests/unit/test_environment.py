@@ -12,6 +12,7 @@ from linear_learner.environment import (
     DEFAULT_BASE,
     ChannelConfig,
     Environment,
+    available_memory,
     cgroup_cpu_quota,
     cpu_count,
     failure_text,
@@ -271,3 +272,43 @@ class TestQuota:
 
     def test_of_a_machine_without_control_groups(self, tmp_path: Path) -> None:
         assert cgroup_cpu_quota(tmp_path) is None
+
+
+class TestAvailableMemory:
+    MEMINFO = "MemTotal:       2000 kB\nMemAvailable:   1000 kB\nBuffers: 3 kB\n"
+
+    def available(self, tmp_path: Path, files: dict[str, str], meminfo: str | None = MEMINFO) -> int | None:
+        for name, text in files.items():
+            (tmp_path / "cgroup" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "cgroup" / name).write_text(text)
+        if meminfo is not None:
+            (tmp_path / "meminfo").write_text(meminfo)
+        return available_memory(tmp_path / "cgroup", tmp_path / "meminfo")
+
+    def test_is_what_the_machine_has_left(self, tmp_path: Path) -> None:
+        assert self.available(tmp_path, {}) == 1000 * 1024
+
+    def test_is_less_where_the_control_group_leaves_less(self, tmp_path: Path) -> None:
+        """The page cache of files that nobody reads any more is free."""
+        files = {"memory.max": "900000", "memory.current": "800000", "memory.stat": "anon 5\ninactive_file 300000\n"}
+        assert self.available(tmp_path, files) == 400_000
+
+    def test_knows_the_first_version_of_control_groups(self, tmp_path: Path) -> None:
+        files = {
+            "memory/memory.limit_in_bytes": "900000",
+            "memory/memory.usage_in_bytes": "800000",
+            "memory/memory.stat": "inactive_file 1\ntotal_inactive_file 200000\n",
+        }
+        assert self.available(tmp_path, files) == 300_000
+
+    def test_a_control_group_without_a_limit_says_nothing(self, tmp_path: Path) -> None:
+        files = {"memory.max": "max", "memory.current": "800000", "memory.stat": "inactive_file 300000\n"}
+        assert self.available(tmp_path, files) == 1000 * 1024
+
+    def test_is_never_less_than_nothing(self, tmp_path: Path) -> None:
+        files = {"memory.max": "9", "memory.current": "800", "memory.stat": "inactive_file 3\n"}
+        assert self.available(tmp_path, files) == 0
+
+    def test_may_be_unknown(self, tmp_path: Path) -> None:
+        assert self.available(tmp_path, {}, meminfo=None) is None
+        assert self.available(tmp_path, {}, meminfo="MemTotal: 3 kB\n") is None

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from linear_learner.data.ahead import one_ahead
+
+
+def unused() -> None:
+    raise AssertionError("nothing was abandoned")
+
+
+def test_items_come_in_their_order() -> None:
+    assert list(one_ahead(iter(range(100)), unused)) == list(range(100))
+    assert list(one_ahead(iter(()), unused)) == []
+
+
+def test_one_item_is_made_ahead_and_no_more() -> None:
+    made: list[int] = []
+    third = threading.Event()
+
+    def items() -> Iterator[int]:
+        for i in range(5):
+            made.append(i)
+            if i == 2:
+                third.set()
+            yield i
+
+    ahead = one_ahead(items(), lambda: None)
+    assert next(ahead) == 0 and next(ahead) == 1
+    assert third.wait(10)
+    assert made == [0, 1, 2]
+    ahead.close()
+
+
+def test_an_error_comes_after_the_items_before_it() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        raise KeyError("broken")
+
+    abandoned = threading.Event()
+    ahead = one_ahead(items(), abandoned.set)
+    assert next(ahead) == 1
+    with pytest.raises(KeyError, match="broken"):
+        next(ahead)
+
+
+def test_who_leaves_early_abandons_the_thread_before_waiting_for_it() -> None:
+    abandoned = threading.Event()
+
+    def items() -> Iterator[int]:
+        yield 1
+        abandoned.wait()
+        yield 2
+
+    ahead = one_ahead(items(), abandoned.set)
+    assert next(ahead) == 1
+    ahead.close()  # type: ignore[attr-defined]
+    assert abandoned.is_set()

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from linear_learner.data.channel_reader import ChannelReader
+from linear_learner.data.dataset import Dataset
+from linear_learner.data.stream import Stream
+from linear_learner.environment import ChannelConfig, Environment
+from linear_learner.hyperparameters import HyperParameters, validate
+from linear_learner.training import channels
+from linear_learner.training.channels import MIB, memory_budget, read_channels, read_held_out
+
+ROW = 4 * 2 + 16
+
+
+def hyperparameters(**given: str) -> HyperParameters:
+    return validate({"predictor_type": "regressor", **given})
+
+
+@pytest.mark.parametrize(
+    ("free", "mode", "given", "budget"),
+    [
+        (8000, "File", {}, 6000),
+        (8000, "Pipe", {}, 256),
+        (100, "Pipe", {}, 75),
+        (8000, "Pipe", {"memory_mb": "3000"}, 3000),
+        (8000, "FastFile", {"memory_mb": "20000"}, 20000),
+        (None, "File", {}, 1024),
+    ],
+)
+def test_the_budget_follows_the_user_the_mode_and_the_machine(
+    free: int | None, mode: str, given: dict[str, str], budget: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channels, "available_memory", lambda: None if free is None else free * MIB)
+    configs = {"train": ChannelConfig("train", Path(), None, mode), "test": ChannelConfig("test", Path())}
+    assert memory_budget(hyperparameters(**given), configs) == budget * MIB
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> Environment:
+    """A train channel of 40,000 rows, which take 0.92 MiB, in three files; of a test channel 10 rows."""
+    rows = np.random.default_rng(0).integers(0, 9, (40_010, 3))
+    names, parts = ("train/a", "train/b", "train/c", "test/a"), np.split(rows, [10_000, 30_000, 40_000])
+    for name, some in zip(names, parts, strict=True):
+        file = tmp_path / "input/data" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("".join(f"{a},{b},{c}\n" for a, b, c in some.tolist()))
+    return Environment(tmp_path)
+
+
+def test_what_fits_in_half_the_budget_is_held(env: Environment) -> None:
+    """In half of it, as the train channel judges as well; five eighths suffice where there is a validation channel."""
+    assert isinstance(read_channels(env, hyperparameters(memory_mb="2"))["train"], Dataset)
+    assert isinstance(read_channels(env, hyperparameters(memory_mb="1"))["train"], Stream)
+    (env.base / "input/data/test").rename(env.base / "input/data/validation")
+    stream = read_channels(env, hyperparameters(memory_mb="1"))["train"]
+    assert isinstance(stream, Stream)
+    assert (stream.rows, stream.rows_seen) == (40_000, 40_000)
+    assert stream.window_size == pytest.approx(MIB // 4, rel=0.01)
+
+
+def test_files_of_a_stream_come_in_a_new_order_every_epoch(env: Environment) -> None:
+    stream = read_channels(env, hyperparameters(memory_mb="1"))["train"]
+    assert isinstance(stream, Stream)
+    orders = set()
+    for epoch in range(10):
+        parts = list(stream.parts(epoch, np.random.default_rng(epoch)))
+        assert sum(map(len, parts)) == 40_000
+        orders.add(tuple(dict.fromkeys(part.segments[0].source[-1] for part in parts)))
+    assert len(orders) > 3
+    assert {"".join(sorted(order)) for order in orders} == {"abc"}
+
+
+def test_a_held_out_channel_that_does_not_fit_is_a_sample(env: Environment) -> None:
+    config = env.channels()["train"]
+    checked: list[int] = []
+
+    def read(limit: int) -> Dataset:
+        checked.clear()
+        return read_held_out(ChannelReader(config), limit, lambda data: checked.append(len(data)))
+
+    assert len(read(40_000 * ROW)) == 40_000
+    sample = read(35_000 * ROW)
+    # What a batch at a time fills.
+    assert 10_000 <= len(sample) <= 35_000
+    assert sum(checked) == 40_000
+    assert sample.where(0).startswith(str(config.path / "a"))
