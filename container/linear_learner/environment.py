@@ -66,6 +66,22 @@ class Environment:
     def failure_file(self) -> Path:
         return self.base / "output/failure"
 
+    def checkpoint_dir(self) -> Path | None:
+        """Where checkpoints are kept: LocalPath of checkpointconfig.json, or /opt/ml/checkpoints where that file names
+        none or is missing but the folder is there; None where the job has no checkpoints."""
+        file, usual = self.base / "input/config/checkpointconfig.json", self.base / "checkpoints"
+        if not file.exists():
+            return usual if usual.is_dir() else None
+        local = _read_object(file).get("LocalPath") or str(DEFAULT_BASE / "checkpoints")
+        if not isinstance(local, str) or not Path(local).is_absolute():
+            raise ClientError(
+                f"LocalPath {json.dumps(local)} is not the absolute path of a folder",
+                where=str(file),
+                fix='write {"LocalPath": "/opt/ml/checkpoints"}, or leave LocalPath out',
+            )
+        path = Path(local)
+        return self.base / path.relative_to(DEFAULT_BASE) if path.is_relative_to(DEFAULT_BASE) else path
+
     def hyperparameters(self) -> dict[str, Any]:
         """The user's hyperparameters, as they are written; their values are strings on the service."""
         return _read_object(self.hyperparameters_file)

@@ -25,8 +25,8 @@ from linear_learner.training.calibration import (
     sampled_criterion,
 )
 from linear_learner.training.preparation import Task
+from linear_learner.training.progress import Trained
 from linear_learner.training.state import TILE, State
-from linear_learner.training.trainer import Trained
 
 SCORES_AT_ONCE = 1 << 26
 """Scores of candidates held at a time while they are compared: 256 MiB."""

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import traceback
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -29,14 +30,16 @@ from linear_learner.model import artifact
 from linear_learner.training import choosing, outcome
 from linear_learner.training.candidates import Candidate, make_candidates, rates
 from linear_learner.training.channels import read_channels
+from linear_learner.training.checkpoint import Checkpoints
 from linear_learner.training.class_weights import number_of_classes, positive_weights
 from linear_learner.training.engine import import_ahead, make_engine
 from linear_learner.training.initializer import initial_state
 from linear_learner.training.memory import candidates_that_fit
 from linear_learner.training.preparation import Task, make_objective, prepare
+from linear_learner.training.progress import EpochReport, Progress, Trained
 from linear_learner.training.reporting import PassCounter, Reporter, Timers, configure_logging
 from linear_learner.training.selection import EarlyStopping
-from linear_learner.training.trainer import EpochReport, Trained, train
+from linear_learner.training.trainer import train
 
 logger = logging.getLogger(__name__)
 
@@ -117,7 +120,8 @@ def train_job(env: Environment, should_stop: Callable[[], bool]) -> None:
                 rows=expected_rows(train.rows, train.rows_seen),
                 positive_weights=positive_weights(hp, train.class_counts(number_of_classes(hp))),
             )
-        trained = train_candidates(hp, task, candidates, log, timers, should_stop)
+        checkpoints = make_checkpoints(env, hp, task, candidates)
+        trained = train_candidates(hp, task, candidates, log, timers, should_stop, checkpoints)
         if not trained.epochs:
             raise Stopped
         with timers.measure("finalize.time"):
@@ -136,7 +140,7 @@ def configure(env: Environment, log: Reporter) -> HyperParameters:
     configure_logging(hp._log_level, sys.stdout)
     for notice in hyperparameters.notices(hp):
         logger.warning("%s", notice)
-    log.checkpoints_disabled()
+    log.checkpoints(env.checkpoint_dir())
     log.store("local")
     log.no_gpus()
     return hp
@@ -172,6 +176,24 @@ def models_that_fit(requested: HyperParameters, hp: HyperParameters, task: Task)
     )
 
 
+def make_checkpoints(
+    env: Environment, hp: HyperParameters, task: Task, candidates: list[Candidate]
+) -> Checkpoints | None:
+    """The checkpoints of this job, None without a folder for them. What the scaler came to stands for the data."""
+    folder = env.checkpoint_dir()
+    if folder is None:
+        return None
+    scaler = task.scaler
+    job = {
+        **{name: value for name, value in hp.as_dict().items() if name not in ("_log_level", "_enable_profiler")},
+        "models": [vars(candidate) for candidate in candidates],
+        "rows": task.train.rows,
+        "scaler": zlib.crc32(scaler.std.tobytes(), zlib.crc32(scaler.mean.tobytes())),
+        "label scaler": [scaler.label_mean, scaler.label_std],
+    }
+    return Checkpoints(folder, job)
+
+
 def train_candidates(
     hp: HyperParameters,
     task: Task,
@@ -179,27 +201,34 @@ def train_candidates(
     log: Reporter,
     timers: Timers,
     should_stop: Callable[[], bool],
+    checkpoints: Checkpoints | None,
 ) -> Trained:
-    """All candidates, epoch by epoch, with a line for each step in the log."""
+    """All candidates, epoch by epoch, with a line for each step in the log; from the checkpoint on, if there is one."""
     objective = make_objective(hp, task)
     engine = make_engine(hp._engine, objective, rates(candidates), cpu_count())
     logger.info("Training %d models on %d threads.", len(candidates), cpu_count())
     criterion = choosing.criterion_of(hp)
+    progress = Progress.at_the_start(
+        initial_state(hp, candidates=len(candidates), outputs=objective.outputs, feature_dim=task.trained_columns),
+        EarlyStopping(hp.early_stopping_patience, hp.early_stopping_tolerance, higher_is_better=criterion is not None),
+    )
+    found = None if checkpoints is None else checkpoints.restore(progress)
+    if found is not None:
+        done = f"epoch {progress.epoch}, after {progress.current.rows} of its rows"
+        logger.info("Going on from %s: %s.", found, "training had ended" if progress.finished else done)
     return train(
         engine,
-        initial_state(hp, candidates=len(candidates), outputs=objective.outputs, feature_dim=task.trained_columns),
+        progress,
         task.train,
         mini_batch_size=hp.mini_batch_size,
         max_epochs=hp.epochs,
-        stopping=EarlyStopping(
-            hp.early_stopping_patience, hp.early_stopping_tolerance, higher_is_better=criterion is not None
-        ),
         judge=lambda: task.judge().rows,
         criterion=None if criterion is None else choosing.watcher(task, criterion),
         report=EpochLog(hp, task, log).write,
         timers=timers,
         should_stop=should_stop,
         snapshots=task.snapshots,
+        checkpoints=checkpoints,
     )
 
 

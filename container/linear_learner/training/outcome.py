@@ -19,7 +19,7 @@ from linear_learner.training.candidates import Candidate
 from linear_learner.training.choosing import Choice
 from linear_learner.training.metrics import LOSS, Metric
 from linear_learner.training.preparation import Task, row_weights
-from linear_learner.training.trainer import Trained
+from linear_learner.training.progress import Trained
 
 VALUES_AT_ONCE = 1 << 20
 """Scores whose loss is taken at a time: a few arrays of so many float64."""

@@ -18,6 +18,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
@@ -151,8 +152,11 @@ class Reporter:
         """What each ``auto`` came to."""
         _log.info("Resolved hyperparameters: %s", {name: _plain(value) for name, value in values.items()})
 
-    def checkpoints_disabled(self) -> None:
-        _log.info("Checkpoint loading and saving are disabled.")
+    def checkpoints(self, folder: Path | None) -> None:
+        if folder is None:
+            _log.info("Checkpoint loading and saving are disabled.")
+        else:
+            _log.info("Checkpoints are loaded from and saved to %s.", folder)
 
     def store(self, name: str) -> None:
         """``local``, or the kvstore that joins several hosts."""

@@ -109,6 +109,16 @@ class EarlyStopping:
         self._criterion = Watched(self.tolerance, self.higher_is_better)
         self._loss = Watched(self.tolerance, higher_is_better=False)
 
+    @property
+    def references(self) -> list[float]:
+        """What the criterion and the loss were when they last improved, nan before: with ``idle`` all there is to
+        remember."""
+        return [self._criterion.reference, self._loss.reference]
+
+    @references.setter
+    def references(self, values: list[float]) -> None:
+        self._criterion.reference, self._loss.reference = values
+
     def update(self, epoch: int, *, criterion: float, loss: float) -> Verdict:
         """``criterion`` and ``loss``: the best values of epoch ``epoch``; the same number twice where the loss is the
         criterion."""

@@ -94,6 +94,10 @@ class State:
             bias_moments=[np.zeros(bias, np.float32) for _ in range(2)],
         )
 
+    def like(self) -> State:
+        """Another one of zeros."""
+        return State.zeros(self.candidates, self.outputs, self.feature_dim)
+
     @staticmethod
     def array_bytes(candidates: int, outputs: int, feature_dim: int) -> int:
         """What ``weights`` takes, or one of its moments."""

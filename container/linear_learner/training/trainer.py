@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -12,8 +12,8 @@ import numpy as np
 from linear_learner.data.chunk import Chunk
 from linear_learner.errors import ClientError
 from linear_learner.training.engine import Engine
+from linear_learner.training.progress import EpochReport, Progress, Trained
 from linear_learner.training.reporting import Timers
-from linear_learner.training.selection import EarlyStopping
 from linear_learner.training.state import TILE, State
 
 logger = logging.getLogger(__name__)
@@ -41,132 +41,108 @@ class Epochs(Protocol):
         the job is stopped."""
 
 
-@dataclass(frozen=True)
-class EpochReport:
-    """What an epoch came to.
+class Checkpoints(Protocol):
+    """Where progress is kept."""
 
-    ``rows``: how many were trained on. ``train_loss`` and ``judge_loss``: (K,), means over rows, in the units of the
-    labels that the engine sees, and nan for candidates that diverged. ``criterion``: what early stopping watches, the
-    best over the candidates.
-    """
+    def due(self) -> bool:
+        """Whether an epoch should not wait for its end."""
 
-    epoch: int
-    rows: int
-    train_loss: np.ndarray
-    judge_loss: np.ndarray
-    criterion: float
-    message: str | None
-
-
-@dataclass
-class Trained:
-    """The outcome: for every candidate the weights of its best epoch.
-
-    ``loss``: (K,) their mean loss on the rows that chose them. ``alive``: (K,), False for candidates that diverged.
-    """
-
-    best: State
-    loss: np.ndarray
-    best_epoch: np.ndarray
-    alive: np.ndarray
-    epochs: list[EpochReport] = field(default_factory=list)
+    def save(self, progress: Progress) -> None: ...
 
 
 def train(
     engine: Engine,
-    state: State,
+    progress: Progress,
     epochs: Epochs,
     *,
     mini_batch_size: int,
     max_epochs: int,
-    stopping: EarlyStopping,
     judge: Callable[[], Chunk],
     criterion: Callable[[State], np.ndarray] | None,
     report: Callable[[EpochReport], None],
     timers: Timers,
     should_stop: Callable[[], bool],
     snapshots: int = SNAPSHOTS,
+    checkpoints: Checkpoints | None = None,
 ) -> Trained:
-    """Train all candidates of ``state`` and return each one's best epoch.
+    """Train all candidates from where ``progress`` is, and return each one's best epoch.
 
     ``judge``: gives the rows by whose loss epochs are compared; asked after an epoch. ``criterion``: what early
     stopping watches besides the loss, (K,), higher is better; None to watch the loss alone. ``should_stop``: asked
-    often; once it says yes, the epoch at hand is the last, cut short. ``snapshots``: of an epoch. ClientError when
-    every candidate diverged.
+    often; once it says yes, the epoch at hand is the last, cut short. ``snapshots``: of an epoch. ``checkpoints``: told
+    of the progress after every epoch, and inside it where it is long or cut short. ClientError when every candidate
+    diverged.
     """
-    count = state.candidates
-    average = State.zeros(count, state.outputs, state.feature_dim)
-    result = Trained(
-        best=State.zeros(count, state.outputs, state.feature_dim),
-        loss=np.full(count, np.inf),
-        best_epoch=np.full(count, -1),
-        alive=np.ones(count, bool),
-    )
-    for epoch in range(max_epochs):
+    trained, average = progress.trained, progress.average
+    while progress.epoch < max_epochs and not progress.finished:
+        epoch = progress.epoch
         with timers.measure("update.time"):
-            sums, rows = _run_epoch(engine, state, average, epochs, epoch, mini_batch_size, snapshots, should_stop)
+            cut_short = _run_epoch(engine, progress, epochs, mini_batch_size, snapshots, should_stop, checkpoints)
+            rows = progress.current.rows
             if not rows:
                 break
-            train_loss = sums / rows
+            _finish_average(progress)
+            train_loss = progress.current.sums / rows
             judging = judge()
             loss = engine.evaluate(judging, average) / len(judging.order)
-            _drop_diverged(result, state, average, epoch, ~(np.isfinite(train_loss) & np.isfinite(loss)))
-            train_loss, loss = (np.where(result.alive, values, np.nan) for values in (train_loss, loss))
-            _keep_best(result, average, epoch, loss)
+            _drop_diverged(progress, ~(np.isfinite(train_loss) & np.isfinite(loss)))
+            train_loss, loss = (np.where(trained.alive, values, np.nan) for values in (train_loss, loss))
+            _keep_best(trained, average, epoch, loss)
         with timers.measure("check_early_stopping.time"):
             least = float(np.nanmin(loss))
-            watched = least if criterion is None else float(np.nanmax(criterion(average)[result.alive]))
-            verdict = stopping.update(epoch, criterion=watched, loss=least)
-        result.epochs.append(EpochReport(epoch, rows, train_loss, loss, watched, verdict.message))
-        report(result.epochs[-1])
-        if verdict.stop or should_stop():
+            watched = least if criterion is None else float(np.nanmax(criterion(average)[trained.alive]))
+            verdict = progress.stopping.update(epoch, criterion=watched, loss=least)
+        trained.epochs.append(EpochReport(epoch, rows, train_loss, loss, watched, verdict.message))
+        report(trained.epochs[-1])
+        progress.begin_epoch(epoch + 1)
+        progress.finished = verdict.stop
+        if checkpoints is not None and not cut_short:
+            checkpoints.save(progress)
+        if cut_short or should_stop():
             break
-    return result
+    return trained
 
 
 def _run_epoch(
     engine: Engine,
-    state: State,
-    average: State,
+    progress: Progress,
     epochs: Epochs,
-    epoch: int,
     mini_batch_size: int,
     snapshots: int,
     should_stop: Callable[[], bool],
-) -> tuple[np.ndarray, int]:
-    """One pass over the rows. Returns the sums of each candidate's loss, (K,), and the number of rows, and leaves in
-    ``average`` the mean of the weights along the way.
+    checkpoints: Checkpoints | None,
+) -> bool:
+    """The rest of the pass over the rows that is in hand. Returns whether it was cut short."""
+    current = progress.current
+    passes = progress.trained.epochs
+    stride = _rows_per_snapshot(passes[-1].rows if passes else epochs.rows, mini_batch_size, snapshots)
+    for piece in _pieces(epochs.chunks(progress.epoch), stride, done=current.rows):
+        current.sums += engine.step(piece, progress.state)
+        current.rows += len(piece.order)
+        if current.rows % stride == 0:
+            progress.take_snapshot()
+        stop = should_stop()
+        if checkpoints is not None and (stop or checkpoints.due()):
+            checkpoints.save(progress)
+        if stop:
+            return True
+    return False
+
+
+def _finish_average(progress: Progress) -> None:
+    """Make of the snapshots' sum their mean.
 
     The mean of the iterates has far less noise than the last of them, so that a learning rate that is large enough to
     get there can also be small enough to stay (Polyak and Juditsky 1992). A weight that L1 holds at zero at the end of
     the epoch is zero in the mean too, and keeps the model sparse.
     """
-    sums = np.zeros(state.candidates)
-    average.weights[...] = 0
-    average.bias[...] = 0
-    taken = rows = rows_then = 0
-    stride = _rows_per_snapshot(epochs.rows, mini_batch_size, snapshots)
-
-    def take_snapshot() -> None:
-        nonlocal taken, rows_then
-        average.weights += state.weights
-        average.bias += state.bias
-        taken, rows_then = taken + 1, rows
-
-    for piece in _pieces(epochs.chunks(epoch), stride):
-        sums += engine.step(piece, state)
-        rows += len(piece.order)
-        if rows % stride == 0:
-            take_snapshot()
-        if should_stop():
-            break
-    if rows > rows_then:
-        take_snapshot()
-    average.weights *= np.float32(1 / max(taken, 1))
-    average.bias *= np.float32(1 / max(taken, 1))
-    for mean, last in zip(average.weights, state.weights, strict=True):
+    current, average = progress.current, progress.average
+    if current.rows > current.rows_then:
+        progress.take_snapshot()
+    average.weights *= np.float32(1 / max(current.snapshots, 1))
+    average.bias *= np.float32(1 / max(current.snapshots, 1))
+    for mean, last in zip(average.weights, progress.state.weights, strict=True):
         mean[last == 0] = 0
-    return sums, rows
 
 
 def snapshots_of_sparse_rows(values: float, columns: int) -> int:
@@ -183,8 +159,8 @@ def _rows_per_snapshot(rows: int | None, mini_batch_size: int, snapshots: int) -
     return -(-mini_batches // snapshots) * mini_batch_size
 
 
-def _pieces(chunks: Iterator[Chunk], stride: int) -> Iterator[Chunk]:
-    """The chunks, cut wherever a multiple of ``stride`` rows is complete."""
+def _pieces(chunks: Iterator[Chunk], stride: int, done: int) -> Iterator[Chunk]:
+    """The chunks, cut wherever a multiple of ``stride`` rows is complete, without the first ``done`` rows."""
     rows = 0
     for chunk in chunks:
         start = 0
@@ -193,27 +169,31 @@ def _pieces(chunks: Iterator[Chunk], stride: int) -> Iterator[Chunk]:
             piece = replace(chunk, order=chunk.order[start:stop])
             rows += len(piece.order)
             start = stop
-            yield piece
+            if rows > done:
+                yield piece
 
 
-def _drop_diverged(result: Trained, state: State, average: State, epoch: int, diverged: np.ndarray) -> None:
+def _drop_diverged(progress: Progress, diverged: np.ndarray) -> None:
     """Take candidates whose loss is no number out of the race; their weights become zero, so that they cost nothing."""
-    for k in np.flatnonzero(diverged & result.alive):
-        logger.warning("Model %d diverged in epoch %d and is dropped. Its learning_rate is too high.", k, epoch)
-    result.alive &= ~diverged
-    if not result.alive.any():
+    trained, state = progress.trained, progress.state
+    for k in np.flatnonzero(diverged & trained.alive):
+        logger.warning(
+            "Model %d diverged in epoch %d and is dropped. Its learning_rate is too high.", k, progress.epoch
+        )
+    trained.alive &= ~diverged
+    if not trained.alive.any():
         raise ClientError(
             "The loss of every model became infinite or NaN",
-            where=f"epoch {epoch}",
+            where=f"epoch {progress.epoch}",
             fix="lower learning_rate, or leave normalize_data on",
         )
     columns = _columns(state, diverged)
     if not columns.any():
         return
     # The moments of the average are never used.
-    for tiles in (state.weights, *state.moments, average.weights):
+    for tiles in (state.weights, *state.moments, progress.average.weights):
         np.copyto(tiles, 0, where=columns[:, np.newaxis, :])
-    for row in (state.bias, *state.bias_moments, average.bias):
+    for row in (state.bias, *state.bias_moments, progress.average.bias):
         row[columns.ravel()] = 0
 
 

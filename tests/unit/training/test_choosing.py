@@ -15,8 +15,8 @@ from linear_learner.model.losses import LOSSES
 from linear_learner.model.scaler import Scaler
 from linear_learner.training.choosing import choose, criterion_of, neutral_threshold, to_model, watcher
 from linear_learner.training.preparation import FeatureRanges, Judge, Task
+from linear_learner.training.progress import Trained
 from linear_learner.training.state import State
-from linear_learner.training.trainer import Trained
 
 CRITERION = "binary_classifier_model_selection_criteria"
 

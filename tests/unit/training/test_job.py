@@ -25,8 +25,8 @@ from linear_learner.model.losses import LOSSES
 from linear_learner.model.scaler import Scaler
 from linear_learner.training import job
 from linear_learner.training.preparation import FeatureRanges, Judge, Task
+from linear_learner.training.progress import EpochReport
 from linear_learner.training.reporting import Reporter, configure_logging
-from linear_learner.training.trainer import EpochReport
 
 
 @pytest.fixture(autouse=True)

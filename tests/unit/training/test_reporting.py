@@ -210,7 +210,7 @@ def test_lines_of_the_start(stream: FlushedStream, reporter: Reporter) -> None:
     reporter.provided_configuration("/opt/ml/input/config/hyperparameters.json", {"epochs": "3"})
     reporter.final_configuration({"epochs": "3", "loss": "auto"})
     reporter.resolved({"learning_rate": np.float32(0.1), "loss": "logistic", "epochs": np.int64(3)})
-    reporter.checkpoints_disabled()
+    reporter.checkpoints(None)
     reporter.store("local")
     reporter.no_gpus()
     assert lines(stream)[0] == "Docker entrypoint called with argument(s): train"

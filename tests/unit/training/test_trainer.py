@@ -9,10 +9,11 @@ import pytest
 
 from linear_learner.data.chunk import Chunk
 from linear_learner.errors import ClientError
+from linear_learner.training.progress import EpochReport, Progress, Trained
 from linear_learner.training.reporting import Timers
 from linear_learner.training.selection import EarlyStopping
 from linear_learner.training.state import State
-from linear_learner.training.trainer import EpochReport, Trained, snapshots_of_sparse_rows, train
+from linear_learner.training.trainer import snapshots_of_sparse_rows, train
 
 ROWS = 64
 
@@ -60,13 +61,13 @@ def run(engine: Scripted, epochs: InChunks | None = None, **changed: object) -> 
     settings: dict = {
         "mini_batch_size": 16,
         "max_epochs": len(engine.losses),
-        "stopping": EarlyStopping(3, 0.001, higher_is_better=False),
         "criterion": None,
         "should_stop": lambda: False,
     } | changed
+    stopping = settings.pop("stopping", None) or EarlyStopping(3, 0.001, higher_is_better=False)
     trained = train(
         engine,
-        State.zeros(len(engine.losses[0]), 1, 2),
+        Progress.at_the_start(State.zeros(len(engine.losses[0]), 1, 2), stopping),
         epochs or InChunks(ROWS, rows=ROWS),
         judge=chunk,
         timers=Timers(),

@@ -1,0 +1,106 @@
+"""Checkpoints: the whole state of training in a file, so that a job that was cut off goes on where it was.
+
+A checkpoint is a NumPy ``.npz`` file, a zip of arrays in ``.npy`` form, that is written and read without pickle. Its
+name says how far training has come, ``checkpoint-<epoch>-<rows of that epoch>.npz``; what is in it, ``Progress.pack``
+says. Array ``job`` holds what it belongs to, JSON in UTF-8.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from linear_learner.errors import ClientError
+from linear_learner.training.progress import Progress
+
+logger = logging.getLogger(__name__)
+
+KEPT = 2
+"""Checkpoints that stay: the second is there for the case that the first cannot be read."""
+
+SECONDS_BETWEEN = 60
+"""Of an epoch that takes longer, a checkpoint is written about as often."""
+
+NAME = "checkpoint-{epoch:06d}-{rows:015d}.npz"
+FORMAT = 1
+
+
+class Checkpoints:
+    """The checkpoints of one job in ``folder``, which is made if it is missing.
+
+    ``job``: what training depends on, as JSON values by name. Only a job of which all of it is equal goes on from a
+    checkpoint, since any other would end with a model that neither of them stands for.
+    """
+
+    def __init__(self, folder: Path, job: Mapping[str, object]) -> None:
+        self._folder = folder
+        self._job = {"format": FORMAT, **json.loads(json.dumps(job))}
+        self._written = time.monotonic()
+
+    def due(self) -> bool:
+        """Whether the last one was written so long ago that an epoch should not wait for its end."""
+        return time.monotonic() - self._written > SECONDS_BETWEEN
+
+    def save(self, progress: Progress) -> None:
+        """Write a checkpoint aside and rename it, so that a file of that name is always whole; then remove all but the
+        newest. OSError where the folder cannot be written."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / NAME.format(epoch=progress.epoch, rows=progress.current.rows)
+        part = path.with_suffix(".part")
+        job = np.frombuffer(json.dumps(self._job).encode(), np.uint8)
+        with part.open("wb") as file:
+            np.savez(file, job=job, **progress.pack())
+        part.replace(path)
+        for old in self._newest_first()[KEPT:]:
+            old.unlink(missing_ok=True)
+        self._written = time.monotonic()
+
+    def restore(self, progress: Progress) -> Path | None:
+        """Bring ``progress`` to where the newest readable checkpoint is, and return its path; None if there is none.
+        ClientError where that one is of another job."""
+        for path in self._newest_first():
+            try:
+                with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                    packed = {name: arrays[name] for name in arrays.files}
+            except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+                logger.warning("The checkpoint %s cannot be read (%s); an older one is looked for.", path, error)
+                continue
+            self._check_job(path, packed.get("job", np.empty(0, np.uint8)))
+            try:
+                progress.unpack(packed)
+            except (KeyError, ValueError) as error:
+                raise _of_another_job(path, f"its arrays differ: {error}") from None
+            return path
+        return None
+
+    def _newest_first(self) -> list[Path]:
+        return sorted(self._folder.glob("checkpoint-*-*.npz"), reverse=True) if self._folder.is_dir() else []
+
+    def _check_job(self, path: Path, job: np.ndarray) -> None:
+        try:
+            found = json.loads(job.tobytes())
+        except ValueError:
+            found = {}
+        differences = list(_differences(found if isinstance(found, dict) else {}, self._job))
+        if differences:
+            raise _of_another_job(path, "; ".join(differences[:3]))
+
+
+def _differences(found: Mapping[str, object], wanted: Mapping[str, object]) -> Iterator[str]:
+    for name in sorted(found.keys() | wanted.keys()):
+        if found.get(name) != wanted.get(name):
+            yield f"{name} was {found.get(name)} there and is {wanted.get(name)} here"
+
+
+def _of_another_job(path: Path, reason: str) -> ClientError:
+    return ClientError(
+        f"The checkpoint is of another job: {reason}",
+        where=str(path),
+        fix="start with the hyperparameters and data of that job, or remove its checkpoints to start anew",
+    )

@@ -1,0 +1,173 @@
+"""Checkpoints: what comes back is what was saved, and from any of them training ends where it would have ended."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from linear_learner.data.chunk import Chunk
+from linear_learner.data.epochs import Epochs
+from linear_learner.errors import ClientError
+from linear_learner.model.losses import BINARY, LOSSES
+from linear_learner.training.checkpoint import KEPT, Checkpoints
+from linear_learner.training.engine import make_engine
+from linear_learner.training.progress import Progress, Trained
+from linear_learner.training.reporting import Timers
+from linear_learner.training.selection import EarlyStopping
+from linear_learner.training.state import Objective, Rates, State
+from linear_learner.training.trainer import train
+
+CANDIDATES, ROWS, FEATURES = 5, 1000, 7
+JOB = {"epochs": 4, "models": [{"wd": 0.1}]}
+
+
+class Copying(Checkpoints):
+    """Also writes inside every epoch, and copies what it writes, each to a folder of its own."""
+
+    def __init__(self, folder: Path, copies: Path) -> None:
+        super().__init__(folder, JOB)
+        self.folder, self.copies = folder, copies
+
+    def due(self) -> bool:
+        return True
+
+    def save(self, progress: Progress) -> None:
+        super().save(progress)
+        for path in self.folder.glob("*.npz"):
+            copy = self.copies / path.stem / path.name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, copy)
+
+
+def start() -> Progress:
+    rng = np.random.default_rng(1)
+    state = State.zeros(CANDIDATES, 1, FEATURES)
+    state.set_weights(rng.normal(size=(FEATURES, CANDIDATES)), rng.normal(size=CANDIDATES))
+    return Progress.at_the_start(state, EarlyStopping(1, 0.001, higher_is_better=False))
+
+
+def run(progress: Progress, checkpoints: Checkpoints | None) -> Trained:
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(ROWS, FEATURES)).astype(np.float32)
+    labels = (features[:, 0] + rng.normal(size=ROWS) > 0).astype(np.float32)
+
+    def same(value: float) -> np.ndarray:
+        return np.full(CANDIDATES, value, np.float32)
+
+    rates = Rates(
+        learning_rate=np.geomspace(1e-3, 3, CANDIDATES).astype(np.float32),
+        lr_scheduler_step=np.full(CANDIDATES, 10),
+        lr_scheduler_factor=same(0.9),
+        lr_scheduler_minimum_lr=same(1e-5),
+        **{name: same(value) for name, value in {"wd": 1e-3, "l1": 1e-3, "momentum": 0.9, "beta_1": 0.9}.items()},
+        **{name: same(value) for name, value in {"beta_2": 0.99, "bias_lr_mult": 10, "bias_wd_mult": 0}.items()},
+        positive_weight=same(1),
+    )
+    objective = Objective(LOSSES[BINARY, "logistic"], 1, "adam", 30)
+    return train(
+        make_engine("auto", objective, rates, 2),
+        progress,
+        Epochs(features, labels, None, 0),
+        mini_batch_size=30,
+        max_epochs=4,
+        judge=lambda: Chunk(features, labels, np.arange(ROWS)),
+        criterion=None,
+        report=lambda report: None,
+        timers=Timers(),
+        should_stop=lambda: False,
+        checkpoints=checkpoints,
+    )
+
+
+def outcome(trained: Trained) -> list[bytes]:
+    reports = [(r.epoch, r.rows, r.criterion, r.message) for r in trained.epochs]
+    losses = [array for r in trained.epochs for array in (r.train_loss, r.judge_loss)]
+    arrays = [trained.best.weights, trained.best.bias, trained.loss, trained.best_epoch, trained.alive, *losses]
+    return [repr(reports).encode(), *(array.tobytes() for array in arrays)]
+
+
+def test_from_every_checkpoint_training_ends_the_same(tmp_path: Path) -> None:
+    expected = outcome(run(start(), None))
+    assert outcome(run(start(), Copying(tmp_path / "kept", tmp_path / "copies"))) == expected
+    copies = sorted((tmp_path / "copies").iterdir())
+    epochs = {int(re.split("-", copy.name)[1]) for copy in copies}
+    assert len(epochs) > 2
+    assert len(copies) > 4 * len(epochs), "some lie inside epochs"
+    for copy in copies:
+        progress = start()
+        assert Checkpoints(copy, JOB).restore(progress) is not None
+        assert outcome(run(progress, None)) == expected, copy.name
+
+
+def test_two_are_kept_and_nothing_is_half_written(tmp_path: Path) -> None:
+    run(start(), Copying(tmp_path / "kept", tmp_path / "copies"))
+    kept = sorted(path.stem for path in (tmp_path / "kept").iterdir())
+    assert kept == sorted(path.name for path in (tmp_path / "copies").iterdir())[-KEPT:]
+    assert {path.suffix for path in (tmp_path / "kept").iterdir()} == {".npz"}
+
+
+def test_nothing_is_restored_where_nothing_is(tmp_path: Path) -> None:
+    assert Checkpoints(tmp_path / "missing", JOB).restore(start()) is None
+
+
+@pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 but no zip", None])
+def test_a_damaged_one_gives_way_to_the_one_before(damage: bytes | None, tmp_path: Path) -> None:
+    checkpoints, progress = Checkpoints(tmp_path, JOB), start()
+    checkpoints.save(progress)
+    progress.begin_epoch(1)
+    checkpoints.save(progress)
+    older, newer = sorted(tmp_path.iterdir())
+    newer.write_bytes(newer.read_bytes()[:-1000] if damage is None else damage)
+    restored = start()
+    assert checkpoints.restore(restored) == older
+    assert restored.epoch == 0
+
+
+def test_a_part_that_was_being_written_is_not_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint-000009-000000000000000.part").write_bytes(b"half")
+    assert Checkpoints(tmp_path, JOB).restore(start()) is None
+
+
+def test_one_of_other_hyperparameters_is_refused(tmp_path: Path) -> None:
+    Checkpoints(tmp_path, JOB).save(start())
+    with pytest.raises(ClientError, match="of another job: epochs was 4 there and is 5 here") as caught:
+        Checkpoints(tmp_path, JOB | {"epochs": 5}).restore(start())
+    assert "checkpoint-000000" in caught.value.where
+    assert "remove its checkpoints" in caught.value.fix
+
+
+def test_one_of_another_shape_is_refused(tmp_path: Path) -> None:
+    Checkpoints(tmp_path, JOB).save(start())
+    other = Progress.at_the_start(State.zeros(CANDIDATES, 1, FEATURES + 1), start().stopping)
+    with pytest.raises(ClientError, match="of another job: its arrays differ: weights"):
+        Checkpoints(tmp_path, JOB).restore(other)
+
+
+def test_a_foreign_file_is_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "checkpoint-000001-000000000000000.npz", weights=np.zeros(3))
+    with pytest.raises(ClientError, match="of another job"):
+        Checkpoints(tmp_path, JOB).restore(start())
+
+
+def test_a_pickle_is_not_opened(tmp_path: Path) -> None:
+    job = np.array([{"format": 1}], dtype=object)
+    np.savez(tmp_path / "checkpoint-000001-000000000000000.npz", job=job)
+    assert Checkpoints(tmp_path, JOB).restore(start()) is None
+
+
+def test_no_checkpoint_is_due_at_once(tmp_path: Path) -> None:
+    assert not Checkpoints(tmp_path, JOB).due()
+
+
+def test_an_epoch_is_reported_as_it_was(tmp_path: Path) -> None:
+    progress, checkpoints = start(), Checkpoints(tmp_path, JOB)
+    run(progress, checkpoints)
+    restored = start()
+    checkpoints.restore(restored)
+    assert outcome(restored.trained) == outcome(progress.trained)
+    assert restored.stopping == progress.stopping
+    assert restored.finished == progress.finished
