@@ -148,6 +148,9 @@ void backward(const float* const* features, const float* const* ahead, int64_t r
 // (1 + sum) (1 + odds) - 1, accurate where all of them are small.
 INLINE Vector compounded(Vector sum, Vector odds) { return sum * (1.0f + odds) + odds; }
 
+// Odds are at most 1, and 2^127 is the largest power of two that is a float.
+constexpr int64_t kMostCompounded = 96;
+
 // The rows of one tile under a plain loss. Unweighted rows count 1.
 template <class Loss, bool kWeighted>
 void apply_plain(const LossPanel& panel, float* scores, const float* positive_weight, double* sums,
@@ -183,6 +186,9 @@ void apply_plain(const LossPanel& panel, float* scores, const float* positive_we
       gradient_sums[v] += gradient;
       store(place, gradient);
     }
+    if constexpr (Loss::kHasOdds && !kWeighted)
+      if (r % kMostCompounded == kMostCompounded - 1)
+        for (int v = 0; v < kVectors; ++v) loss_sums[v] += log1p(compound[v]), compound[v] = Vector{};
   }
   for (int v = 0; v < kVectors; ++v) {
     if constexpr (Loss::kHasOdds && !kWeighted) loss_sums[v] += log1p(compound[v]);

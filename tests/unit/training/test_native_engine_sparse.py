@@ -185,3 +185,17 @@ def test_wide_column_numbers_are_refused() -> None:
     wide = replace(chunk, features=replace(chunk.features, indices=chunk.features.indices.astype(np.int64)))
     with pytest.raises(TypeError, match="indices of sparse rows are int32"):
         native(objective, some_rates(1)).step(wide, some_state(1, 1, 5))
+
+
+@pytest.mark.parametrize("is_sparse", [True, False])
+@pytest.mark.parametrize("d", [1, 5, 2000])
+def test_many_rows_at_even_odds_have_a_finite_loss(is_sparse: bool, d: int) -> None:
+    objective = some_objective(LOGISTIC, batch=1000)
+    chunk = some_chunk(objective, 1000, d, weighted=False)
+    if not is_sparse:
+        chunk = replace(chunk, features=chunk.features.toarray())
+    rates = replace(some_rates(3), positive_weight=np.ones(3, np.float32))
+    expected = np.full(3, 1000 * np.log(2))
+    engine = native(objective, rates)
+    np.testing.assert_allclose(engine.evaluate(chunk, State.zeros(3, 1, d)), expected, rtol=1e-5)
+    np.testing.assert_allclose(engine.step(chunk, State.zeros(3, 1, d)), expected, rtol=1e-5)
