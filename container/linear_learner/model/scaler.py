@@ -91,6 +91,13 @@ class Scaler:
             raw_bias = self.label_std * bias.astype(np.float64) + self.label_mean - shift
             return raw_weights, raw_bias.astype(np.float32)
 
+    def unfold(self, weights: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What ``fold`` undoes: raw weights (d, C) and bias (C,) -> float32 ones of normalised rows and labels."""
+        raw = weights.astype(np.float64)
+        scaled = raw * (self.std.astype(np.float64) / self.label_std)[:, None]
+        shifted = (bias + self.mean.astype(np.float64) @ raw - self.label_mean) / self.label_std
+        return scaled.astype(np.float32), shifted.astype(np.float32)
+
 
 def fit(
     features: Rows,

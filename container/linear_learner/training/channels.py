@@ -51,8 +51,8 @@ def read_channels(
             where=f"the job has {', '.join(sorted(configs)) or 'no channels'}",
             fix=f"give the job a channel named 'train', whose files lie in {env.data_dir / 'train'}",
         )
-    for name in configs.keys() - {"train", "validation", "test"}:
-        logger.warning("The channel '%s' is ignored: only train, validation and test are read.", name)
+    for name in configs.keys() - {"train", "validation", "test", "model"}:
+        logger.warning("The channel '%s' is ignored: only train, validation, test and model are read.", name)
     budget = memory_budget(hp, configs)
     given_width = None if hp.is_auto("feature_dim") else hp.feature_dim
     options = Options(given_width, label_column=hp.label_column, allow_missing=hp.missing_values != "error")

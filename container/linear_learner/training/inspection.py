@@ -24,6 +24,7 @@ from linear_learner.formats.csr import CsrMatrix
 from linear_learner.formats.options import Options
 from linear_learner.hyperparameters import HyperParameters
 from linear_learner.hyperparameters.schema import MULTICLASS, REGRESSOR
+from linear_learner.training import warm_start
 from linear_learner.training.candidates import make_candidates
 from linear_learner.training.channels import memory_budget
 from linear_learner.training.job import refuse_several_hosts
@@ -110,8 +111,8 @@ def _inspect_channels(
 ) -> None:
     if "train" not in configs:
         found.problems.append(f"The channel 'train' is missing: put its files in {env.data_dir / 'train'}")
-    for name in sorted(configs.keys() - set(CHANNELS)):
-        found.warnings.append(f"The channel '{name}' is ignored: only train, validation and test are read.")
+    for name in sorted(configs.keys() - {*CHANNELS, warm_start.CHANNEL}):
+        found.warnings.append(f"The channel '{name}' is ignored: only train, validation, test and model are read.")
     width = None if hp is None or hp.is_auto("feature_dim") else hp.feature_dim
     for name in CHANNELS:
         if name not in configs:
@@ -212,6 +213,11 @@ def _estimate(hp: HyperParameters, configs: Mapping[str, ChannelConfig], found: 
     except ClientError as error:
         found.add(error)
         return
+    try:
+        if warm_start.CHANNEL in configs:
+            warm_start.read_model(configs[warm_start.CHANNEL], resolved, train.first.feature_names)
+    except ClientError as error:
+        found.add(error)
     models = len(make_candidates(hp, resolved, rows=rows))
     outputs = models * (resolved.num_classes if resolved.predictor_type == MULTICLASS else 1)
     judge = found.channels.get("validation", train)

@@ -12,7 +12,7 @@ import threading
 import time
 import traceback
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +27,8 @@ from linear_learner.errors import ClientError, LinearLearnerError, PlatformError
 from linear_learner.hyperparameters import HyperParameters
 from linear_learner.hyperparameters.auto import expected_rows
 from linear_learner.model import artifact
-from linear_learner.training import choosing, outcome
+from linear_learner.model.linear_model import LinearModel
+from linear_learner.training import choosing, outcome, warm_start
 from linear_learner.training.candidates import Candidate, make_candidates, rates
 from linear_learner.training.channels import read_channels
 from linear_learner.training.checkpoint import Checkpoints
@@ -113,6 +114,7 @@ def train_job(env: Environment, should_stop: Callable[[], bool]) -> None:
             task = prepare(hp, channels)
             report_scaler(task, hp, log)
         with timers.measure("setuptime"):
+            start = model_to_start_from(env, hp, train.feature_names)
             hp = replace(hp, num_models=models_that_fit(requested, hp, task))
             candidates = make_candidates(
                 requested,
@@ -120,8 +122,8 @@ def train_job(env: Environment, should_stop: Callable[[], bool]) -> None:
                 rows=expected_rows(train.rows, train.rows_seen),
                 positive_weights=positive_weights(hp, train.class_counts(number_of_classes(hp))),
             )
-        checkpoints = make_checkpoints(env, hp, task, candidates)
-        trained = train_candidates(hp, task, candidates, log, timers, should_stop, checkpoints)
+        checkpoints = make_checkpoints(env, hp, task, candidates, start)
+        trained = train_candidates(hp, task, candidates, log, timers, should_stop, checkpoints, start)
         if not trained.epochs:
             raise Stopped
         with timers.measure("finalize.time"):
@@ -176,8 +178,17 @@ def models_that_fit(requested: HyperParameters, hp: HyperParameters, task: Task)
     )
 
 
+def model_to_start_from(env: Environment, hp: HyperParameters, names: Sequence[str] | None) -> LinearModel | None:
+    channel = env.channels().get(warm_start.CHANNEL)
+    if channel is None:
+        return None
+    model = warm_start.read_model(channel, hp, names)
+    logger.info("All models start from the one in channel '%s'.", channel.name)
+    return model
+
+
 def make_checkpoints(
-    env: Environment, hp: HyperParameters, task: Task, candidates: list[Candidate]
+    env: Environment, hp: HyperParameters, task: Task, candidates: list[Candidate], start: LinearModel | None
 ) -> Checkpoints | None:
     """The checkpoints of this job, None without a folder for them. What the scaler came to stands for the data."""
     folder = env.checkpoint_dir()
@@ -190,6 +201,7 @@ def make_checkpoints(
         "rows": task.train.rows,
         "scaler": zlib.crc32(scaler.std.tobytes(), zlib.crc32(scaler.mean.tobytes())),
         "label scaler": [scaler.label_mean, scaler.label_std],
+        "model channel": None if start is None else zlib.crc32(start.weights.tobytes()),
     }
     return Checkpoints(folder, job)
 
@@ -202,14 +214,18 @@ def train_candidates(
     timers: Timers,
     should_stop: Callable[[], bool],
     checkpoints: Checkpoints | None,
+    start: LinearModel | None,
 ) -> Trained:
     """All candidates, epoch by epoch, with a line for each step in the log; from the checkpoint on, if there is one."""
     objective = make_objective(hp, task)
     engine = make_engine(hp._engine, objective, rates(candidates), cpu_count())
     logger.info("Training %d models on %d threads.", len(candidates), cpu_count())
     criterion = choosing.criterion_of(hp)
+    state = initial_state(hp, candidates=len(candidates), outputs=objective.outputs, feature_dim=task.trained_columns)
+    if start is not None:
+        warm_start.start_from(start, task, state)
     progress = Progress.at_the_start(
-        initial_state(hp, candidates=len(candidates), outputs=objective.outputs, feature_dim=task.trained_columns),
+        state,
         EarlyStopping(hp.early_stopping_patience, hp.early_stopping_tolerance, higher_is_better=criterion is not None),
     )
     found = None if checkpoints is None else checkpoints.restore(progress)

@@ -303,3 +303,15 @@ class TestSparseRows:
         columns = np.tile(np.arange(6, dtype=np.int32), 400)
         stored = CsrMatrix(np.arange(0, 2401, 6), columns, self.ROWS.toarray().ravel(), (400, 6))
         assert_array_equal(self.fitted(stored).std, self.fitted(self.ROWS).std)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 3))
+def test_unfold_undoes_fold(seed: int, outputs: int) -> None:
+    random = np.random.default_rng(seed)
+    mean, std = random.normal(0, 10, 5), random.uniform(0.1, 100, 5)
+    fitted = Scaler(mean.astype(np.float32), std.astype(np.float32), random.normal(0, 50), random.uniform(0.1, 20))
+    weights, bias = random.normal(size=(5, outputs)), random.normal(size=outputs)
+    found = fitted.unfold(*fitted.fold(weights, bias))
+    assert_allclose(found[0], weights, rtol=1e-6)
+    # The bias is what is left of far larger numbers, each of them rounded.
+    assert_allclose(found[1], bias, atol=1e-4 * (1 + abs(fitted.label_mean)) / fitted.label_std)

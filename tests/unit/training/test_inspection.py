@@ -68,7 +68,7 @@ def test_all_problems_are_told_at_once(base: Path) -> None:
         "'test'",
     ):
         assert expected in problems
-    assert found.warnings == ["The channel 'trian' is ignored: only train, validation and test are read."]
+    assert found.warnings == ["The channel 'trian' is ignored: only train, validation, test and model are read."]
     assert f"{len(found.problems)} problems." in as_text(found, base)
 
 
