@@ -40,7 +40,7 @@ def read_model(channel: ChannelConfig, hp: HyperParameters, feature_names: Seque
 
 
 def start_from(model: LinearModel, task: Task, state: State) -> None:
-    """Give all candidates of ``state`` the weights with which normalised rows get the answers of the model on raw ones."""
+    """Give all candidates of ``state`` the weights that give normalised rows the answers of the model on raw ones."""
     weights, bias = task.scaler.unfold(model.weights, model.bias)
     if task.columns is not None:
         weights = weights[task.columns]
