@@ -27,10 +27,13 @@ import numpy as np
 
 from linear_learner.errors import ClientError
 from linear_learner.formats.batch import Batch
+from linear_learner.formats.csr import CsrMatrix, Rows, index_type
 from linear_learner.formats.width import check_width
 
 BLOCK_CELLS = 1 << 21
 """Cells of one batch: 8 MiB of float32."""
+WIDE = 1 << 16
+"""From so many features on, sparse rows stay sparse: as dense ones, a few of them would fill the memory."""
 MOST_FEATURES = 1 << 24
 """The widest row taken where nothing says how wide it must be."""
 OVERFLOW = float(np.finfo(np.float32).max) + 2.0**103
@@ -145,19 +148,30 @@ def _parse(text: str, source: str, first_line: int = 1, *, allow_missing: bool) 
 
 
 def _batches(records: Iterable[tuple[str, Any]], source: str, layout: _Layout) -> Iterator[Batch]:
-    """Batches of at most BLOCK_CELLS cells from (place, record) pairs."""
+    """Batches of at most BLOCK_CELLS cells from (place, record) pairs. Wide sparse rows stay sparse, in batches of their
+    own."""
     rows: list[_Row] = []
     places: list[str] = []
-    first_row = 1
+    first_row, cells, sparse = 1, 0, False
     for place, record in records:
-        rows.append(_row(record, f"{source}, {place}", layout))
-        places.append(place)
-        if len(rows) * (layout.feature_dim or 1) >= BLOCK_CELLS:
-            yield Batch(_matrix(rows, places, source, layout), None, source, first_row)
+        row = _row(record, f"{source}, {place}", layout)
+        stays_sparse = isinstance(row, _Sparse) and (layout.feature_dim or 0) >= WIDE
+        if rows and (cells >= BLOCK_CELLS or stays_sparse != sparse):
+            yield Batch(_features_of(rows, places, source, layout, sparse), None, source, first_row)
             first_row += len(rows)
-            rows, places = [], []
+            rows, places, cells = [], [], 0
+        rows.append(row)
+        places.append(place)
+        sparse = stays_sparse
+        cells += len(row.keys) + 1 if isinstance(row, _Sparse) and sparse else layout.feature_dim or 1
     if rows:
-        yield Batch(_matrix(rows, places, source, layout), None, source, first_row)
+        yield Batch(_features_of(rows, places, source, layout, sparse), None, source, first_row)
+
+
+def _features_of(rows: list[_Row], places: list[str], source: str, layout: _Layout, sparse: bool) -> Rows:
+    if not sparse:
+        return _matrix(rows, places, source, layout)
+    return _csr([row for row in rows if isinstance(row, _Sparse)], places, source, layout)
 
 
 def _row(record: Any, where: str, layout: _Layout) -> _Row:
@@ -257,12 +271,31 @@ def _matrix(rows: list[_Row], places: list[str], source: str, layout: _Layout) -
         beyond = np.argwhere(np.abs(X) >= OVERFLOW)
         if len(beyond):
             i, j = beyond[0]
-            raise ClientError(
-                f"The value of feature {j} is outside the range of float32",
-                where=f"{source}, {places[i]}",
-                fix="scale it down",
-            )
+            raise _out_of_range(int(j), f"{source}, {places[i]}")
     return X.astype(np.float32)
+
+
+def _csr(rows: list[_Sparse], places: list[str], source: str, layout: _Layout) -> CsrMatrix:
+    """The rows as they are, sparse; all finite but for what is missing and may be."""
+    keys, values = [], []
+    for row, place in zip(rows, places, strict=True):
+        found = np.array([_as_float(value) for value in row.values], np.float64)
+        beyond = np.flatnonzero(np.abs(found) >= OVERFLOW)
+        if len(beyond):
+            raise _out_of_range(row.keys[beyond[0]], f"{source}, {place}")
+        columns = np.array(row.keys, np.int64)
+        order = np.argsort(columns)
+        keys.append(columns[order])
+        values.append(found[order].astype(np.float32))
+    width = layout.feature_dim or 0
+    starts = np.cumsum([0, *map(len, keys)], dtype=np.int64)
+    return CsrMatrix(starts, np.concatenate(keys).astype(index_type(width)), np.concatenate(values), (len(rows), width))
+
+
+def _out_of_range(feature: int, where: str) -> ClientError:
+    return ClientError(
+        f"The value of feature {feature} is outside the range of float32", where=where, fix="scale it down"
+    )
 
 
 def _cells(row: _Row, layout: _Layout) -> list[float]:

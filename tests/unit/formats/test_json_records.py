@@ -13,6 +13,7 @@ from numpy.testing import assert_array_equal
 
 from linear_learner.errors import ClientError
 from linear_learner.formats import json_records
+from linear_learner.formats.csr import CsrMatrix
 from linear_learner.formats.json_records import REQUEST_DECODERS
 from linear_learner.formats.width import WrongWidth
 
@@ -105,6 +106,29 @@ def test_many_wide_sparse_rows_take_the_memory_of_a_block_only() -> None:
         assert batch.features.nbytes <= 4 * (json_records.BLOCK_CELLS + 200_000)
         total += len(batch)
     assert total == 200
+
+
+def test_wide_sparse_rows_stay_sparse_and_dense_ones_dense() -> None:
+    width = json_records.WIDE
+    wide = {"data": {"features": {"keys": [width - 1, 7], "shape": [width], "values": [1, -2.5]}}}
+    empty = {"data": {"features": {"keys": [], "shape": [width], "values": []}}}
+    body = instances(wide, empty, {"features": [0.5] * width}, wide)
+    first, second, third = json_records.decode_json(io.BytesIO(body.encode()), source="request", feature_dim=width)
+    assert [batch.first_row for batch in (first, second, third)] == [1, 3, 4]
+    assert isinstance(first.features, CsrMatrix)
+    assert first.features.indices.tolist() == [7, width - 1]
+    assert first.features.values.tolist() == [-2.5, 1]
+    assert first.features.indptr.tolist() == [0, 2, 2]
+    assert_array_equal(second.features, np.full((1, width), 0.5, np.float32))
+    assert isinstance(third.features, CsrMatrix)
+
+
+@pytest.mark.parametrize("value", ["1e39", "1" + "0" * 400])
+def test_a_wide_sparse_value_out_of_range_is_told(value: str) -> None:
+    width = json_records.WIDE
+    body = f'{{"instances": [{{"data": {{"features": {{"keys": [9], "shape": [{width}], "values": [{value}]}}}}}}]}}'
+    with pytest.raises(ClientError, match=r"feature 9 is outside the range of float32 \(request, instances\[0\]\)"):
+        list(json_records.decode_json(io.BytesIO(body.encode()), source="request", feature_dim=width))
 
 
 def features(value: object) -> str:
