@@ -148,8 +148,9 @@ def _parse(text: str, source: str, first_line: int = 1, *, allow_missing: bool) 
 
 
 def _batches(records: Iterable[tuple[str, Any]], source: str, layout: _Layout) -> Iterator[Batch]:
-    """Batches of at most BLOCK_CELLS cells from (place, record) pairs. Wide sparse rows stay sparse, in batches of their
-    own."""
+    """Batches of about BLOCK_CELLS cells from (place, record) pairs. Wide sparse rows stay sparse, in batches of their
+    own.
+    """
     rows: list[_Row] = []
     places: list[str] = []
     first_row, cells, sparse = 1, 0, False
