@@ -3,7 +3,8 @@
 MLflow's scoring server, MLServer, Multi Model Server (which SageMaker's inference toolkit runs) and FastAPI serve the
 same logistic regression, each with a process for each CPU and installed in a virtual environment of its own below
 data/venvs, which is made on first use. One row a request, as JSON in each server's own form; ours gets it as CSV too.
-wrk on the loopback interface, in turns; medians. Every server's answer is compared with scikit-learn's first. Prints
+wrk on the loopback interface, in turns; medians; beside them the processor time of all processes of a server, which
+other work on the machine disturbs less. Every server's answer is compared with scikit-learn's first. Prints
 Markdown and writes results/serving_peers.json. A server that cannot be installed or started is left out by name.
 """
 
@@ -203,13 +204,28 @@ def first_answer(process: subprocess.Popen[bytes], url: str, body: bytes, conten
     raise RuntimeError(f"no answer from {url}")
 
 
-def wrk(url: str, body: bytes, content_type: str, folder: Path, arguments: argparse.Namespace) -> dict[str, float]:
+def cpu_seconds(group: int) -> float:
+    """Processor time that the processes of a group have used."""
+    ticks = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended
+            fields = stat.read_text().rpartition(")")[2].split()
+            ticks += sum(map(int, fields[11:13])) if int(fields[2]) == group else 0
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def wrk(
+    group: int, url: str, body: bytes, content_type: str, folder: Path, arguments: argparse.Namespace
+) -> dict[str, float]:
     (folder / "body").write_bytes(body)
     (folder / "post.lua").write_text(WRK_SCRIPT % (content_type, folder / "body"))
     flags = [f"-c{arguments.connections}", f"-d{arguments.seconds}s", "-t1", "-s", str(folder / "post.lua")]
+    before = cpu_seconds(group)
     output = subprocess.run(["wrk", *flags, url], check=True, capture_output=True, text=True).stdout
+    cpu = (cpu_seconds(group) - before) * 1e3
     requests, microseconds, p50, p99, errors = map(float, output.splitlines()[-1].split())
-    return {"requests/s": requests / microseconds * 1e6, "p50 ms": p50 / 1e3, "p99 ms": p99 / 1e3, "errors": errors}
+    speed = {"requests/s": requests / microseconds * 1e6, "p50 ms": p50 / 1e3, "p99 ms": p99 / 1e3}
+    return {**speed, "CPU ms/request": cpu / max(1, requests), "errors": errors}
 
 
 def measure(base: Path, arguments: argparse.Namespace) -> list[dict[str, Any]]:
@@ -219,7 +235,7 @@ def measure(base: Path, arguments: argparse.Namespace) -> list[dict[str, Any]]:
     row = [float(cell) for cell in line.split(",")]
     shutil.copytree(JOB / "input", base / "job/input")
     subprocess.run([CONTAINER / "train", "--base", base / "job"], check=True, capture_output=True)
-    targets: dict[str, tuple[str, bytes, str]] = {}
+    targets: dict[str, tuple[int, str, bytes, str]] = {}
     with ExitStack() as stack:
         (base / "ours").mkdir()
         ours = [str(CONTAINER / "serve"), "--base", str(base / "job"), "--port", str(arguments.port)]
@@ -227,8 +243,8 @@ def measure(base: Path, arguments: argparse.Namespace) -> list[dict[str, Any]]:
         url = f"http://127.0.0.1:{arguments.port}/invocations"
         json_body = json.dumps({"instances": [{"features": row}]}).encode()
         expected = first_answer(process, url, json_body, "application/json")["predictions"][0]["predicted_label"]
-        targets["ours, CSV"] = url, line.encode(), "text/csv"
-        targets["ours, JSON"] = url, json_body, "application/json"
+        targets["ours, CSV"] = process.pid, url, line.encode(), "text/csv"
+        targets["ours, JSON"] = process.pid, url, json_body, "application/json"
         for number, (name, peer) in enumerate(PEERS.items(), 1):
             folder, port = base / peer.prepare.__name__, arguments.port + 10 * number
             try:
@@ -245,14 +261,14 @@ def measure(base: Path, arguments: argparse.Namespace) -> list[dict[str, Any]]:
                 continue
             if label != expected:
                 sys.exit(f"{name} predicts {label}, ours {expected}")
-            targets[name] = url, body, "application/json"
+            targets[name] = process.pid, url, body, "application/json"
         rounds: dict[str, list[dict[str, float]]] = {name: [] for name in targets}
         for name in [*targets] * arguments.rounds:
             rounds[name].append(wrk(*targets[name], base, arguments))
     return [
         {
             "server": name,
-            **{key: round(statistics.median(r[key] for r in results), 2) for key in ("requests/s", "p50 ms", "p99 ms")},
+            **{key: round(statistics.median(r[key] for r in results), 2) for key in results[0]},
             "errors": int(sum(r["errors"] for r in results)),
         }
         for name, results in rounds.items()
