@@ -44,7 +44,7 @@ test-image: $(VENV)/.test-ready   ## test the built image with docker run
 bench: native $(VENV)/.test-ready   ## measure on real data, which is fetched on first use
 	@for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py $(BENCH_FLAGS) || exit; done
 
-test-sanitizers: $(VENV)/.test-ready   ## fuzz the C++ code under AddressSanitizer and UBSan, the decoders and the server
+test-sanitizers: native $(VENV)/.test-ready   ## fuzz the C++ code under AddressSanitizer and UBSan, the decoders and the server
 	@for script in tests/fuzz/fuzz_*.py; do echo "== $$script"; $(BIN)/python $$script $(FUZZ_FLAGS) || exit; done
 
 clean:                   ## remove what was built, but not .venv
