@@ -8,8 +8,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from linear_learner.data.chunk import Chunk
 from linear_learner.data.dataset import Dataset
+from linear_learner.formats.csr import CsrMatrix
 from linear_learner.hyperparameters import HyperParameters, resolve, validate
+from linear_learner.training.choosing import to_model
 from linear_learner.training.preparation import Task, fit_scaler, make_objective, prepare, row_weights
+from linear_learner.training.state import State
 
 
 def dataset(name: str, labels: np.ndarray, seed: int = 0) -> Dataset:
@@ -155,3 +158,45 @@ def test_row_weights_are_those_of_their_classes() -> None:
     assert weights is not None
     assert weights.tolist() == [3, 0.5, 3]
     assert row_weights(np.zeros(3, np.float32), None) is None
+
+
+class TestSparseRows:
+    DENSE = np.array([[0, 2, 0, 0], [0, 0, 0, -1], [0, 4, 0, 3], [0, 0, 0, 0]], np.float32)
+
+    def task(self) -> Task:
+        labels = np.array([0, 1, 1, 0], np.float32)
+        validation = np.array([[5, 1, 0, 0], [0, 0, 0, 2]], np.float32)
+        channels = {
+            "train": Dataset("train", CsrMatrix.from_dense(self.DENSE), labels, ()),
+            "validation": Dataset("validation", CsrMatrix.from_dense(validation), labels[:2], ()),
+        }
+        return prepare(hyperparameters("binary_classifier", mini_batch_size="2"), channels)
+
+    def test_columns_that_no_row_of_train_holds_are_left_out(self) -> None:
+        task = self.task()
+        assert task.columns.tolist() == [1, 3]
+        assert task.trained_columns == 2
+        judge = task.judge()
+        np.testing.assert_allclose(
+            judge.rows.features.toarray(), [[1 / task.scaler.std[1], 0], [0, 2 / task.scaler.std[3]]]
+        )
+        np.testing.assert_array_equal(judge.raw.features.toarray(), [[5, 1, 0, 0], [0, 0, 0, 2]])
+        (chunk,) = task.train.chunks(0)
+        assert chunk.features.shape == (4, 2)
+
+    def test_ranges_count_what_is_not_stored_as_zeros(self) -> None:
+        ranges = self.task().ranges()
+        np.testing.assert_allclose(ranges.means, self.DENSE.mean(axis=0))
+        np.testing.assert_array_equal(ranges.minima, self.DENSE.min(axis=0))
+        np.testing.assert_array_equal(ranges.maxima, self.DENSE.max(axis=0))
+
+    def test_the_model_has_all_columns_and_weights_of_zero_for_those_left_out(self) -> None:
+        task = self.task()
+        best = State.zeros(1, 1, 2)
+        best.set_weights(np.array([[3.0], [4.0]]), np.array([0.5]))
+        model = to_model(best, 0, task, hyperparameters("binary_classifier"))
+        np.testing.assert_allclose(
+            model.weights[:, 0], [0, 3 / task.scaler.std[1], 0, 4 / task.scaler.std[3]], rtol=1e-6
+        )
+        rows = task.judge()
+        np.testing.assert_allclose(model.raw_scores(rows.raw.features), best.scores(rows.rows.features), rtol=1e-5)
