@@ -42,7 +42,7 @@ class CsrMatrix:
             start, stop, step = rows.indices(len(self))
             if step == 1:
                 return self._adjacent(start, max(start, stop))
-            rows = np.arange(start, stop, step)
+            rows = np.arange(len(self))[rows]
         begins = self.indptr[:-1][rows]
         lengths = self.indptr[1:][rows] - begins
         indptr = _starts(lengths)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.sparse
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linear_learner.formats import csr
@@ -34,6 +34,7 @@ def assert_well_formed(matrix: CsrMatrix) -> None:
         assert (np.diff(matrix.indices[matrix.indptr[i] : matrix.indptr[i + 1]]) > 0).all()
 
 
+@settings(deadline=None)
 @given(matrices(), st.data())
 def test_rows_by_a_slice_are_those_of_the_dense_matrix(matrix: CsrMatrix, data: st.DataObject) -> None:
     rows = data.draw(st.slices(len(matrix)))
@@ -42,6 +43,7 @@ def test_rows_by_a_slice_are_those_of_the_dense_matrix(matrix: CsrMatrix, data: 
     np.testing.assert_array_equal(taken.toarray(), matrix.toarray()[rows])
 
 
+@settings(deadline=None)
 @given(matrices(), st.data())
 def test_rows_by_number_are_those_of_the_dense_matrix(matrix: CsrMatrix, data: st.DataObject) -> None:
     numbers = st.integers(-len(matrix), len(matrix) - 1) if len(matrix) else st.nothing()
@@ -56,6 +58,7 @@ def test_a_row_that_is_not_there_is_an_error() -> None:
         CsrMatrix.from_dense(np.ones((3, 2), np.float32))[np.array([3])]
 
 
+@settings(deadline=None)
 @given(matrices(), st.integers(0, 4), st.integers(1, 40))
 def test_the_product_is_scipys_whatever_the_size_of_a_block(matrix: CsrMatrix, columns: int, block: int) -> None:
     dense = np.random.default_rng(0).standard_normal((matrix.shape[1], columns)).astype(np.float32)
@@ -72,6 +75,7 @@ def test_a_product_with_another_width_is_an_error() -> None:
         CsrMatrix.from_dense(np.ones((3, 2), np.float32)) @ np.ones((3, 1), np.float32)
 
 
+@settings(deadline=None)
 @given(st.lists(matrices(width=3), min_size=1, max_size=3))
 def test_matrices_of_one_width_are_put_below_each_other(pieces: list[CsrMatrix]) -> None:
     whole = CsrMatrix.concatenate(pieces)
@@ -85,6 +89,7 @@ def test_matrices_of_two_widths_are_not() -> None:
         CsrMatrix.concatenate([narrow, wide])
 
 
+@settings(deadline=None)
 @given(matrices())
 def test_dense_rows_lose_their_zeros_and_nothing_else(matrix: CsrMatrix) -> None:
     again = CsrMatrix.from_dense(matrix.toarray())
