@@ -47,7 +47,7 @@ def candidates_that_fit(
             where="hyperparameter num_models",
             fix=f"set num_models to {fitting} or less" if fitting > 0 else "use a larger instance type",
         )
-    logger.info("Training %d models takes %s of memory; %s are left.", fitting, _gib(size(fitting)), _gib(memory))
+    logger.info("%d models take %s of memory to train; %s are left.", fitting, _gib(size(fitting)), _gib(memory))
     if fitting < wanted:
         logger.warning("Training %d models and not %d, which would take %s.", fitting, wanted, _gib(size(wanted)))
     return fitting

@@ -21,7 +21,7 @@ def test_all_candidates_fit_where_there_is_room(caplog: pytest.LogCaptureFixture
     with caplog.at_level(logging.INFO):
         assert candidates_that_fit(32, outputs=1, memory=10 * GIB, may_be_fewer=False, **WIDE) == 32
     # Five arrays of 10 million rows of 32 float32.
-    assert "Training 32 models takes 5.96 GiB of memory; 10.00 GiB are left" in caplog.text
+    assert "32 models take 5.96 GiB of memory to train; 10.00 GiB are left" in caplog.text
 
 
 def test_fewer_are_trained_where_the_number_is_ours_to_choose(caplog: pytest.LogCaptureFixture) -> None:
