@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from linear_learner.openblas import choose_kernels
+from linear_learner.openblas import prepare
 
-choose_kernels()  # before any test imports NumPy
+prepare()  # before any test imports NumPy

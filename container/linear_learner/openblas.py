@@ -1,4 +1,4 @@
-"""Which kernels OpenBLAS computes matrix products with, in NumPy and in MXNet.
+"""How OpenBLAS computes matrix products, in NumPy and in MXNet: with which kernels, and what its threads do in between.
 
 OpenBLAS picks them by the processor's model number. A release older than the processor does not know the number and
 falls back to its oldest kernels: the 0.3.23 in NumPy 1.26 takes Prescott's (SSE3, of 2004) on Intel servers since
@@ -21,8 +21,20 @@ KERNELS = (
 the first of them, such as MXNet's, takes the second by itself."""
 
 
+IDLE = "OPENBLAS_THREAD_TIMEOUT"
+IDLE_CYCLES = "10"
+"""As a power of 2. OpenBLAS's threads wait busily for 2^26 cycles after a product, some 25 ms, and the training engine,
+which has as many threads as there are processors, would share a processor with them for that long."""
+
+
+def prepare() -> None:
+    """Set what OpenBLAS looks for in the environment, unless the user has: call it before NumPy is imported."""
+    choose_kernels()
+    os.environ.setdefault(IDLE, IDLE_CYCLES)
+
+
 def choose_kernels(cpuinfo: Path = Path("/proc/cpuinfo")) -> None:
-    """Set OPENBLAS_CORETYPE, unless the user has, for whatever loads OpenBLAS later: call it before NumPy is imported.
+    """Set OPENBLAS_CORETYPE, unless the user has, for whatever loads OpenBLAS later.
 
     Where ``cpuinfo`` tells of neither set of flags (an older or another processor, another system) OpenBLAS picks.
     """

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from linear_learner.openblas import CORETYPE, KERNELS, choose_kernels, processor_flags
+from linear_learner.openblas import CORETYPE, IDLE, IDLE_CYCLES, KERNELS, choose_kernels, prepare, processor_flags
 
 PACKAGES = Path(__file__).parents[2] / "container"
 
@@ -76,3 +76,13 @@ def test_numpy_and_mxnet_of_a_command_compute_with_them(command: str, tmp_path: 
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
     cores = {line.removeprefix("Core: ") for line in done.stderr.splitlines() if line.startswith("Core: ")}
     assert cores and cores <= {"SkylakeX", "Haswell"}
+
+
+def test_idle_threads_sleep_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(IDLE, "")
+    monkeypatch.delenv(IDLE)
+    prepare()
+    assert os.environ[IDLE] == IDLE_CYCLES
+    monkeypatch.setenv(IDLE, "20")
+    prepare()
+    assert os.environ[IDLE] == "20"
