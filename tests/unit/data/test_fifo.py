@@ -74,16 +74,16 @@ def test_a_stop_ends_any_wait(make: Callable[[Path], None], tmp_path: Path) -> N
 
 
 def test_patience_begins_anew_with_every_byte(tmp_path: Path) -> None:
-    """Five bytes come, one every 0.15 seconds; patience is 0.4."""
+    """Five bytes come, one every 0.3 seconds; patience is 1.2."""
     path = tmp_path / "train_0"
 
     def work() -> None:
         with path.open("wb", buffering=0) as pipe:
             for _ in range(5):
-                threading.Event().wait(0.15)
+                threading.Event().wait(0.3)
                 pipe.write(b"x")
 
     os.mkfifo(path)
     threading.Thread(target=work, daemon=True).start()
-    with Fifo(path, Patience(0.4)) as fifo:
+    with Fifo(path, Patience(1.2)) as fifo:
         assert fifo.read(10) == b"xxxxx"
