@@ -74,7 +74,7 @@ def decode(
                 ):
                     yield columns.batch(rows, first_row)
                     first_row += len(rows)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # of a column's name, the last
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # of the disk, and not of pyarrow, whose own have no number
             problem = f"The file cannot be read as Parquet: {str(error).splitlines()[0]}"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
@@ -194,6 +194,7 @@ def test_a_damaged_file_is_told(data: bytes) -> None:
 
 
 @given(at=st.integers(0, 10_000), byte=st.integers(1, 255))
+@example(at=9279, byte=128)  # a column whose name is no UTF-8
 def test_a_changed_byte_gives_rows_or_a_client_error(at: int, byte: int) -> None:
     data = bytearray(written(VALID, store_schema=False))
     data[at % len(data)] ^= byte
