@@ -49,7 +49,7 @@ class Checkpoints:
 
     def save(self, progress: Progress) -> None:
         """Write a checkpoint aside and rename it, so that a file of that name is always whole; then remove all but the
-        newest. OSError where the folder cannot be written."""
+        newest, and what a killed job was writing. OSError where the folder cannot be written."""
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / NAME.format(epoch=progress.epoch, rows=progress.current.rows)
         part = path.with_suffix(".part")
@@ -57,7 +57,7 @@ class Checkpoints:
         with part.open("wb") as file:
             np.savez(file, job=job, **progress.pack())
         part.replace(path)
-        for old in self._newest_first()[KEPT:]:
+        for old in [*self._newest_first()[KEPT:], *self._folder.glob("checkpoint-*.part")]:
             old.unlink(missing_ok=True)
         self._written = time.monotonic()
 

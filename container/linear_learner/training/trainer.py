@@ -96,9 +96,11 @@ def train(
         report(trained.epochs[-1])
         progress.begin_epoch(epoch + 1)
         progress.finished = verdict.stop
-        if checkpoints is not None and not cut_short:
+        if cut_short:
+            break
+        if checkpoints is not None:
             checkpoints.save(progress)
-        if cut_short or should_stop():
+        if should_stop():
             break
     return trained
 
@@ -121,12 +123,15 @@ def _run_epoch(
         current.rows += len(piece.order)
         if current.rows % stride == 0:
             progress.take_snapshot()
-        stop = should_stop()
-        if checkpoints is not None and (stop or checkpoints.due()):
+        if should_stop():
+            break
+        if checkpoints is not None and checkpoints.due():
             checkpoints.save(progress)
-        if stop:
-            return True
-    return False
+    # Rows that are read as they are trained on end early by themselves where the job is stopped.
+    stopped = should_stop()
+    if stopped and checkpoints is not None:
+        checkpoints.save(progress)
+    return stopped
 
 
 def _finish_average(progress: Progress) -> None:
@@ -163,14 +168,14 @@ def _pieces(chunks: Iterator[Chunk], stride: int, done: int) -> Iterator[Chunk]:
     """The chunks, cut wherever a multiple of ``stride`` rows is complete, without the first ``done`` rows."""
     rows = 0
     for chunk in chunks:
-        start = 0
+        start = min(max(done - rows, 0), len(chunk.order))
+        rows += start
         while start < len(chunk.order):
             stop = start + stride - rows % stride
             piece = replace(chunk, order=chunk.order[start:stop])
             rows += len(piece.order)
             start = stop
-            if rows > done:
-                yield piece
+            yield piece
 
 
 def _drop_diverged(progress: Progress, diverged: np.ndarray) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,7 +53,12 @@ def start() -> Progress:
     return Progress.at_the_start(state, EarlyStopping(1, 0.001, higher_is_better=False))
 
 
-def run(progress: Progress, checkpoints: Checkpoints | None) -> Trained:
+def run(
+    progress: Progress,
+    checkpoints: Checkpoints | None,
+    make_epochs: Callable[..., Epochs] = Epochs,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Trained:
     rng = np.random.default_rng(0)
     features = rng.normal(size=(ROWS, FEATURES)).astype(np.float32)
     labels = (features[:, 0] + rng.normal(size=ROWS) > 0).astype(np.float32)
@@ -71,14 +79,14 @@ def run(progress: Progress, checkpoints: Checkpoints | None) -> Trained:
     return train(
         make_engine("auto", objective, rates, 2),
         progress,
-        Epochs(features, labels, None, 0),
+        make_epochs(features, labels, None, 0),
         mini_batch_size=30,
         max_epochs=4,
         judge=lambda: Chunk(features, labels, np.arange(ROWS)),
         criterion=None,
         report=lambda report: None,
         timers=Timers(),
-        should_stop=lambda: False,
+        should_stop=should_stop,
         checkpoints=checkpoints,
     )
 
@@ -127,9 +135,43 @@ def test_a_damaged_one_gives_way_to_the_one_before(damage: bytes | None, tmp_pat
     assert restored.epoch == 0
 
 
-def test_a_part_that_was_being_written_is_not_looked_at(tmp_path: Path) -> None:
+def test_a_part_that_was_being_written_is_not_looked_at_and_goes(tmp_path: Path) -> None:
     (tmp_path / "checkpoint-000009-000000000000000.part").write_bytes(b"half")
-    assert Checkpoints(tmp_path, JOB).restore(start()) is None
+    checkpoints = Checkpoints(tmp_path, JOB)
+    assert checkpoints.restore(start()) is None
+    checkpoints.save(start())
+    assert [path.suffix for path in tmp_path.iterdir()] == [".npz"]
+
+
+class Stopping(Epochs):
+    """Rows that come while the job is stopped: the second epoch ends after 300 rows, and no one was asked before."""
+
+    stopped = False
+
+    def chunks(self, epoch: int) -> Iterator[Chunk]:
+        for chunk in super().chunks(epoch):
+            if epoch == 1:
+                yield replace(chunk, order=chunk.order[:300])
+                self.stopped = True
+                return
+            yield chunk
+
+
+def test_an_epoch_that_ends_early_by_itself_is_gone_on_with(tmp_path: Path) -> None:
+    """Streamed rows end where the job is stopped, before training has asked whether it is."""
+    expected = outcome(run(start(), None))
+    checkpoints = Checkpoints(tmp_path, JOB)
+    stopped: list[Stopping] = []
+
+    def until_stopped(*given: Any) -> Stopping:
+        stopped.append(Stopping(*given))
+        return stopped[0]
+
+    run(start(), checkpoints, make_epochs=until_stopped, should_stop=lambda: stopped[0].stopped)
+    progress = start()
+    checkpoints.restore(progress)
+    assert (progress.epoch, progress.current.rows) == (1, 300)
+    assert outcome(run(progress, None)) == expected
 
 
 def test_one_of_other_hyperparameters_is_refused(tmp_path: Path) -> None:
