@@ -96,6 +96,10 @@ def inspect(env: Environment) -> Inspection:
     except ClientError as error:
         found.add(error)
     try:
+        env.checkpoint_dir()
+    except ClientError as error:
+        found.add(error)
+    try:
         configs = env.channels()
     except ClientError as error:
         found.add(error)

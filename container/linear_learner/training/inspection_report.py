@@ -26,7 +26,8 @@ def as_text(found: Inspection, base: Path) -> str:
     for title, sentences in (("Warnings", found.warnings), ("Problems", found.problems)):
         if sentences:
             lines += ["", title, *(f"  {number}. {sentence}" for number, sentence in enumerate(sentences, 1))]
-    lines += ["", f"{len(found.problems)} problems." if found.problems else "No problems: the job can run."]
+    count = len(found.problems)
+    lines += ["", f"{count} problem{'s' * (count > 1)}." if count else "No problems: the job can run."]
     return "\n".join(lines)
 
 
