@@ -5,7 +5,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include <memory>
 #include <new>
+#include <vector>
 
 namespace linear_learner {
 
@@ -45,6 +47,18 @@ class Arena {
   char* memory_ = nullptr;
   size_t size_ = 0, used_ = 0;
   bool counting_ = true;
+};
+
+// An arena for each of so many threads, or teams of them, as calls ask for.
+class Arenas {
+ public:
+  Arena& operator[](size_t i) {
+    while (arenas_.size() <= i) arenas_.push_back(std::make_unique<Arena>());
+    return *arenas_[i];
+  }
+
+ private:
+  std::vector<std::unique_ptr<Arena>> arenas_;
 };
 
 }  // namespace linear_learner

@@ -2,9 +2,7 @@
 
 #include <algorithm>
 #include <deque>
-#include <memory>
 #include <mutex>
-#include <vector>
 
 #include "arena.h"
 #include "barrier.h"
@@ -223,12 +221,7 @@ class Worker {
 struct Scratch {
   std::mutex in_use;
   Arena shared;
-  std::vector<std::unique_ptr<Arena>> threads;
-
-  Arena& of_thread(size_t thread) {
-    while (threads.size() <= thread) threads.push_back(std::make_unique<Arena>());
-    return *threads[thread];
-  }
+  Arenas threads;
 };
 
 void run(const Call& call, bool training) {
@@ -238,7 +231,7 @@ void run(const Call& call, bool training) {
   Shared shared(plan, scratch.shared);
   std::deque<Worker> workers;
   for (int thread = 0; thread < Shared::threads(plan); ++thread)
-    workers.emplace_back(plan, shared, thread, scratch.of_thread(thread));
+    workers.emplace_back(plan, shared, thread, scratch.threads[thread]);
   run_on_threads(Shared::threads(plan), [&](int thread) {
     const FlushDenormals flush;
     workers[thread].run();

@@ -4,10 +4,8 @@
 
 #include <algorithm>
 #include <deque>
-#include <memory>
 #include <mutex>
 #include <stdexcept>
-#include <vector>
 
 #include "arena.h"
 #include "barrier.h"
@@ -309,12 +307,7 @@ class Worker {
 struct Scratch {
   std::mutex in_use;
   Arena shared;
-  std::vector<std::unique_ptr<Arena>> teams, threads;
-
-  static Arena& of(std::vector<std::unique_ptr<Arena>>& arenas, size_t i) {
-    while (arenas.size() <= i) arenas.push_back(std::make_unique<Arena>());
-    return *arenas[i];
-  }
+  Arenas teams, threads;
 };
 
 void run(const Call& call, bool training) {
@@ -323,10 +316,10 @@ void run(const Call& call, bool training) {
   const std::lock_guard<std::mutex> lock(scratch.in_use);
   Shared shared(sparse, training, scratch.shared);
   std::deque<Team> teams;
-  for (int64_t i = 0; i < sparse.teams; ++i) teams.emplace_back(sparse, training, Scratch::of(scratch.teams, i));
+  for (int64_t i = 0; i < sparse.teams; ++i) teams.emplace_back(sparse, training, scratch.teams[i]);
   std::deque<Worker> workers;
   for (int64_t i = 0; i < sparse.threads(); ++i)
-    workers.emplace_back(sparse, shared, teams[i / sparse.team_size], i, training, Scratch::of(scratch.threads, i));
+    workers.emplace_back(sparse, shared, teams[i / sparse.team_size], i, training, scratch.threads[i]);
   run_on_threads(static_cast<int>(sparse.threads()), [&](int thread) {
     const FlushDenormals flush;
     training ? workers[thread].train() : workers[thread].evaluate();
