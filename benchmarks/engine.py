@@ -26,9 +26,9 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "container"))
 
-from linear_learner.openblas import prepare  # noqa: E402
+from linear_learner import openblas  # noqa: E402
 
-prepare()  # before NumPy is there
+openblas.prepare()  # before NumPy is there
 
 import numpy as np  # noqa: E402
 

@@ -31,10 +31,10 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "container"))
 
-from linear_learner.openblas import prepare  # noqa: E402
+from linear_learner import openblas  # noqa: E402
 
 THEIR_ENVIRONMENT = dict(os.environ)
-prepare()  # as the command line does; the others' newer OpenBLAS knows the processor
+openblas.prepare()  # as the command line does; the others' newer OpenBLAS knows the processor
 
 import datasets  # noqa: E402
 import numpy as np  # noqa: E402

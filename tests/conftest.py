@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from hypothesis import settings
 
-from linear_learner.openblas import prepare
+from linear_learner import openblas
 
-prepare()  # before any test imports NumPy
+openblas.prepare()  # before any test imports NumPy
 settings.register_profile("any time", deadline=None)
 settings.load_profile("any time")

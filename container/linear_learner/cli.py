@@ -7,10 +7,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from linear_learner import __version__
+from linear_learner import __version__, openblas
 from linear_learner.environment import DEFAULT_BASE, Environment, failure_text
 from linear_learner.errors import ClientError, LinearLearnerError
-from linear_learner.openblas import prepare
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -67,7 +66,7 @@ def _port(text: str) -> int:
 def _train(arguments: argparse.Namespace) -> int:
     """Read input/ below the folder, train, and write model/. Why a job failed is printed and written to
     output/failure."""
-    prepare()
+    openblas.prepare()
     from linear_learner.training.job import run
 
     return run(Environment.from_environ(arguments.base))
@@ -77,7 +76,7 @@ def _validate(arguments: argparse.Namespace) -> int:
     """Read the hyperparameters and every row of the channels below the folder, and tell all that the job would stumble
     over, what its data is like, and about how much memory and time it would take. Ends with 0 if the job can run, and
     with 2 if not. Nothing is written."""
-    prepare()
+    openblas.prepare()
     from linear_learner.training.inspection import inspect
     from linear_learner.training.inspection_report import as_json, as_text
 
@@ -88,7 +87,7 @@ def _validate(arguments: argparse.Namespace) -> int:
 
 def _serve(arguments: argparse.Namespace) -> int:
     """Load model/ below the folder and answer GET /ping and POST /invocations until stopped."""
-    prepare()
+    openblas.prepare()
     from linear_learner.serving.server import serve
     from linear_learner.serving.settings import Settings
 
