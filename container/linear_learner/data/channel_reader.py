@@ -19,10 +19,13 @@ from linear_learner.environment import ChannelConfig, cpu_count
 from linear_learner.errors import ClientError
 from linear_learner.formats import decoder_for
 from linear_learner.formats.batch import Batch
-from linear_learner.formats.content_type import parse
+from linear_learner.formats.content_type import CSV, PARQUET, parse
 from linear_learner.formats.faults import MISSING, MissingLabel
 from linear_learner.formats.imputation import filled
 from linear_learner.formats.options import DEFAULTS, Options
+
+HAVE_COLUMN_NAMES = (CSV, PARQUET)
+"""Content types in which ``label_column`` can find the label."""
 
 
 def read_channel(channel: ChannelConfig, *, feature_dim: int | None = None, options: Options = DEFAULTS) -> Dataset:
@@ -65,6 +68,13 @@ class ChannelReader:
         self._options = replace(options, index_base=parsed.index_base)
         if parsed.label_size == 0:
             raise _unlabeled(channel, 0, where=f"content type '{content_type}'")
+        if options.label_column and parsed.name not in HAVE_COLUMN_NAMES:
+            raise unreadable(
+                channel.name,
+                f"Its columns have no names, and label_column names the column '{options.label_column}'",
+                where=f"content type '{content_type}'",
+                fix="Please leave label_column out: every row carries its label",
+            )
 
     @property
     def can_begin_anew(self) -> bool:

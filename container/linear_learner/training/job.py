@@ -44,6 +44,9 @@ from linear_learner.training.trainer import train
 
 logger = logging.getLogger(__name__)
 
+DOES_NOT_TRAIN = ("_log_level", "_enable_profiler", "pipe_timeout")
+"""Hyperparameters that may differ between a job and the one that goes on from its checkpoints."""
+
 INTERRUPTED, STOPPED = 130, 143
 """The exit codes of a command that Ctrl-C or SIGTERM ended: 128 and the number of the signal."""
 
@@ -196,7 +199,7 @@ def make_checkpoints(
         return None
     scaler = task.scaler
     job = {
-        **{name: value for name, value in hp.as_dict().items() if name not in ("_log_level", "_enable_profiler")},
+        **{name: value for name, value in hp.as_dict().items() if name not in DOES_NOT_TRAIN},
         "models": [vars(candidate) for candidate in candidates],
         "rows": task.train.rows,
         "scaler": zlib.crc32(scaler.std.tobytes(), zlib.crc32(scaler.mean.tobytes())),

@@ -114,6 +114,13 @@ def test_libsvm_rows_need_a_value(channel: ChannelConfig) -> None:
         read_channel(replace(channel, content_type="libsvm"))
 
 
+@pytest.mark.parametrize("content_type", ["text/libsvm", "application/x-recordio-protobuf", None])
+def test_a_label_column_needs_columns_with_names(channel: ChannelConfig, content_type: str | None) -> None:
+    (channel.path / "a").write_bytes(file_of(record([1.0], [0.0])))
+    with pytest.raises(ClientError, match="Its columns have no names, and label_column names the column 'y'"):
+        ChannelReader(replace(channel, content_type=content_type), options=Options(label_column="y"))
+
+
 def test_a_link_to_a_file_is_a_file(channel: ChannelConfig, tmp_path: Path) -> None:
     (tmp_path / "elsewhere.csv").write_text("0,8,9\n")
     (channel.path / "part-2.csv").symlink_to(tmp_path / "elsewhere.csv")
