@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "training": {"errors", "hyperparameters", "formats", "environment", "data", "model", "native"},
     "serving": {"errors", "formats", "environment", "model"},
 }
-ANYTHING_BELOW_IT = {"cli", "__main__"}
+ANYTHING_BELOW_IT = {"cli", "commands", "__main__"}
 
 # The module that lends MXNet the NumPy name it misses; no other imports mxnet, and these alone import it.
 MXNET_MODULE = "model.mxnet_import"
