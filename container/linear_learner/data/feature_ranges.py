@@ -36,15 +36,16 @@ class FeatureRanges:
     @classmethod
     def _of_sparse(cls, features: CsrMatrix) -> FeatureRanges:
         rows, columns = features.shape
-        minima, maxima = np.full(columns, np.inf), np.full(columns, -np.inf)
+        # Of the values' own type: NumPy is then thirty times as fast.
+        minima, maxima = np.full(columns, np.inf, np.float32), np.full(columns, -np.inf, np.float32)
         np.minimum.at(minima, features.indices, features.values)
         np.maximum.at(maxima, features.indices, features.values)
         has_zeros = np.bincount(features.indices, minlength=columns) < rows
         return cls(
             rows,
             np.bincount(features.indices, features.values, minlength=columns) / rows,
-            np.where(has_zeros, np.minimum(minima, 0), minima),
-            np.where(has_zeros, np.maximum(maxima, 0), maxima),
+            np.where(has_zeros, np.minimum(minima, 0), minima).astype(np.float64),
+            np.where(has_zeros, np.maximum(maxima, 0), maxima).astype(np.float64),
         )
 
     def joined(self, other: FeatureRanges) -> FeatureRanges:
