@@ -13,7 +13,7 @@ from linear_learner.model.losses import LOSSES
 PACKAGE = Path(__file__).resolve().parents[2] / "container" / "linear_learner"
 SOURCES = [file for file in PACKAGE.rglob("*.py") if "hyperparameters" not in file.relative_to(PACKAGE).parts]
 
-ACTS_THROUGH = {"_tuning_objective_metric": "num_models"}
+ACTS_THROUGH = {"_tuning_objective_metric": "num_models", "tuning_keeps_num_models": "num_models"}
 """What resolve() turns into another hyperparameter, which then needs the reader."""
 
 

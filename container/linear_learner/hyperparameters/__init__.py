@@ -4,6 +4,7 @@ schema.py          one row for each hyperparameter: type, range, default, where 
 validation.py      texts of the user -> HyperParameters, or one error that lists all that is wrong
 auto.py            what ``auto`` means, the base candidate's values among it
 applicability.py   what has no effect in a job, and the sentences that tell the user so
+tuning.py          the metrics that a tuning job can watch, and which jobs log them
 resolution.py      HyperParameters as given -> as used
 table.py           docs/hyperparameters.md
 """

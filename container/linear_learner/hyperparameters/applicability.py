@@ -2,37 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import replace
 from typing import Any
 
 from linear_learner.hyperparameters.auto import AUTO_MEANS, TrainChannel, replace_auto
 from linear_learner.hyperparameters.fields import Row, as_text
 from linear_learner.hyperparameters.schema import MULTICLASS, ROWS, HyperParameters
-
-_EVERYWHERE = ("train", "validation", "test")
-_METRICS: dict[str, tuple[str, ...]] = {
-    "progress": ("train",),
-    "throughput": ("train",),
-    "objective_loss": _EVERYWHERE,
-    "objective_loss:final": ("train", "validation"),
-    "binary_classification_accuracy": _EVERYWHERE,
-    "binary_f_beta": _EVERYWHERE,
-    "precision": _EVERYWHERE,
-    "recall": _EVERYWHERE,
-    "mse": _EVERYWHERE,
-    "absolute_loss": _EVERYWHERE,
-    "rmse": ("validation", "test"),
-    "roc_auc_score": ("validation", "test"),
-    "multiclass_accuracy": ("validation", "test"),
-    "multiclass_top_k_accuracy": ("validation", "test"),
-    "dcg": ("validation", "test"),
-    "macro_precision": ("validation", "test"),
-    "macro_recall": ("validation", "test"),
-    "macro_f_beta": ("validation", "test"),
-}
-TUNING_METRICS = frozenset(f"{channel}:{metric}" for metric, channels in _METRICS.items() for channel in channels)
-"""The metrics that Amazon defines for automatic tuning of this algorithm."""
+from linear_learner.hyperparameters.tuning import TUNING_METRICS, is_for_one_model, nearest
 
 _ANY_DATA = TrainChannel(feature_dim=1, rows=None, values_per_row=1)
 
@@ -83,13 +59,17 @@ def _no_effect(name: str, row: Row, settled: HyperParameters) -> str:
 def _tuning(hp: HyperParameters) -> str:
     metric = hp._tuning_objective_metric
     if not metric:
-        return ""
+        ignored = "Hyperparameter 'tuning_keeps_num_models' is ignored: this is no tuning job."
+        return ignored if hp.tuning_keeps_num_models else ""
     given = f", not {hp.num_models}" if not hp.is_auto("num_models") and hp.num_models != 1 else ""
-    sentence = f"One model is trained{given}: this is a tuning job (_tuning_objective_metric={metric})."
+    models = f"One model is trained{given}" if is_for_one_model(hp) else f"{hp.num_models} models are trained"
+    sentence = f"{models}: this is a tuning job (_tuning_objective_metric={metric})."
+    if hp.tuning_keeps_num_models and hp.is_auto("num_models"):
+        sentence += " tuning_keeps_num_models needs a num_models to keep."
     if metric in TUNING_METRICS:
         return sentence
-    near = difflib.get_close_matches(metric[:100], sorted(TUNING_METRICS), n=1)
-    advice = f" Did you mean '{near[0]}'?" if near else ""
+    near = nearest(metric)
+    advice = f" Did you mean '{near}'?" if near else ""
     return f"{sentence} Amazon defines no such metric for this algorithm, so the job needs its own definition.{advice}"
 
 

@@ -8,6 +8,7 @@ from linear_learner.errors import ClientError
 from linear_learner.hyperparameters.applicability import settle, unmet
 from linear_learner.hyperparameters.auto import AUTO_MEANS, TrainChannel, replace_auto
 from linear_learner.hyperparameters.schema import ROWS, HyperParameters
+from linear_learner.hyperparameters.tuning import is_for_one_model
 
 UPDATES_PER_EPOCH = 128
 """A data set of a few mini-batches of the default size would be done after a few updates, far from any minimum."""
@@ -27,8 +28,7 @@ def resolve(
     _check_width(hp, feature_dim)
     hp = settle(hp)
     hp = dataclasses.replace(hp, **{name: row.default for name, row in ROWS.items() if row.ignored or unmet(row, hp)})
-    if hp._tuning_objective_metric:
-        # Amazon's guide: num_models is 1 in a tuning job, which compares models of its own.
+    if is_for_one_model(hp):
         hp = dataclasses.replace(hp, num_models=1)
     hp = dataclasses.replace(hp, mini_batch_size=_mini_batch_size(hp, rows))
     values = feature_dim if values_per_row is None else max(1.0, values_per_row)

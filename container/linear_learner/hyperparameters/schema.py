@@ -299,7 +299,7 @@ class HyperParameters:
     _tuning_objective_metric: str = text_value(
         default="",
         text="Set by automatic model tuning: the metric that it watches, such as `validation:objective_loss`. The job "
-        "then trains one model.",
+        "then trains one model, and the metric must be one that it will log.",
     )
     force_dense: bool = boolean(
         default=True,
@@ -348,6 +348,12 @@ class HyperParameters:
         text="What a missing feature is: an error, or the mean of its column in the sample of the train channel that "
         "`num_point_for_scaler` sets. The means are kept with the model and fill the rows of requests as well. A "
         "missing label is an error.",
+    )
+    tuning_keeps_num_models: bool = boolean(
+        default=False,
+        ours=True,
+        text="In a tuning job, train as many models as a given `num_models` says, and log the best one's values, "
+        "instead of training one.",
     )
     _engine: str = choice(
         "native",

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from linear_learner.hyperparameters.auto import AUTO_MEANS
 from linear_learner.hyperparameters.fields import AUTO, REQUIRED, Row, as_text
 from linear_learner.hyperparameters.schema import LOSSES_OF, ROWS
+from linear_learner.hyperparameters.tuning import ANY_TYPE, METRICS
 
 _INTRODUCTION = """\
 <!-- Generated: python -m linear_learner.hyperparameters.table > docs/hyperparameters.md -->
@@ -34,6 +35,12 @@ used, and the job's log says so in one line. `auto` leaves a value to the contai
 candidate gets, and the other candidates of a job vary some of these values around it.
 """
 
+_TUNING = """\
+The SageMaker SDK wants them as `metric_definitions` of an image that is not Amazon's. CHANNEL stands for one of the
+channels. Final metrics of the train channel are those of jobs without a validation channel.
+
+"""
+
 _DECISIONS = """\
 ## Where Amazon's documentation is silent or contradicts itself
 
@@ -48,7 +55,12 @@ _DECISIONS = """\
 - `unbias_data=true` or `unbias_label=true` with `use_bias=false` does what it says: training has no bias, but the saved
   model has the one that puts the means back.
 - With `_tuning_objective_metric` set, which automatic model tuning does, a job trains one model whatever `num_models`
-  says. A metric that Amazon does not define is accepted, since a job can bring its own definitions.
+  says, unless `tuning_keeps_num_models` is true. A metric of the table above that the job would never log, for want of
+  its channel or by its `predictor_type`, is an error before anything is read. A metric that Amazon does not define is
+  accepted, since a job can bring its own definitions.
+- In a tuning job that watches `train:objective_loss` or `validation:objective_loss`, the line of the best epoch is
+  written once more at the end: a tuner takes the last value that it finds, and that of the last epoch belongs to no
+  model that is kept.
 - `auto` for `momentum` is 0.9, and `sgd` and `adagrad` start with larger steps than `adam`: 15 epochs are too few
   otherwise.
 """
@@ -62,7 +74,8 @@ def markdown() -> str:
         title = "Additions of this container" if row.ours else "Amazon's, hidden" if hidden else "Amazon's"
         groups[title][name] = row
     tables = [f"## {title}\n\n{_table(rows)}" for title, rows in groups.items()]
-    return "\n".join([_INTRODUCTION, *tables, f"## Losses\n\n{_losses()}", _DECISIONS])
+    tuning = f"## Metrics of automatic model tuning\n\n{_TUNING}{_tuning_metrics()}"
+    return "\n".join([_INTRODUCTION, *tables, f"## Losses\n\n{_losses()}", tuning, _DECISIONS])
 
 
 def _table(rows: dict[str, Row]) -> str:
@@ -85,6 +98,21 @@ def _cells(name: str, row: Row) -> tuple[str, ...]:
 def _losses() -> str:
     rows = ((f"`{predictor}`", _code(losses)) for predictor, losses in LOSSES_OF.items())
     return _lines(("`predictor_type`", "`loss`; the first one is what `auto` means"), rows)
+
+
+def _tuning_metrics() -> str:
+    head = ("Metric", "CHANNEL", "Logged by a", "Aim", "Regular expression")
+    rows = (
+        (
+            f"`CHANNEL:{name}`",
+            _code(metric.channels),
+            "any" if metric.predictor_types == ANY_TYPE else _code(metric.predictor_types),
+            metric.aim,
+            f"`{metric.regex.format(channel='CHANNEL')}`",
+        )
+        for name, metric in METRICS.items()
+    )
+    return _lines(head, rows) + "\nOf the test channel, `objective_loss` is a final metric: without `epoch=\\S+, `.\n"
 
 
 def _code(words: Iterable[str], separator: str = ", ") -> str:

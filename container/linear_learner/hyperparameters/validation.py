@@ -14,6 +14,7 @@ from typing import Any
 from linear_learner.errors import ClientError
 from linear_learner.hyperparameters.fields import AUTO, REQUIRED, OutOfRangeError, Row, WrongTypeError
 from linear_learner.hyperparameters.schema import BINARY, FEWEST_CLASSES, LOSSES_OF, MULTICLASS, ROWS, HyperParameters
+from linear_learner.hyperparameters.tuning import wrong_predictor_type
 
 _LONGEST_SHOWN = 60
 
@@ -66,6 +67,9 @@ def _misfits(values: Mapping[str, Any], raw: Mapping[str, Any]) -> list[str]:
     if predictor is None:
         return []
     errors = []
+    metric = values.get("_tuning_objective_metric", "")
+    if sentence := wrong_predictor_type(metric, predictor):
+        errors.append(sentence)
     suitable = (AUTO, *LOSSES_OF[predictor])
     if values.get("loss", AUTO) not in suitable:
         errors.append(f"{_not_one_of('loss', raw['loss'], suitable)} when predictor_type is '{predictor}'.")

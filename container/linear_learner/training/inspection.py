@@ -22,7 +22,7 @@ from linear_learner.environment import ChannelConfig, Environment, cpu_count
 from linear_learner.errors import ClientError
 from linear_learner.formats.csr import CsrMatrix
 from linear_learner.formats.options import Options
-from linear_learner.hyperparameters import HyperParameters
+from linear_learner.hyperparameters import HyperParameters, tuning
 from linear_learner.hyperparameters.schema import MULTICLASS, REGRESSOR
 from linear_learner.training import warm_start
 from linear_learner.training.candidates import make_candidates
@@ -103,6 +103,11 @@ def inspect(env: Environment) -> Inspection:
         configs = env.channels()
     except ClientError as error:
         found.add(error)
+    if hp is not None and configs is not None:
+        try:
+            tuning.check_channels(hp, configs)
+        except ClientError as error:
+            found.add(error)
     if configs is not None:
         _inspect_channels(env, hp, configs, found)
     if hp is not None and "train" in found.channels:

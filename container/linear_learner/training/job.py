@@ -9,14 +9,11 @@ import pstats
 import signal
 import sys
 import threading
-import time
 import traceback
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
 
 from linear_learner import hyperparameters
 from linear_learner.data.dataset import Dataset
@@ -24,7 +21,7 @@ from linear_learner.data.fifo import Stopped
 from linear_learner.data.stream import Stream
 from linear_learner.environment import Environment, available_memory, cpu_count, failure_text
 from linear_learner.errors import ClientError, LinearLearnerError, PlatformError
-from linear_learner.hyperparameters import HyperParameters
+from linear_learner.hyperparameters import HyperParameters, tuning
 from linear_learner.hyperparameters.auto import expected_rows
 from linear_learner.model import artifact
 from linear_learner.model.linear_model import LinearModel
@@ -34,11 +31,12 @@ from linear_learner.training.channels import read_channels
 from linear_learner.training.checkpoint import Checkpoints
 from linear_learner.training.class_weights import number_of_classes, positive_weights
 from linear_learner.training.engine import import_ahead, make_engine
+from linear_learner.training.epoch_log import EpochLog, repeat_best_epoch
 from linear_learner.training.initializer import initial_state
 from linear_learner.training.memory import candidates_that_fit
 from linear_learner.training.preparation import Task, make_objective, prepare
-from linear_learner.training.progress import EpochReport, Progress, Trained
-from linear_learner.training.reporting import PassCounter, Reporter, Timers, configure_logging
+from linear_learner.training.progress import Progress, Trained
+from linear_learner.training.reporting import Reporter, Timers, configure_logging
 from linear_learner.training.selection import EarlyStopping
 from linear_learner.training.trainer import train
 
@@ -142,6 +140,7 @@ def configure(env: Environment, log: Reporter) -> HyperParameters:
     log.provided_configuration(str(env.hyperparameters_file), provided)
     log.final_configuration(defaults | provided)
     hp = hyperparameters.validate(provided)
+    tuning.check_channels(hp, env.channels())
     configure_logging(hp._log_level, sys.stdout)
     for notice in hyperparameters.notices(hp):
         logger.warning("%s", notice)
@@ -251,39 +250,6 @@ def train_candidates(
     )
 
 
-class EpochLog:
-    """Writes the lines of each epoch."""
-
-    def __init__(self, hp: HyperParameters, task: Task, log: Reporter) -> None:
-        self.hp, self.task, self.log = hp, task, log
-        self.counter = PassCounter()
-        self.since = time.perf_counter()
-        criterion = choosing.criterion_of(hp)
-        self.criterion = task.loss.objective if criterion is None else f"sampled_{criterion.name}"
-
-    def write(self, report: EpochReport) -> None:
-        """Train objectives are in normalised label units and validation ones in raw units, as in Amazon's logs."""
-        log, name, epoch = self.log, self.task.loss.objective, report.epoch
-        raw_units = self.task.scaler.label_std**self.task.loss.degree
-        has_validation = self.task.judge_channel == "validation"
-        judged = report.judge_loss * raw_units
-        log.epoch_losses(epoch, name, report.train_loss, judged if has_validation else None)
-        best = int(np.nanargmin(report.judge_loss))
-        log.epoch_quality(epoch, "train", name, float(report.train_loss[best]))
-        if has_validation:
-            log.epoch_quality(epoch, "validation", name, float(judged[best]))
-        watched_loss = self.criterion == name
-        log.early_stopping_criterion(epoch, self.criterion, report.criterion * (raw_units if watched_loss else 1.0))
-        log.say(report.message)
-        log.progress(epoch, self.hp.epochs)
-        self.counter.reset()
-        self.counter.saw(batches=-(-report.rows // self.hp.mini_batch_size), records=report.rows)
-        log.counters("training_data_iter", self.counter, epoch)
-        now = time.perf_counter()
-        log.throughput(report.rows, now - self.since)
-        self.since = now
-
-
 def finish(
     env: Environment,
     hp: HyperParameters,
@@ -303,6 +269,7 @@ def finish(
             assert isinstance(data, Dataset)  # noqa: S101 (for the type checker: the train channel alone is streamed)
             scores[name] = outcome.score(choice.model, data, task, chosen, hp)
             log.scores(name, scores[name])
+    repeat_best_epoch(hp, task, log, trained, choice.candidate)
     log.best_model({"optimizer": hp.optimizer, **vars(chosen)})
     if "test" not in channels:
         log.no_test_data()

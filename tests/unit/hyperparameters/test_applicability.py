@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from linear_learner.hyperparameters.applicability import TUNING_METRICS, notices
+from linear_learner.hyperparameters.applicability import notices
 from linear_learner.hyperparameters.schema import defaults
 from linear_learner.hyperparameters.validation import validate
 
 BINARY = {"predictor_type": "binary_classifier"}
 MULTICLASS = {"predictor_type": "multiclass_classifier", "num_classes": "4"}
 REGRESSOR = {"predictor_type": "regressor"}
+KEEP = {"tuning_keeps_num_models": "true"}
 
 
 @pytest.mark.parametrize("job", [BINARY, MULTICLASS, REGRESSOR], ids=lambda job: job["predictor_type"])
@@ -97,6 +98,19 @@ def test_nothing_is_said_of_defaults_even_if_given(job: dict[str, str]) -> None:
             {**BINARY, "_tuning_objective_metric": "validation:recall", "num_models": "1"},
             "One model is trained: this is a tuning job (_tuning_objective_metric=validation:recall).",
         ),
+        (
+            {**BINARY, "_tuning_objective_metric": "validation:recall", "num_models": "8", **KEEP},
+            "8 models are trained: this is a tuning job (_tuning_objective_metric=validation:recall).",
+        ),
+        (
+            {**BINARY, "_tuning_objective_metric": "validation:recall", **KEEP},
+            "One model is trained: this is a tuning job (_tuning_objective_metric=validation:recall). "
+            "tuning_keeps_num_models needs a num_models to keep.",
+        ),
+        (
+            {**BINARY, "num_models": "8", **KEEP},
+            "Hyperparameter 'tuning_keeps_num_models' is ignored: this is no tuning job.",
+        ),
         (  # and nothing about a floor that is above the learning rate
             {**BINARY, "learning_rate": "0.001", "lr_scheduler_minimum_lr": "0.01", "use_lr_scheduler": "false"},
             "Hyperparameter 'lr_scheduler_minimum_lr' is ignored: it needs use_lr_scheduler true, and this job has "
@@ -151,9 +165,3 @@ def test_a_criterion_of_another_predictor_type_takes_its_target_with_it() -> Non
     given = {"binary_classifier_model_selection_criteria": "precision_at_target_recall", "target_recall": "0.9"}
     sentences = notices(validate({**REGRESSOR, **given}))
     assert [sentence.split("'")[1] for sentence in sentences] == list(given)
-
-
-def test_tuning_metrics_are_those_of_amazons_definitions() -> None:
-    assert {"test:binary_f_beta", "validation:objective_loss:final", "train:progress", "test:dcg"} <= TUNING_METRICS
-    assert "test:progress" not in TUNING_METRICS
-    assert "train:multiclass_accuracy" not in TUNING_METRICS

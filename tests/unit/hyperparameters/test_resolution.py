@@ -133,6 +133,12 @@ def test_a_tuning_job_trains_one_model(num_models: str) -> None:
     assert resolved(given).num_models != 1
 
 
+@pytest.mark.parametrize(("num_models", "trained"), [("auto", 1), ("8", 8)])
+def test_a_tuning_job_keeps_a_given_number_where_it_is_told_to(num_models: str, trained: int) -> None:
+    given = {**BINARY, "num_models": num_models, "tuning_keeps_num_models": "true"}
+    assert resolved({**given, "_tuning_objective_metric": "validation:recall"}).num_models == trained
+
+
 @pytest.mark.parametrize(
     ("given", "used"), [("auto", "local"), ("local", "local"), ("device", "local"), ("dist_sync", "local")]
 )
