@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import sys
 from collections.abc import Sequence
 
@@ -16,7 +17,7 @@ COMMANDS = (train, serve, validate)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code (0 done, 1 a bug of ours, 2 the user's mistake, 3 the machine's fault)."""
-    arguments = _parser().parse_args(argv)
+    arguments = _arguments(argv)
     try:
         code: int = arguments.run(arguments)
     except LinearLearnerError as error:
@@ -25,12 +26,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """What the command line says; ends the process where argparse cannot read it, or --help was asked for."""
+    arguments, unknown = _parser().parse_known_args(argv)
+    if unknown:
+        parser = arguments.parser
+        near = difflib.get_close_matches(unknown[0].partition("=")[0], parser._option_string_actions, n=1)
+        advice = f". Did you mean {near[0]}?" if near else ""
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}{advice}")
+    return arguments
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="linear-learner",
         description="Train many linear models side by side, keep the best, and serve it.",
-        epilog="The folder of a job is laid out as on SageMaker: input/config/hyperparameters.json, "
-        "input/data/train/, input/data/validation/, model/, output/. See README.md.",
+        epilog="linear-learner COMMAND --help tells more, with examples.",
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"linear-learner {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")

@@ -25,13 +25,25 @@ INPUT_MODES = ("File", "FastFile", "Pipe")
 
 
 @dataclass(frozen=True)
+class Split:
+    """Which rows of its files a channel has: a random ``share`` of them where it ``is_held_out``, or else the others.
+    Equal seeds draw equal rows."""
+
+    share: float
+    seed: int
+    is_held_out: bool
+
+
+@dataclass(frozen=True)
 class ChannelConfig:
-    """One entry of inputdataconfig.json. ``content_type`` is None where the channel names none."""
+    """One entry of inputdataconfig.json. ``content_type`` is None where the channel names none. ``path``: a folder, or
+    outside the platform perhaps one file. ``split`` is None where all rows are the channel's."""
 
     name: str
     path: Path
     content_type: str | None = None
     input_mode: str = "File"
+    split: Split | None = None
 
 
 @dataclass(frozen=True)

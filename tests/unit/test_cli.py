@@ -74,7 +74,7 @@ def test_help_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     assert ended.value.code == 0
     text = capsys.readouterr().out
-    assert "train" in text and "run the training job of a folder" in text
+    assert "train" in text and "train a model on files, or run a job's folder" in text
     assert "serve" in text and "answer requests with a trained model" in text
 
 
@@ -100,7 +100,9 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     [
         ([], "required: COMMAND"),
         (["trian"], "invalid choice: 'trian'"),
-        (["train", "--bas"], "expected one argument"),
+        (["train", "--base"], "expected one argument"),
+        (["train", "--bas", "x"], "unrecognized arguments: --bas x. Did you mean --base?"),
+        (["train", "--train", "x", "--epoch=3"], "unrecognized arguments: --epoch=3. Did you mean --epochs?"),
         (["train", "--port", "1"], "unrecognized arguments: --port 1"),
         (["serve", "--port", "http"], "'http' is not a port: give a number from 1 to 65535"),
         (["serve", "--port", "65536"], "'65536' is not a port"),

@@ -14,18 +14,34 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 Run = Callable[[argparse.Namespace], int]
 
 
-def add_command(commands: Commands, name: str, run: Run, *, summary: str) -> argparse.ArgumentParser:
+def add_command(
+    commands: Commands, name: str, run: Run, *, summary: str, usage: str | None = None, examples: str = ""
+) -> argparse.ArgumentParser:
     """The parser of a new command. ``summary`` stands in the list of commands, and the docstring of ``run`` at the top
-    of the command's own help."""
-    parser = commands.add_parser(name, help=summary, description=run.__doc__)
-    parser.set_defaults(run=run)
+    of the command's own help, which ends with the ``examples``. ``usage`` is for what is too long to be listed."""
+    parser = commands.add_parser(
+        name,
+        help=summary,
+        description=run.__doc__,
+        usage=usage,
+        epilog=f"examples:\n{examples}" if examples else None,
+        formatter_class=_Help,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(run=run, parser=parser)
     return parser
 
 
+class _Help(argparse.HelpFormatter):
+    """Wraps descriptions, but leaves examples as they are laid out."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if text.startswith("examples:\n") else super()._fill_text(text, width, indent)
+
+
 def add_base(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--base", type=Path, default=DEFAULT_BASE, metavar="DIR", help="folder of the job (default: %(default)s)"
-    )
+    """The folder of a job; None where the command line does not name it."""
+    parser.add_argument("--base", type=Path, metavar="DIR", help=f"folder of the job (default: {DEFAULT_BASE})")
 
 
 def port(text: str) -> int:
@@ -33,3 +49,14 @@ def port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
         raise argparse.ArgumentTypeError(f"'{text}' is not a port: give a number from 1 to 65535")
     return int(text)
+
+
+def share(text: str) -> float:
+    """A part of the whole. ArgumentTypeError for anything else."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a share: give a number between 0 and 1, such as 0.2")
+    return value

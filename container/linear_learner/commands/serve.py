@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from linear_learner import openblas
 from linear_learner.commands.arguments import Commands, add_base, add_command, port
 from linear_learner.environment import Environment
+from linear_learner.errors import ClientError
+
+EXAMPLES = """\
+  linear-learner serve --model out/model.tar.gz --port 8080
+  curl -H 'Content-Type: text/csv' --data-binary @rows.csv http://localhost:8080/invocations
+"""
 
 
 def add_to(commands: Commands) -> None:
-    parser = add_command(commands, "serve", run, summary="answer requests with a trained model")
+    parser = add_command(commands, "serve", run, summary="answer requests with a trained model", examples=EXAMPLES)
     parser.add_argument(
         "--port",
         type=port,
@@ -18,13 +25,19 @@ def add_to(commands: Commands) -> None:
         metavar="N",
         help="port to listen on (default: SAGEMAKER_BIND_TO_PORT or 8080)",
     )
+    parser.add_argument(
+        "--model", type=Path, metavar="PATH", help="the model: model.tar.gz, model_algo-1, or a folder with its files"
+    )
     add_base(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Load model/ below the folder and answer GET /ping and POST /invocations until stopped."""
+    """Load --model, or model/ below the folder of a job, and answer GET /ping and POST /invocations until stopped."""
     openblas.prepare()
     from linear_learner.serving.server import serve
     from linear_learner.serving.settings import Settings
 
-    return serve(Environment.from_environ(arguments.base).model_dir, Settings.from_environ(port=arguments.port))
+    if arguments.model is not None and arguments.base is not None:
+        raise ClientError("--model and --base both name a model", fix="give one of them")
+    model = arguments.model or Environment.from_environ(arguments.base).model_dir
+    return serve(model, Settings.from_environ(port=arguments.port))

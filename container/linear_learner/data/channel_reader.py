@@ -15,6 +15,7 @@ from linear_learner.data.dataset import Dataset
 from linear_learner.data.dataset_builder import DatasetBuilder
 from linear_learner.data.fifo import Patience, Stopped
 from linear_learner.data.sources import Files, Pipes, empty
+from linear_learner.data.split import rows_of_split
 from linear_learner.environment import ChannelConfig, cpu_count
 from linear_learner.errors import ClientError
 from linear_learner.formats import decoder_for
@@ -121,7 +122,7 @@ class ChannelReader:
         bytes_before = 0
         for opened, source in self._source.streams(random):
             try:
-                for batch in self._decoded(opened.stream, source):
+                for batch in rows_of_split(self._channel.split, self._decoded(opened.stream, source), source):
                     if self._ends():
                         raise Stopped
                     self._check_width(batch)

@@ -82,7 +82,10 @@ class Pipes:
 
 def list_files(channel: ChannelConfig) -> list[Path]:
     """The files below the channel's folder in natural order (part-2 before part-10), those of sub-folders included and
-    hidden ones left out. ClientError if there is none, or if one of them cannot be read."""
+    hidden ones left out; or the one file that the channel is. ClientError if there is none, or if one of them cannot be
+    read."""
+    if channel.path.is_file():
+        return [channel.path]
     if not channel.path.is_dir():
         raise ClientError(
             f"Channel '{channel.name}' has no folder",
@@ -142,6 +145,8 @@ def _sniffed(channel: ChannelConfig, files: list[Path]) -> str:
 def empty(channel: ChannelConfig, place: str) -> ClientError:
     """Of a channel whose files or pipe, at ``place``, hold no rows."""
     fix = "put data files there; names that begin with a dot or an underscore are skipped"
+    if channel.split is not None:
+        fix = "split off another share of the rows, or give the channel files of its own"
     if channel.input_mode == "Pipe":
         fix = "check what is to write its pipe"
     return ClientError(f"Channel '{channel.name}' has no rows", where=place, fix=fix)

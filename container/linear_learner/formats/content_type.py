@@ -10,6 +10,8 @@ CSV = "text/csv"
 RECORDIO_PROTOBUF = "application/x-recordio-protobuf"
 LIBSVM = "text/libsvm"
 PARQUET = "application/x-parquet"
+JSON = "application/json"
+JSON_LINES = "application/jsonlines"
 
 SHORT_FORMS = {
     "csv": CSV,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,9 +15,9 @@ SHOWN_COLUMNS = 10
 SHOWN_LABELS = 10
 
 
-def as_text(found: Inspection, base: Path) -> str:
+def as_text(found: Inspection, title: str) -> str:
     """A few lines for each channel, then warnings and problems."""
-    lines = [f"Job in {base}"]
+    lines = [title]
     for channel in found.channels.values():
         lines += ["", *_about(channel)]
     if found.estimate is not None:

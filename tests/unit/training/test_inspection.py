@@ -44,7 +44,7 @@ def test_a_good_job_has_no_problems(base: Path) -> None:
     train = found.channels["train"]
     assert (train.profile.rows, train.features, train.is_sparse) == (100, 3, False)
     assert found.estimate is not None and found.estimate.models == 32 and not found.estimate.is_streamed
-    text = as_text(found, base)
+    text = as_text(found, "Job")
     assert "train: 100 rows x 3 features, dense" in text
     assert "labels            0: 50 (50.0%), 1: 50 (50.0%)" in text
     assert "constant columns  1: flat" in text
@@ -69,7 +69,7 @@ def test_all_problems_are_told_at_once(base: Path) -> None:
     ):
         assert expected in problems
     assert found.warnings == ["The channel 'trian' is ignored: only train, validation, test and model are read."]
-    assert f"{len(found.problems)} problems." in as_text(found, base)
+    assert f"{len(found.problems)} problems." in as_text(found, "Job")
 
 
 def test_wrong_hyperparameters_do_not_keep_the_data_from_being_read(base: Path) -> None:
@@ -107,7 +107,7 @@ def test_missing_values_are_counted_by_column(base: Path) -> None:
     channel(base, "train", TRAIN.replace("0,1,5", "0,,5"))
     found = found_in(base)
     assert found.problems == []
-    assert "missing values    50 in 1 columns: age 50" in as_text(found, base)
+    assert "missing values    50 in 1 columns: age 50" in as_text(found, "Job")
     assert json.loads(as_json(found))["channels"]["train"]["missing"] == {"age": 50}
 
 
@@ -131,7 +131,7 @@ def test_sparse_rows_and_absent_classes(base: Path) -> None:
     found = found_in(base)
     assert "beyond the last feature" in "\n".join(found.problems)
     assert found.warnings == ["No row of channel 'train' is of class 1, 3."]
-    assert "2 rows x 5 features, sparse, 3 values" in as_text(found, base)
+    assert "2 rows x 5 features, sparse, 3 values" in as_text(found, "Job")
     assert "part-0, row 2, feature 3" in "\n".join(found.problems)
 
 

@@ -1,0 +1,54 @@
+"""What a training job on plain files says at its end."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+from linear_learner.commands.plain_job import PlainJob
+from linear_learner.model import artifact
+from linear_learner.model.archive import TAR
+
+TOLD = ("optimizer", "learning_rate", "wd", "l1", "lr_scheduler_step", "lr_scheduler_factor", "lr_scheduler_minimum_lr")
+"""The hyperparameters in which the models of a job differ."""
+REPORT = "report.html"
+
+
+def summary(env: PlainJob) -> str:
+    """Which model was chosen, its scores, where it lies, and what to do next. Read from the model itself."""
+    return "\n".join(_lines(env, artifact.load(env.model_dir).metadata))
+
+
+def _lines(env: PlainJob, facts: dict[str, Any]) -> Iterator[str]:
+    selection, chosen = facts["selection"], facts["hyperparameters"]
+    yield (
+        f"Of {selection['candidates']} models the best is number {selection['candidate'] + 1}, as it was after epoch "
+        f"{selection['epoch'] + 1} of {selection['epochs']}, by the {selection['channel']} rows:"
+    )
+    yield "  " + ", ".join(f"{name} {_short(chosen[name])}" for name in TOLD)
+    yield ""
+    yield from score_table(facts["metrics"])
+    yield ""
+    model = env.model_dir / TAR
+    yield f"model    {model}"
+    if (env.output_data_dir / REPORT).exists():
+        yield f"report   {env.output_data_dir / REPORT}"
+    if "validation" not in env.given:
+        yield "note     these are scores of the rows that it was trained on: --split 0.2 holds some out"
+    example = env.given.get("test", env.given.get("validation", env.given["train"])).path
+    yield f"next     {shlex.join(['linear-learner', 'predict', '--model', str(model), '--has-label', str(example)])}"
+
+
+def score_table(metrics: dict[str, dict[str, float]]) -> Iterator[str]:
+    """A line a metric, a column a channel."""
+    names = list(dict.fromkeys(name for scores in metrics.values() for name in scores))
+    width = max(map(len, names), default=0)
+    yield " ".join(["scores".ljust(width + 2), *(channel.rjust(12) for channel in metrics)])
+    for name in names:
+        cells = (_short(scores[name]) if name in scores else "" for scores in metrics.values())
+        yield " ".join([f"  {name.ljust(width)}", *(cell.rjust(12) for cell in cells)])
+
+
+def _short(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

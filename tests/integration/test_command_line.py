@@ -1,0 +1,130 @@
+"""The command line on plain files, as a user runs it: in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer
+from sklearn.metrics import accuracy_score, roc_auc_score
+from sklearn.model_selection import train_test_split
+
+from linear_learner.model import artifact
+
+PACKAGES = Path(__file__).parents[2] / "container"
+
+
+def linear_learner(line: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """A command, as one types it, run to its end."""
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGES)}
+    environment.pop("TRAINING_JOB_NAME", None)
+    command = [sys.executable, "-m", "linear_learner.cli", *shlex.split(line)]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """train.csv and test.csv, label first, and named.csv with a header and the label last."""
+    folder = tmp_path_factory.mktemp("data")
+    X, y = load_breast_cancer(return_X_y=True)
+    X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.3, random_state=0, stratify=y)
+    np.savetxt(folder / "train.csv", np.column_stack([y_train, X_train]), delimiter=",", fmt="%.17g")
+    np.savetxt(folder / "test.csv", np.column_stack([y_test, X_test]), delimiter=",", fmt="%.17g")
+    names = [*(f"measure {i}" for i in range(X.shape[1])), "benign"]
+    table = np.column_stack([X_train, y_train])
+    np.savetxt(folder / "named.csv", table, delimiter=",", fmt="%.17g", header=",".join(names), comments="")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(data: Path) -> subprocess.CompletedProcess[str]:
+    """A job with a split and a test file; its model is in out/."""
+    options = "--split 0.25 --predictor-type binary_classifier --num_models 4 --mini-batch-size 50"
+    return linear_learner(f"train --train train.csv --test test.csv {options} --output out", data)
+
+
+def test_train_on_a_file_writes_a_good_model_and_says_where_it_is(
+    trained: subprocess.CompletedProcess[str], data: Path
+) -> None:
+    assert trained.returncode == 0, trained.stderr
+    model = artifact.load(data / "out/model.tar.gz")
+    rows = np.loadtxt(data / "test.csv", delimiter=",")
+    predictions = model.predict(rows[:, 1:].astype(np.float32))
+    assert predictions.predicted_label is not None
+    accuracy = accuracy_score(rows[:, 0], predictions.predicted_label)
+    assert accuracy > 0.93
+    # What the summary says of the test rows is true of the model in the file.
+    shown = {line.split()[0]: line.split()[1:] for line in trained.stdout.splitlines() if line.startswith("  binary")}
+    assert float(shown["binary_classification_accuracy"][1]) == pytest.approx(accuracy, rel=1e-5)
+    auc = next(line.split()[2] for line in trained.stdout.splitlines() if "roc_auc_score" in line)
+    assert float(auc) == pytest.approx(roc_auc_score(rows[:, 0], predictions.score), rel=1e-5)
+    assert "Of 4 models the best is number" in trained.stdout and "by the validation rows" in trained.stdout
+    assert "model    out/model.tar.gz" in trained.stdout
+    assert "linear-learner predict --model out/model.tar.gz --has-label test.csv" in trained.stdout
+
+
+def test_the_log_of_the_platform_is_in_a_file_and_not_on_the_terminal(
+    trained: subprocess.CompletedProcess[str], data: Path
+) -> None:
+    log = (data / "out/train.log").read_text()
+    assert "#quality_metric: host=algo-1, epoch=0, validation binary_classification_cross_entropy_objective" in log
+    assert "#quality_metric" not in trained.stdout + trained.stderr
+    assert "The log is in out/train.log" in trained.stderr
+
+
+def test_a_split_repeats_and_a_label_is_found_by_its_name(data: Path, tmp_path: Path) -> None:
+    options = "--label-column benign --split 0.25 --predictor-type binary_classifier --num-models 2 --epochs 2"
+    for out in ("a", "b"):
+        done = linear_learner(f"train --train {data}/named.csv {options} --output {tmp_path}/{out}")
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "a/model.tar.gz").read_bytes() == (tmp_path / "b/model.tar.gz").read_bytes()
+    assert artifact.load(tmp_path / "a").metadata["feature_names"][0] == "measure 0"
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ("--predictor-type binary", "The value 'binary' is not valid for the 'predictor_type' hyperparameter"),
+        ("--predictor-type regressor --loss logistic", "'logistic' is not valid for the 'loss'"),
+        ("--predictor-type regressor --content-type text/libsvm", "set this content type"),
+        ("", "No value(s) were specified for 'predictor_type'"),
+    ],
+)
+def test_what_is_wrong_with_a_job_is_told_once_without_a_traceback(
+    data: Path, tmp_path: Path, options: str, sentence: str
+) -> None:
+    done = linear_learner(f"train --train {data}/train.csv {options} --output {tmp_path}/out")
+    assert done.returncode == 2
+    assert done.stderr.count(sentence) == 1 and "Customer Error: " in done.stderr
+    assert "Traceback" not in done.stderr and done.stdout == ""
+    assert not (tmp_path / "out/model.tar.gz").exists()
+
+
+def test_what_a_job_ignores_is_told_on_the_terminal(data: Path, tmp_path: Path) -> None:
+    options = "--predictor-type regressor --num-models 1 --epochs 1 --margin 2"
+    done = linear_learner(f"train --train {data}/train.csv {options} --output {tmp_path}/out")
+    assert done.returncode == 0
+    assert "Hyperparameter 'margin' is ignored" in done.stderr
+    assert "these are scores of the rows that it was trained on: --split 0.2 holds some out" in done.stdout
+
+
+@pytest.mark.parametrize("output", ["", "--output train.csv"])
+def test_a_model_needs_a_place(data: Path, output: str) -> None:
+    done = linear_learner(f"train --train train.csv --predictor-type regressor {output}", data)
+    assert done.returncode == 2
+    assert done.stderr.startswith("Customer Error: ") and done.stderr.count("\n") == 1
+
+
+def test_validate_looks_at_plain_files(data: Path) -> None:
+    options = "--split 0.5 --predictor-type binary_classifier"
+    done = linear_learner(f"validate --train {data}/train.csv {options}")
+    assert done.returncode == 0
+    assert "validation: " in done.stdout and "No problems: the job can run." in done.stdout
+    done = linear_learner(f"validate --train {data}/named.csv {options}")
+    assert done.returncode == 2
+    assert "labels" in done.stdout and "Traceback" not in done.stderr
