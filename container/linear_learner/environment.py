@@ -53,10 +53,12 @@ class Environment:
     base: Path
     job_name: str | None = None
     """TRAINING_JOB_NAME; None where no platform runs the job, so that nobody else packs model.tar.gz."""
+    results: Path | None = None
+    """Where model/ and output/ are, if not below ``base``."""
 
     @classmethod
-    def from_environ(cls, base: Path | None = None) -> Environment:
-        return cls(base or DEFAULT_BASE, os.environ.get("TRAINING_JOB_NAME") or None)
+    def from_environ(cls, base: Path | None = None, *, results: Path | None = None) -> Environment:
+        return cls(base or DEFAULT_BASE, os.environ.get("TRAINING_JOB_NAME") or None, results)
 
     @property
     def hyperparameters_file(self) -> Path:
@@ -68,19 +70,21 @@ class Environment:
 
     @property
     def model_dir(self) -> Path:
-        return self.base / "model"
+        return (self.results or self.base) / "model"
 
     @property
     def output_data_dir(self) -> Path:
-        return self.base / "output/data"
+        return (self.results or self.base) / "output/data"
 
     @property
     def failure_file(self) -> Path:
-        return self.base / "output/failure"
+        return (self.results or self.base) / "output/failure"
 
     def checkpoint_dir(self) -> Path | None:
         """Where checkpoints are kept: LocalPath of checkpointconfig.json, or /opt/ml/checkpoints where that file names
         none or is missing but the folder is there; None where the job has no checkpoints."""
+        if self.results is not None:
+            return None  # the folder of the results is gone with the process
         file, usual = self.base / "input/config/checkpointconfig.json", self.base / "checkpoints"
         if not file.exists():
             return usual if usual.is_dir() else None

@@ -15,10 +15,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from linear_learner import s3
 from linear_learner.model import artifact
 from linear_learner.model.linear_model import LinearModel
 
@@ -130,6 +132,12 @@ def start(model_dir: Path, tmp_path: Path) -> Iterator[Start]:
         if server.process.poll() is None:
             server.process.kill()
             server.process.wait()
+
+
+def test_answers_for_a_model_in_s3(account: Any, model_dir: Path, start: Start) -> None:
+    place = s3.S3Path.parse("s3://a-bucket/job")
+    s3.upload(model_dir, place)
+    assert start(place).invoke() == (200, ANSWER)
 
 
 def test_answers_over_a_socket(server: Server) -> None:

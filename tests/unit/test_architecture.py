@@ -22,12 +22,14 @@ REPOSITORY = PACKAGE.parents[1]
 # itself. Training and serving share formats and model, nothing else.
 MAY_IMPORT = {
     "errors": set(),
+    "aws": {"errors"},
+    "s3": {"errors", "aws"},
     "openblas": set(),
     "native": {"errors"},
     "hyperparameters": {"errors"},
     "formats": {"errors", "native"},
     "environment": {"errors"},
-    "data": {"errors", "hyperparameters", "formats", "environment", "native"},
+    "data": {"errors", "hyperparameters", "formats", "environment", "native", "s3"},
     "model": {"errors", "hyperparameters", "formats", "environment", "data", "native"},
     "training": {"errors", "hyperparameters", "formats", "environment", "data", "model", "native"},
     "serving": {"errors", "formats", "environment", "model"},

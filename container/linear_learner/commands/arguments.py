@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
+from linear_learner import s3
 from linear_learner.environment import DEFAULT_BASE
+from linear_learner.errors import ClientError
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 """What add_subparsers() returns; argparse has no public name for it."""
@@ -41,7 +43,15 @@ class _Help(argparse.HelpFormatter):
 
 def add_base(parser: argparse.ArgumentParser) -> None:
     """The folder of a job; None where the command line does not name it."""
-    parser.add_argument("--base", type=Path, metavar="DIR", help=f"folder of the job (default: {DEFAULT_BASE})")
+    parser.add_argument("--base", type=place, metavar="DIR", help=f"folder of the job (default: {DEFAULT_BASE})")
+
+
+def place(text: str) -> Path:
+    """A local path, or ``s3://bucket/key``."""
+    try:
+        return s3.path(text)
+    except ClientError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def port(text: str) -> int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from linear_learner.commands.arguments import share
+from linear_learner.commands.arguments import place, share
 from linear_learner.environment import DEFAULT_BASE, ChannelConfig, Environment, Split
 from linear_learner.errors import ClientError
 from linear_learner.hyperparameters.fields import REQUIRED, Row, as_text
@@ -72,10 +72,10 @@ def add_files(parser: argparse.ArgumentParser) -> None:
         "data",
         "Each is a file, or a folder with the files in it: CSV, Parquet, LIBSVM or recordIO, plain, .gz or .zst.",
     )
-    files.add_argument("--train", type=Path, metavar="PATH", help="rows to train on")
-    files.add_argument("--validation", type=Path, metavar="PATH", help="rows by which the best model is chosen")
-    files.add_argument("--test", type=Path, metavar="PATH", help="rows for a last score")
-    files.add_argument("--start-from", type=Path, metavar="MODEL", help="a model whose weights training starts from")
+    files.add_argument("--train", type=place, metavar="PATH", help="rows to train on")
+    files.add_argument("--validation", type=place, metavar="PATH", help="rows by which the best model is chosen")
+    files.add_argument("--test", type=place, metavar="PATH", help="rows for a last score")
+    files.add_argument("--start-from", type=place, metavar="MODEL", help="a model whose weights training starts from")
     files.add_argument(
         "--split",
         type=share,

@@ -6,14 +6,16 @@ import argparse
 import contextlib
 import logging
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from linear_learner import openblas
 from linear_learner.commands import plain_job
-from linear_learner.commands.arguments import Commands, add_base, add_command
+from linear_learner.commands.arguments import Commands, add_base, add_command, place
 from linear_learner.environment import Environment
 from linear_learner.errors import ClientError, PlatformError
+from linear_learner.s3 import S3Path, upload
 
 EXAMPLES = """\
   linear-learner train --train data.csv --split 0.2 --predictor-type binary_classifier --output out
@@ -32,9 +34,9 @@ def add_to(commands: Commands) -> None:
         commands, "train", run, summary="train a model on files, or run a job's folder", usage=USAGE, examples=EXAMPLES
     )
     add_base(parser)
-    parser.add_argument("--output", type=Path, metavar="DIR", help="where to write the model, its report and the log")
+    parser.add_argument("--output", type=place, metavar="DIR", help="where to write the model, its report and the log")
     parser.add_argument(
-        "--checkpoints", type=Path, metavar="DIR", help="where to keep the state of training, and go on from it"
+        "--checkpoints", type=place, metavar="DIR", help="where to keep the state of training, and go on from it"
     )
     plain_job.add_files(parser)
 
@@ -43,13 +45,22 @@ def run(arguments: argparse.Namespace) -> int:
     """Train on plain files and write the model to --output; or, as SageMaker does, run the job of a folder: read input/
     below it, train, and write model/. Why such a job failed is printed and written to output/failure."""
     if not plain_job.is_asked_for(arguments):
-        openblas.prepare()
-        from linear_learner.training import job
-
-        return job.run(Environment.from_environ(plain_job.base_of(arguments)))
+        return _train_in_folder(plain_job.base_of(arguments))
     if arguments.output is None:
         raise ClientError("Nothing says where to write the model", fix="name a folder: --output out")
     return _train_on_files(plain_job.job_of(arguments, arguments.output))
+
+
+def _train_in_folder(base: Path) -> int:
+    openblas.prepare()
+    from linear_learner.training import job
+
+    if not isinstance(base, S3Path):
+        return job.run(Environment.from_environ(base))
+    with tempfile.TemporaryDirectory(prefix="linear-learner-") as folder:
+        code = job.run(Environment.from_environ(base, results=Path(folder)))
+        upload(Path(folder), base)
+    return code
 
 
 def _train_on_files(env: plain_job.PlainJob) -> int:

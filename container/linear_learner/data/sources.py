@@ -21,6 +21,7 @@ from linear_learner.environment import ChannelConfig
 from linear_learner.errors import ClientError
 from linear_learner.formats.content_type import RECORDIO_PROTOBUF
 from linear_learner.formats.sniffing import SNIFFED_BYTES, content_type_of
+from linear_learner.s3 import S3Path
 
 HIDDEN = (".", "_")
 """Names that begin so are no data: ``.amazon.manifest``, ``_SUCCESS``, ``.ipynb_checkpoints``."""
@@ -98,7 +99,7 @@ def list_files(channel: ChannelConfig) -> list[Path]:
         if not file.is_file():
             what = "a link that leads to no file" if file.is_symlink() else "something that is not a file"
             raise ClientError(f"Channel '{channel.name}' holds {what}", where=str(file), fix="remove it")
-        if not os.access(file, os.R_OK):
+        if not isinstance(file, S3Path) and not os.access(file, os.R_OK):
             raise ClientError(
                 f"Channel '{channel.name}' holds a file that may not be read",
                 where=str(file),

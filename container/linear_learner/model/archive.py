@@ -131,7 +131,11 @@ def _read_tar(path: Path) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     inner: dict[str, bytes] = {}
     try:
-        with gzip.open(path) as packed, tarfile.open(fileobj=_Bounded(packed, budget), mode="r|") as archive:
+        with (
+            path.open("rb") as file,
+            gzip.open(file) as packed,
+            tarfile.open(fileobj=_Bounded(packed, budget), mode="r|") as archive,
+        ):
             for number, member in enumerate(archive):
                 _check_count(number + 1, where)
                 name = _checked_name(member.name, member.type in _ORDINARY, where)
