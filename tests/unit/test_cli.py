@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,14 @@ import pytest
 from linear_learner import __version__
 from linear_learner.cli import main
 from linear_learner.environment import Environment
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    """Other tests find the handler of SIGTERM as it was."""
+    handler = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, handler)
 
 
 @pytest.fixture
@@ -33,12 +44,22 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 def test_train_runs_the_job_of_a_folder_and_ends_with_its_code(ran: list[Any], tmp_path: Path) -> None:
     assert main(["train", "--base", str(tmp_path)]) == 3
-    assert ran == [(Environment(tmp_path),)]
+    ((env, _),) = ran
+    assert env == Environment(tmp_path)
+
+
+def test_train_hears_sigterm_before_the_job_begins(ran: list[Any], tmp_path: Path) -> None:
+    main(["train", "--base", str(tmp_path)])
+    ((_, should_stop),) = ran
+    assert not should_stop()
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert should_stop()
 
 
 def test_train_takes_the_platforms_folder_by_default(ran: list[Any]) -> None:
     main(["train"])
-    assert ran == [(Environment(Path("/opt/ml")),)]
+    ((env, _),) = ran
+    assert env == Environment(Path("/opt/ml"))
 
 
 def test_validate_tells_whether_a_job_can_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

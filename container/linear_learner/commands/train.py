@@ -16,6 +16,7 @@ from linear_learner.commands.arguments import Commands, add_base, add_command, p
 from linear_learner.environment import Environment
 from linear_learner.errors import ClientError, PlatformError
 from linear_learner.s3 import S3Path, upload
+from linear_learner.training.stopping import stop_on_sigterm
 
 EXAMPLES = """\
   linear-learner train --train data.csv --split 0.2 --predictor-type binary_classifier --output out
@@ -52,13 +53,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _train_in_folder(base: Path) -> int:
+    should_stop = stop_on_sigterm()  # the imports below take their time
     openblas.prepare()
     from linear_learner.training import job
 
     if not isinstance(base, S3Path):
-        return job.run(Environment.from_environ(base))
+        return job.run(Environment.from_environ(base), should_stop)
     with tempfile.TemporaryDirectory(prefix="linear-learner-") as folder:
-        code = job.run(Environment.from_environ(base, results=Path(folder)))
+        code = job.run(Environment.from_environ(base, results=Path(folder)), should_stop)
         upload(Path(folder), base)
     return code
 

@@ -6,9 +6,7 @@ import contextlib
 import cProfile
 import logging
 import pstats
-import signal
 import sys
-import threading
 import traceback
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -38,7 +36,8 @@ from linear_learner.training.preparation import Task, make_objective, prepare
 from linear_learner.training.progress import Progress, Trained
 from linear_learner.training.reporting import Reporter, Timers, configure_logging
 from linear_learner.training.selection import EarlyStopping
-from linear_learner.training.trainer import train
+from linear_learner.training.stopping import stop_on_sigterm
+from linear_learner.training.trainer import rows_at_once, train
 
 logger = logging.getLogger(__name__)
 
@@ -49,12 +48,13 @@ INTERRUPTED, STOPPED = 130, 143
 """The exit codes of a command that Ctrl-C or SIGTERM ended: 128 and the number of the signal."""
 
 
-def run(env: Environment) -> int:
-    """Run the job of ``env``; returns its exit code. Every error ends here, in the log and in the failure file."""
+def run(env: Environment, should_stop: Callable[[], bool] | None = None) -> int:
+    """Run the job of ``env``; returns its exit code. Every error ends here, in the log and in the failure file.
+    ``should_stop``: of a caller that already hears SIGTERM."""
     configure_logging("info", sys.stdout)
     try:
         env.forget_failure()
-        train_job(env, stop_on_sigterm())
+        train_job(env, should_stop or stop_on_sigterm())
         return 0
     except KeyboardInterrupt:
         logger.error("Interrupted; no model is written.")
@@ -246,6 +246,7 @@ def train_candidates(
         timers=timers,
         should_stop=should_stop,
         snapshots=task.snapshots,
+        rows_at_once=rows_at_once(task.work * objective.outputs * len(candidates), hp.mini_batch_size),
         checkpoints=checkpoints,
     )
 
@@ -291,12 +292,3 @@ def profile(folder: Path | None) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "profile.txt").open("w", encoding="utf-8") as file:
         pstats.Stats(profiler, stream=file).sort_stats("cumulative").print_stats()
-
-
-def stop_on_sigterm() -> Callable[[], bool]:
-    """SageMaker sends SIGTERM, waits 120 s and kills. Returns a function that says whether it came. As PID 1 of a
-    container a process without a handler would not hear it at all."""
-    stopped = threading.Event()
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, lambda number, frame: stopped.set())
-    return stopped.is_set

@@ -23,6 +23,9 @@ from linear_learner.training.class_weights import class_weights, number_of_class
 from linear_learner.training.state import Objective
 from linear_learner.training.trainer import SNAPSHOTS, snapshots_of_sparse_rows
 
+SPARSE_VALUE = 10
+"""The work of a stored value of a sparse row, in values of a dense one, which are read in order."""
+
 
 @dataclass(frozen=True)
 class Judge:
@@ -40,8 +43,8 @@ class Task:
     ``ranges`` may be asked for once an epoch is over; ranges are None for more than MOST_RANGES columns.
     ``columns``: int64 (u,), ascending, where ``train`` and ``judge`` hold these columns alone, those in which any
     sparse row of the train channel has something: of the others there is nothing to learn, and their weights are 0.
-    None where they hold all columns. ``snapshots``: how many an epoch is averaged over. ``class_weights``: float32
-    (num_classes,) or None.
+    None where they hold all columns. ``snapshots``: how many an epoch is averaged over. ``work``: of a row, for one
+    output of one candidate, in values of a dense row. ``class_weights``: float32 (num_classes,) or None.
     """
 
     loss: Loss
@@ -51,6 +54,7 @@ class Task:
     judge_channel: str
     judge: Callable[[], Judge]
     ranges: Callable[[], FeatureRanges | None]
+    work: float
     columns: np.ndarray | None = None
     snapshots: int = SNAPSHOTS
 
@@ -88,6 +92,7 @@ def prepare_in_memory(hp: HyperParameters, train: Dataset, validation: Dataset |
         judge_channel=judge_channel,
         judge=lambda: judge,
         ranges=lambda: ranges,
+        work=_work(train),
         columns=columns,
         snapshots=_snapshots(train, columns),
     )
@@ -121,6 +126,7 @@ def prepare_stream(hp: HyperParameters, stream: Stream, validation: Dataset | No
         judge_channel="train" if validation is None else "validation",
         judge=judge,
         ranges=lambda: survey.ranges,
+        work=_work(stream),
         columns=columns,
         snapshots=_snapshots(stream, columns),
     )
@@ -166,6 +172,11 @@ def _snapshots(train: Dataset | Stream, columns: np.ndarray | None) -> int:
         return SNAPSHOTS
     trained = train.feature_dim if columns is None else len(columns)
     return snapshots_of_sparse_rows(train.values_per_row * train.rows, trained)
+
+
+def _work(train: Dataset | Stream) -> float:
+    """See ``Task.work``."""
+    return train.values_per_row * (SPARSE_VALUE if train.is_sparse else 1)
 
 
 def _columns_to_train(features: Rows) -> np.ndarray | None:

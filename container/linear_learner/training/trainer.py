@@ -28,6 +28,13 @@ mini-batch only over those it touches; so snapshots never take most of the time,
 MINI_BATCHES_PER_SNAPSHOT = 64
 """The same in an epoch whose length is not known before its end."""
 
+WORK_AT_ONCE = 1e10
+"""Values times columns of the state in one call of an engine: what a slow processor does in a few seconds, and how long
+a stop, a checkpoint or a sign of life may have to wait."""
+
+UPDATE_IN_ROWS = 4
+"""An update costs about as much as so many rows of its mini-batch."""
+
 
 class Epochs(Protocol):
     """The training rows, in a new order every epoch."""
@@ -64,27 +71,32 @@ def train(
     should_stop: Callable[[], bool],
     snapshots: int = SNAPSHOTS,
     checkpoints: Checkpoints | None = None,
+    rows_at_once: int | None = None,
 ) -> Trained:
     """Train all candidates from where ``progress`` is, and return each one's best epoch.
 
     ``judge``: gives the rows by whose loss epochs are compared; asked after an epoch. ``criterion``: what early
     stopping watches besides the loss, (K,), higher is better; None to watch the loss alone. ``should_stop``: asked
-    often; once it says yes, the epoch at hand is the last, cut short. ``snapshots``: of an epoch. ``checkpoints``: told
-    of the progress after every epoch, and inside it where it is long or cut short. ClientError when every candidate
-    diverged.
+    often; once it says yes, the epoch at hand is the last, cut short, and left out if judging it would take long.
+    ``snapshots``: of an epoch. ``checkpoints``: told of the progress after every epoch, and inside it where it is long
+    or cut short. ``rows_at_once``: the most for one call of the engine, whole mini-batches; None for any number.
+    ClientError when every candidate diverged.
     """
     trained, average = progress.trained, progress.average
     while progress.epoch < max_epochs and not progress.finished:
         epoch = progress.epoch
         with timers.measure("update.time"):
-            cut_short = _run_epoch(engine, progress, epochs, mini_batch_size, snapshots, should_stop, checkpoints)
+            stride = _rows_per_snapshot(_rows_of_an_epoch(progress, epochs), mini_batch_size, snapshots)
+            pieces = _pieces(epochs.chunks(epoch), stride, rows_at_once or stride, done=progress.current.rows)
+            cut_short = _run_epoch(engine, progress, pieces, stride, should_stop, checkpoints)
             rows = progress.current.rows
             if not rows:
                 break
             _finish_average(progress)
             train_loss = progress.current.sums / rows
-            judging = judge()
-            loss = engine.evaluate(judging, average) / len(judging.order)
+            loss = _judge(engine, judge(), average, rows_at_once, should_stop, needed=not trained.epochs)
+            if loss is None:
+                break
             _drop_diverged(progress, ~(np.isfinite(train_loss) & np.isfinite(loss)))
             train_loss, loss = (np.where(trained.alive, values, np.nan) for values in (train_loss, loss))
             _keep_best(trained, average, epoch, loss)
@@ -108,17 +120,15 @@ def train(
 def _run_epoch(
     engine: Engine,
     progress: Progress,
-    epochs: Epochs,
-    mini_batch_size: int,
-    snapshots: int,
+    pieces: Iterator[Chunk],
+    stride: int,
     should_stop: Callable[[], bool],
     checkpoints: Checkpoints | None,
 ) -> bool:
-    """The rest of the pass over the rows that is in hand. Returns whether it was cut short."""
+    """The rest of the pass over the rows that is in hand, with a snapshot every ``stride`` rows. Returns whether it was
+    cut short."""
     current = progress.current
-    passes = progress.trained.epochs
-    stride = _rows_per_snapshot(passes[-1].rows if passes else epochs.rows, mini_batch_size, snapshots)
-    for piece in _pieces(epochs.chunks(progress.epoch), stride, done=current.rows):
+    for piece in pieces:
         current.sums += engine.step(piece, progress.state)
         current.rows += len(piece.order)
         if current.rows % stride == 0:
@@ -150,6 +160,43 @@ def _finish_average(progress: Progress) -> None:
         mean[last == 0] = 0
 
 
+def _judge(
+    engine: Engine,
+    judging: Chunk,
+    average: State,
+    rows_at_once: int | None,
+    should_stop: Callable[[], bool],
+    *,
+    needed: bool,
+) -> np.ndarray | None:
+    """(K,): the mean loss of each candidate. Once the job is to end, no more rows are looked at: None then, or where it
+    is ``needed`` to have a model at all, the loss on as many rows as one call takes, evenly spaced."""
+    rows = len(judging.order)
+    at_once = rows_at_once or rows
+    sums = np.zeros(average.candidates)
+    for start in range(0, rows, at_once):
+        if start and should_stop():
+            if not needed:
+                return None
+            few = replace(judging, order=judging.order[:: -(-rows // at_once)])
+            logger.info("The models are judged by %d of %d rows, since the job is to end.", len(few.order), rows)
+            return engine.evaluate(few, average) / len(few.order)
+        sums += engine.evaluate(replace(judging, order=judging.order[start : start + at_once]), average)
+    return sums / rows
+
+
+def rows_at_once(work: float, mini_batch_size: int) -> int:
+    """See ``train``. ``work``: of a row, in values times columns of the state."""
+    rows = WORK_AT_ONCE / max(work * (1 + UPDATE_IN_ROWS / mini_batch_size), 1)
+    return max(1, int(rows) // mini_batch_size) * mini_batch_size
+
+
+def _rows_of_an_epoch(progress: Progress, epochs: Epochs) -> int | None:
+    """As far as it is known."""
+    passes = progress.trained.epochs
+    return passes[-1].rows if passes else epochs.rows
+
+
 def snapshots_of_sparse_rows(values: float, columns: int) -> int:
     """How many snapshots an epoch is worth whose rows store so many values in so many columns."""
     worth = int(values / max(columns, 1)) // VALUES_PER_SNAPSHOT
@@ -164,14 +211,17 @@ def _rows_per_snapshot(rows: int | None, mini_batch_size: int, snapshots: int) -
     return -(-mini_batches // snapshots) * mini_batch_size
 
 
-def _pieces(chunks: Iterator[Chunk], stride: int, done: int) -> Iterator[Chunk]:
-    """The chunks, cut wherever a multiple of ``stride`` rows is complete, without the first ``done`` rows."""
+def _pieces(chunks: Iterator[Chunk], stride: int, at_once: int, done: int) -> Iterator[Chunk]:
+    """The chunks without the first ``done`` rows, cut wherever a multiple of ``stride`` rows is complete, and between
+    into pieces of ``at_once`` rows. Where a piece ends depends on none of those before, so that a pass that was cut off
+    after one goes on with the same ones: sparse rows that are cut elsewhere come to other bits."""
     rows = 0
     for chunk in chunks:
         start = min(max(done - rows, 0), len(chunk.order))
         rows += start
         while start < len(chunk.order):
-            stop = start + stride - rows % stride
+            into = rows % stride
+            stop = start + min(stride - into, at_once - into % at_once)
             piece = replace(chunk, order=chunk.order[start:stop])
             rows += len(piece.order)
             start = stop

@@ -38,6 +38,7 @@ def task_of(hp: HyperParameters, raw: np.ndarray, labels: np.ndarray, scaler: Sc
         "validation",
         lambda: Judge(Dataset("validation", raw, rows.labels, ()), rows),
         lambda: FeatureRanges.of(raw),
+        work=1,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import logging
 import os
 import re
@@ -15,18 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from linear_learner.data.chunk import Chunk
-from linear_learner.data.dataset import Dataset
-from linear_learner.data.epochs import Epochs
 from linear_learner.environment import Environment
 from linear_learner.errors import AlgorithmError, ClientError, PlatformError
-from linear_learner.hyperparameters import HyperParameters, resolve, validate
-from linear_learner.model.losses import LOSSES
-from linear_learner.model.scaler import Scaler
+from linear_learner.hyperparameters import HyperParameters, validate
 from linear_learner.training import job
-from linear_learner.training.preparation import FeatureRanges, Judge, Task
-from linear_learner.training.progress import EpochReport
-from linear_learner.training.reporting import Reporter, configure_logging
+from linear_learner.training.reporting import configure_logging
 
 
 @pytest.fixture(autouse=True)
@@ -218,73 +210,6 @@ class TestChannels:
 @pytest.fixture
 def binary() -> HyperParameters:
     return validate({"predictor_type": "binary_classifier"})
-
-
-def task_of(hp: HyperParameters, label_std: float = 1.0, judge_channel: str = "validation") -> Task:
-    rows = Chunk(np.zeros((10, 2), np.float32), np.zeros(10, np.float32), np.arange(10))
-    scaler = Scaler(np.zeros(2, np.float32), np.ones(2, np.float32), 0.0, label_std)
-    return Task(
-        LOSSES[hp.predictor_type, hp.loss],
-        scaler,
-        None,
-        Epochs(rows.features, rows.labels, None, seed=0),
-        judge_channel,
-        lambda: Judge(Dataset(judge_channel, rows.features, rows.labels, ()), rows),
-        lambda: FeatureRanges.of(rows.features),
-    )
-
-
-def lines_of(log: io.StringIO) -> list[str]:
-    return [re.sub(r"^\[[^]]*\] ", "", line) for line in log.getvalue().splitlines()]
-
-
-class TestEpochLog:
-    """An epoch of two models, whose best on validation is the second."""
-
-    report = EpochReport(2, 10, np.array([0.5, 0.7]), np.array([0.3, 0.2]), 0.2, "Epoch 2: Loss improved.")
-
-    def write(
-        self, log: io.StringIO, loss: str, judge_channel: str = "validation", label_std: float = 3.0
-    ) -> list[str]:
-        hp = resolve(validate({"predictor_type": "regressor", "loss": loss, "epochs": "8"}), feature_dim=2, rows=10)
-        task = task_of(hp, label_std, judge_channel)
-        job.EpochLog(hp, task, Reporter("algo-1")).write(self.report)
-        return lines_of(log)
-
-    @pytest.mark.parametrize(("loss", "factor"), [("squared_loss", 9), ("absolute_loss", 3)])
-    def test_tells_validation_in_raw_units_and_train_in_normalised_ones(
-        self, log: io.StringIO, loss: str, factor: float
-    ) -> None:
-        lines = self.write(log, loss)
-        found = [float(line.rpartition("=")[2]) for line in lines if line.startswith("#quality_metric")]
-        assert found == [0.7, pytest.approx(0.2 * factor)]
-        (criterion,) = (line for line in lines if line.startswith("#early_stopping_criteria_metric"))
-        assert float(criterion.rpartition("=")[2]) == pytest.approx(0.2 * factor)
-
-    def test_has_no_validation_line_without_validation(self, log: io.StringIO) -> None:
-        lines = self.write(log, "squared_loss", judge_channel="train")
-        assert [line.split(", ")[2] for line in lines if line.startswith("#quality_metric")] == [
-            "train mse_objective <loss>=0.7"
-        ]
-        assert not any("validation" in line for line in lines)
-
-    def test_tells_progress_and_what_early_stopping_says(self, log: io.StringIO) -> None:
-        lines = self.write(log, "squared_loss")
-        assert "Epoch 2: Loss improved." in lines
-        assert "#progress_metric: host=algo-1, completed 37 % of epochs" in lines
-        (counters,) = (json.loads(line[9:]) for line in lines if "Total Records Seen" in line)
-        assert counters["Metrics"]["Total Records Seen"]["sum"] == 10
-
-    def test_names_the_criterion_of_a_binary_job(self, log: io.StringIO, binary: HyperParameters) -> None:
-        hp = resolve(binary, feature_dim=2, rows=10)
-        job.EpochLog(hp, task_of(hp), Reporter("algo-1")).write(self.report)
-        assert any("epoch=2, criteria=sampled_accuracy, value=0.2" in line for line in lines_of(log))
-
-    def test_passes_over_models_that_diverged(self, log: io.StringIO) -> None:
-        report = EpochReport(0, 10, np.array([np.nan, 0.7]), np.array([np.nan, 0.2]), 0.2, None)
-        hp = resolve(validate({"predictor_type": "regressor"}), feature_dim=2, rows=10)
-        job.EpochLog(hp, task_of(hp), Reporter("algo-1")).write(report)
-        assert "#quality_metric: host=algo-1, epoch=0, train mse_objective <loss>=0.7" in lines_of(log)
 
 
 class TestProfile:

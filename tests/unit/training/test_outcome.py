@@ -46,7 +46,9 @@ def setting(
     data = Dataset("test", FEATURES, labels.astype(np.float32), ())
     rows = Chunk(FEATURES, data.labels, np.arange(40))
     epochs = Epochs(FEATURES, data.labels, None, seed=0)
-    task = Task(loss, scaler, weights, epochs, "train", lambda: Judge(data, rows), lambda: FeatureRanges.of(FEATURES))
+    task = Task(
+        loss, scaler, weights, epochs, "train", lambda: Judge(data, rows), lambda: FeatureRanges.of(FEATURES), work=1
+    )
     return model, data, task, make_candidates(requested, hp, rows=40)[0], hp
 
 

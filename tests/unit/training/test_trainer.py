@@ -13,7 +13,7 @@ from linear_learner.training.progress import EpochReport, Progress, Trained
 from linear_learner.training.reporting import Timers
 from linear_learner.training.selection import EarlyStopping
 from linear_learner.training.state import State
-from linear_learner.training.trainer import snapshots_of_sparse_rows, train
+from linear_learner.training.trainer import WORK_AT_ONCE, rows_at_once, snapshots_of_sparse_rows, train
 
 ROWS = 64
 
@@ -40,6 +40,7 @@ class Scripted:
         self.evaluations = 0
         self.seen: list[np.ndarray] = []
         self.pieces: list[int] = []
+        self.judged: list[list[int]] = []
 
     def step(self, piece: Chunk, state: State) -> np.ndarray:
         state.weights += 1
@@ -51,9 +52,10 @@ class Scripted:
 
     def evaluate(self, judge: Chunk, state: State) -> np.ndarray:
         self.seen.append(state.weight_matrix())
+        self.judged.append(judge.order.tolist())
         loss = self.losses[self.evaluations]
-        self.evaluations += 1
-        return np.array(loss) * ROWS
+        self.evaluations += judge.order[-1] == ROWS - 1
+        return np.array(loss) * len(judge.order)
 
 
 def run(engine: Scripted, epochs: InChunks | None = None, **changed: object) -> tuple[Trained, list[EpochReport]]:
@@ -131,6 +133,55 @@ def test_a_stop_cuts_the_epoch_short_and_keeps_what_there_is() -> None:
     assert len(reports) == 1
     assert reports[0].train_loss.tolist() == [1.0]
     assert float(trained.best.candidate(0)[0][0, 0]) == 2.0
+
+
+class TestLongCalls:
+    """No call of the engine takes more rows than ``rows_at_once``, so that a stop is heard."""
+
+    def test_pieces_end_at_snapshots_and_between(self) -> None:
+        """16 snapshots of 16 rows each, in pieces of 12 rows at most."""
+        engine = Scripted([[1.0]])
+        run(engine, InChunks(20, 236, rows=256), mini_batch_size=4, rows_at_once=12)
+        assert engine.pieces == [12, 4, 4, 8, 4, *[12, 4] * 14]
+        assert engine.seen[0][0, 0] == pytest.approx(np.mean([2, 5, *range(7, 35, 2)]))
+
+    def test_judging_goes_piece_by_piece_too(self) -> None:
+        engine = Scripted([[1.5]])
+        _, reports = run(engine, rows_at_once=48)
+        assert engine.judged == [list(range(48)), list(range(48, 64))]
+        assert reports[0].judge_loss.tolist() == [1.5]
+
+    def test_an_epoch_whose_judging_is_stopped_is_left_out(self) -> None:
+        """The second epoch is over when the job is stopped."""
+        engine = Scripted([[1.0], [0.5]])
+        trained, reports = run(engine, rows_at_once=16, should_stop=lambda: len(engine.judged) == 5)
+        assert len(engine.judged) == 5
+        assert len(reports) == len(trained.epochs) == 1
+        assert trained.best_epoch.tolist() == [0]
+
+    def test_the_first_epoch_is_judged_by_fewer_rows_then(self, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level("INFO")
+        engine = Scripted([[1.5], [0.5]])
+        trained, reports = run(engine, rows_at_once=16, should_stop=lambda: True)
+        assert engine.pieces == [16]
+        assert engine.judged == [list(range(16)), list(range(0, 64, 4))]
+        assert reports[0].judge_loss.tolist() == [1.5]
+        assert trained.best_epoch.tolist() == [0]
+        assert "judged by 16 of 64 rows" in caplog.text
+
+    @pytest.mark.parametrize(
+        ("work", "mini_batch_size", "expected"),
+        [
+            (WORK_AT_ONCE / 1000, 1, 200),  # an update is worth four rows
+            (WORK_AT_ONCE / 1000, 95, 950),
+            (WORK_AT_ONCE * 1000, 95, 95),
+            (0, 100, WORK_AT_ONCE // 104 * 100),
+        ],
+    )
+    def test_they_are_as_many_as_take_a_few_seconds(self, work: float, mini_batch_size: int, expected: float) -> None:
+        rows = rows_at_once(work, mini_batch_size)
+        assert rows % mini_batch_size == 0
+        assert rows == pytest.approx(expected, rel=0.05)
 
 
 class TestEpochsInChunks:
