@@ -10,9 +10,10 @@ import functools
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from linear_learner.errors import ClientError, LinearLearnerError, PlatformError
+from linear_learner.errors import AlgorithmError, ClientError, LinearLearnerError, PlatformError
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError as Refusal
@@ -27,7 +28,31 @@ OPERATIONS = {
         "UploadPart": "PutObject",
         "CompleteMultipartUpload": "PutObject",
         "AbortMultipartUpload": "AbortMultipartUpload",
+        "DeleteObject": "DeleteObject",
     },
+    "sagemaker": {
+        name: name
+        for name in (
+            "CreateTrainingJob",
+            "DescribeTrainingJob",
+            "CreateHyperParameterTuningJob",
+            "DescribeHyperParameterTuningJob",
+            "CreateModel",
+            "DescribeModel",
+            "DeleteModel",
+            "CreateEndpointConfig",
+            "DescribeEndpointConfig",
+            "DeleteEndpointConfig",
+            "CreateEndpoint",
+            "DescribeEndpoint",
+            "DeleteEndpoint",
+            "CreateTransformJob",
+            "DescribeTransformJob",
+            "ListTags",
+        )
+    },
+    "logs": {name: name for name in ("DescribeLogStreams", "GetLogEvents")},
+    "ecr": {name: name for name in ("GetAuthorizationToken", "DescribeRepositories", "CreateRepository")},
 }
 """What is called of each service, and the action that a policy allows it by."""
 
@@ -58,6 +83,27 @@ def client(service: str, region: str | None = None) -> Any:
         return boto3.session.Session().client(service, region_name=region, config=Config(retries={"mode": "standard"}))
 
 
+@dataclass(frozen=True)
+class Account:
+    """What the caller's credentials reach, in ``region`` or else in the one that the environment or profile names."""
+
+    region: str | None = None
+
+    def call(self, service: str, operation: str, *, where: str = "", **request: Any) -> dict[str, Any]:
+        """What AWS answers to one of OPERATIONS. Its errors are raised as ours."""
+        from botocore import xform_name
+
+        if operation not in OPERATIONS[service]:
+            raise AlgorithmError(f"{service} {operation} is missing in OPERATIONS")
+        with aws_errors(where):
+            answer: dict[str, Any] = getattr(client(service, self.region), xform_name(operation))(**request)
+        return answer
+
+    def region_name(self) -> str:
+        """ClientError where none is set."""
+        return str(client("sagemaker", self.region).meta.region_name)
+
+
 @contextmanager
 def aws_errors(where: str = "") -> Iterator[None]:
     """What botocore raises inside becomes one of our errors. ``where``: the bucket, object or job that it is about."""
@@ -81,6 +127,20 @@ def aws_errors(where: str = "") -> Iterator[None]:
         ) from None
     except failures.BotoCoreError as error:
         raise PlatformError(f"The AWS client failed: {_plain(error)}", where=where) from None
+
+
+def check_request(service: str, operation: str, request: dict[str, Any]) -> None:
+    """ClientError for what the AWS client refuses to send: unknown names, missing ones, values of another type. Needs
+    neither credentials nor a network."""
+    import botocore.session
+    import botocore.validate
+    from botocore.exceptions import ParamValidationError
+
+    shape = botocore.session.Session().get_service_model(service).operation_model(operation).input_shape
+    report = botocore.validate.ParamValidator().validate(request, shape)
+    if report.has_errors():
+        with aws_errors(operation):
+            raise ParamValidationError(report=report.generate_report())
 
 
 def refused(error: Refusal, where: str = "") -> LinearLearnerError:

@@ -8,11 +8,11 @@ import sys
 from collections.abc import Sequence
 
 from linear_learner import __version__
-from linear_learner.commands import serve, train, validate
+from linear_learner.commands import sagemaker, serve, train, validate
 from linear_learner.environment import failure_text
 from linear_learner.errors import LinearLearnerError
 
-COMMANDS = (train, serve, validate)
+COMMANDS = (train, serve, validate, sagemaker)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

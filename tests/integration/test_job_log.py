@@ -13,6 +13,8 @@ from finished_job import FinishedJob
 from job_folder import JobFolder, Outcome
 from saved_model import SavedModel
 
+from linear_learner.sagemaker.requests import metric_definitions
+
 HOST = r"#quality_metric: host=\S+, "
 TUNING_REGEXES = {
     "binary_classifier": {
@@ -67,6 +69,17 @@ def test_the_tuners_expressions_find_the_final_metrics(finished: FinishedJob, ch
         assert found == pytest.approx(expected[metric], rel=1e-6, abs=1e-6), metric
     objective = the_number(finished.outcome, FINAL_OBJECTIVE.format(c=channel))
     assert objective == pytest.approx(finished.model.objective(*rows), rel=1e-6, abs=1e-6)
+
+
+def test_every_metric_that_sagemaker_is_told_of_is_in_the_log(finished: FinishedJob) -> None:
+    """Final metrics of the train channel are logged by jobs without a validation channel alone."""
+    definitions = {d["Name"]: d["Regex"] for d in metric_definitions(finished.predictor_type)}
+    assert len(definitions) <= 40  # which is all that SageMaker takes
+    found = {name: len(finished.outcome.found(regex)) for name, regex in definitions.items()}
+    epochs = finished.outcome.facts["selection"]["epochs"]
+    per_epoch = ("train:progress", "train:throughput", "train:objective_loss", "validation:objective_loss")
+    assert {name: found.pop(name) for name in per_epoch} == dict.fromkeys(per_epoch, epochs)
+    assert found == {name: int(not name.startswith("train:")) for name in found}
 
 
 @pytest.mark.parametrize("name", ["binary", "multiclass", "regression"])

@@ -32,6 +32,7 @@ MAY_IMPORT = {
     "data": {"errors", "hyperparameters", "formats", "environment", "native", "s3"},
     "model": {"errors", "hyperparameters", "formats", "environment", "data", "native"},
     "training": {"errors", "hyperparameters", "formats", "environment", "data", "model", "native"},
+    "sagemaker": {"errors", "aws", "s3", "hyperparameters", "formats", "environment", "data"},
     "serving": {"errors", "formats", "environment", "model"},
 }
 ANYTHING_BELOW_IT = {"cli", "commands", "__main__"}

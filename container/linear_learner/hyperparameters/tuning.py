@@ -28,6 +28,12 @@ class Metric:
     regex: str
     aim: str = "maximize"
 
+    def pattern(self, channel: str) -> str:
+        """The platform's regular expression of ``<channel>:<name>``. Of the test channel nothing is told before the
+        end of the job."""
+        regex = self.regex if channel != "test" else self.regex.replace(r"epoch=\S+, ", "")
+        return regex.format(channel=channel)
+
 
 def _final(channels: tuple[str, ...], predictor_types: tuple[str, ...], name: str, aim: str = "maximize") -> Metric:
     tag = "score" if aim == "maximize" else "loss"

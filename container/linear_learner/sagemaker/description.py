@@ -1,0 +1,97 @@
+"""What a user says of a job or an endpoint, checked before anything is sent."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from linear_learner import hyperparameters
+from linear_learner.environment import ChannelConfig
+from linear_learner.errors import ClientError
+from linear_learner.hyperparameters import HyperParameters
+from linear_learner.hyperparameters.validation import plain_text
+from linear_learner.s3 import S3Path
+
+LONGEST_NAME, LONGEST_TUNING_NAME = 63, 32
+_ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/\S+")
+_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*")
+
+
+@dataclass(frozen=True)
+class Machines:
+    """``hours``: after which a job is stopped. ``volume_gb``: of each machine's disk."""
+
+    instance_type: str
+    instance_count: int = 1
+    volume_gb: int = 30
+    hours: float = 24.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training job. ``output``: below which its model, its checkpoints and what is uploaded for it lie.
+
+    ``checkpoints``: where they are kept, if at all. ``is_spot``: on spare machines, which AWS may take back.
+    ``is_shared``: each machine gets some of the train channel's files, and not all of them.
+    """
+
+    name: str
+    image: str
+    role: str
+    output: S3Path
+    machines: Machines
+    hyperparameters: Mapping[str, str]
+    channels: Mapping[str, ChannelConfig]
+    input_mode: str = "File"
+    checkpoints: S3Path | None = None
+    is_spot: bool = False
+    is_shared: bool = False
+
+    def checked(self, *, watched: str = "") -> HyperParameters:
+        """The hyperparameters. ``watched``: the metric that a tuning job goes by. ClientError for all that SageMaker or
+        the container would refuse."""
+        check_role(self.role)
+        check_name(self.name, LONGEST_TUNING_NAME if watched else LONGEST_NAME)
+        if "train" not in self.channels:
+            raise ClientError("The job has no channel 'train'", fix="name its files: --train data.csv")
+        extra = {"_tuning_objective_metric": watched} if watched else {}
+        return hyperparameters.validate({**self.hyperparameters, **extra})
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """``objective``: the metric to better, ``<channel>:<metric>``. ``ranges``: the user's own, by hyperparameter."""
+
+    objective: str
+    ranges: Mapping[str, str]
+    most_jobs: int
+    at_a_time: int
+
+
+def as_texts(raw: Mapping[str, Any]) -> dict[str, str]:
+    """Hyperparameters as SageMaker takes them. What is no text, number or boolean is left to the validation."""
+    return {name: str(value) if (text := plain_text(value)) is None else text for name, value in raw.items()}
+
+
+def new_name(now: datetime.datetime | None = None) -> str:
+    """For a job or an endpoint: ``linear-learner-20260102-030405``."""
+    return f"linear-learner-{now or datetime.datetime.now(datetime.UTC):%Y%m%d-%H%M%S}"
+
+
+def check_name(name: str, longest: int = LONGEST_NAME) -> None:
+    if not _NAME.fullmatch(name) or len(name) > longest:
+        raise ClientError(
+            f"The name '{name}' cannot be used", fix=f"use up to {longest} letters, digits and hyphens between them"
+        )
+
+
+def check_role(role: str) -> None:
+    if not _ROLE.fullmatch(role):
+        raise ClientError(
+            f"'{role}' is not the ARN of a role",
+            where="--role",
+            fix="write arn:aws:iam::123456789012:role/NAME; 'aws iam list-roles' lists them",
+        )

@@ -1,0 +1,215 @@
+"""``linear-learner sagemaker train`` against a server that answers as AWS does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from linear_learner.cli import main
+from linear_learner.sagemaker.train import LOG_GROUP
+
+IMAGE = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/linear-learner:latest"
+ROLE = "arn:aws:iam::123456789012:role/SageMaker"
+PLACE = ["--image", IMAGE, "--role", ROLE, "--output", "s3://a-bucket/jobs", "--name", "one"]
+BINARY = ["--predictor-type", "binary_classifier"]
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    file = tmp_path / "rows.csv"
+    file.write_text("0,1\n1,2\n")
+    return file
+
+
+def train(rows: Path, *options: str) -> int:
+    return main(["sagemaker", "train", *PLACE, "--train", str(rows), *BINARY, *options])
+
+
+def ends(service: Any, status: str, **changes: Any) -> Any:
+    return lambda: service.training_job(training_job_status=status, **changes)
+
+
+def test_a_job_runs_to_its_end_with_its_log(
+    service: Any, account: Any, rows: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    service.steps = [
+        lambda: service.log(LOG_GROUP, "one/algo-1-1700", "first", "second"),
+        lambda: service.log(LOG_GROUP, "one/algo-1-1700", "third"),
+        ends(service, "Completed", secondary_status="Completed"),
+        lambda: service.log(LOG_GROUP, "one/algo-1-1700", "the last line is late"),
+    ]
+    assert train(rows, "--validation", str(rows), "--epochs", "3") == 0
+    out = capsys.readouterr().out
+    lines = out.splitlines()
+    assert lines[:4] == ["first", "second", "third", "the last line is late"]
+    assert lines[4:] == [
+        "Training job one is done.",
+        "  train:progress                                100",
+        "model  s3://a-bucket/jobs/one/output/model.tar.gz",
+        "next   linear-learner sagemaker deploy one",
+    ]
+    for channel in ("train", "validation"):
+        stored = account.get_object(Bucket="a-bucket", Key=f"jobs/one/input/{channel}/rows.csv")
+        assert stored["Body"].read() == rows.read_bytes()
+
+
+def test_a_dry_run_prints_what_is_sent_and_sends_nothing(
+    service: Any, rows: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--test", "s3://a-bucket/held-out.csv", "--spot", "--hours", "2", "--input-mode", "FastFile"]
+    options += [
+        "--instance-count",
+        "2",
+        "--instance-type",
+        "ml.c5.xlarge",
+        "--shard",
+        "--start-from",
+        "s3://a-bucket/m.tar.gz",
+    ]
+    assert train(rows, *options, "--dry-run") == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert service.sent == []
+    assert train(rows, *options, "--no-wait") == 0
+    assert [printed["CreateTrainingJob"]] == service.requests("CreateTrainingJob")
+    assert service.training_job().hyper_parameters == {"predictor_type": "binary_classifier"}
+
+
+def test_the_request(service: Any, rows: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--test", "s3://a-bucket/held-out.csv", "--spot", "--hours", "2", "--input-mode", "FastFile"]
+    options += [
+        "--instance-count",
+        "2",
+        "--instance-type",
+        "ml.c5.xlarge",
+        "--shard",
+        "--start-from",
+        "s3://a-bucket/m.tar.gz",
+    ]
+    assert train(rows, *options, "--dry-run") == 0
+    request = json.loads(capsys.readouterr().out)["CreateTrainingJob"]
+    algorithm = request.pop("AlgorithmSpecification")
+    assert (algorithm["TrainingImage"], algorithm["TrainingInputMode"]) == (IMAGE, "FastFile")
+
+    def channel(name: str, place: str, distribution: str = "FullyReplicated", **more: str) -> dict[str, Any]:
+        source = {"S3DataType": "S3Prefix", "S3Uri": place, "S3DataDistributionType": distribution}
+        return {"ChannelName": name, "DataSource": {"S3DataSource": source}, **more}
+
+    assert request.pop("InputDataConfig") == [
+        channel("train", "s3://a-bucket/jobs/one/input/train", "ShardedByS3Key", ContentType="text/csv"),
+        channel("test", "s3://a-bucket/held-out.csv", ContentType="text/csv"),
+        channel("model", "s3://a-bucket/m.tar.gz", ContentType="application/x-sagemaker-model", InputMode="File"),
+    ]
+    (tag,) = request.pop("Tags")
+    assert tag["Key"] == "linear-learner"
+    assert request == {
+        "TrainingJobName": "one",
+        "HyperParameters": {"predictor_type": "binary_classifier"},
+        "RoleArn": ROLE,
+        "OutputDataConfig": {"S3OutputPath": "s3://a-bucket/jobs"},
+        "ResourceConfig": {"InstanceType": "ml.c5.xlarge", "InstanceCount": 2, "VolumeSizeInGB": 30},
+        "StoppingCondition": {"MaxRuntimeInSeconds": 7200, "MaxWaitTimeInSeconds": 14400},
+        "EnableManagedSpotTraining": True,
+        "CheckpointConfig": {"S3Uri": "s3://a-bucket/jobs/one/checkpoints", "LocalPath": "/opt/ml/checkpoints"},
+    }
+
+
+def test_the_folder_of_a_job_is_run_as_it_is(service: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, text in {
+        "config/hyperparameters.json": '{"predictor_type": "regressor", "epochs": 3, "use_bias": true}',
+        "config/inputdataconfig.json": '{"train": {"ContentType": "text/csv;label_size=1"}, "test": {}}',
+        "data/train/a/part-0": "1,2\n",
+        "data/train/.hidden": "",
+        "data/test/part-0": "1,2\n",
+    }.items():
+        file = tmp_path / "input" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    assert main(["sagemaker", "train", *PLACE, "--base", str(tmp_path), "--dry-run"]) == 0
+    output = capsys.readouterr()
+    request = json.loads(output.out)["CreateTrainingJob"]
+    assert request["HyperParameters"] == {"predictor_type": "regressor", "epochs": "3", "use_bias": "True"}
+    types = {channel["ChannelName"]: channel.get("ContentType") for channel in request["InputDataConfig"]}
+    assert types == {"train": "text/csv;label_size=1", "test": None}
+    assert "part-0 -> s3://a-bucket/jobs/one/input/train/a/part-0" in output.err and ".hidden" not in output.err
+
+
+@pytest.mark.parametrize(
+    ("reason", "code", "kind"),
+    [
+        ("AlgorithmError: Customer Error: label 3 is wrong, exit code: 2", 2, "Customer Error"),
+        ("AlgorithmError: Algorithm Error: a bug, exit code: 1", 1, "Algorithm Error"),
+        ("AlgorithmError: Platform Error: the disk is full, exit code: 3", 3, "Platform Error"),
+        ("ClientError: Data download failed", 2, "Customer Error"),
+        ("CapacityError: Unable to provision requested ML compute capacity", 3, "Platform Error"),
+    ],
+)
+def test_a_job_that_fails_is_told_with_its_reason(
+    service: Any, rows: Path, capsys: pytest.CaptureFixture[str], reason: str, code: int, kind: str
+) -> None:
+    service.steps = [ends(service, "Failed", failure_reason=reason), lambda: None]
+    assert train(rows) == code
+    error = capsys.readouterr().err
+    assert f"{kind}: The training job failed: {reason}" in error and "(one)" in error
+
+
+def test_a_job_that_took_too_long_is_told(service: Any, rows: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    service.steps = [ends(service, "Stopped", secondary_status="MaxRuntimeExceeded"), lambda: None]
+    assert train(rows) == 2
+    error = capsys.readouterr().err
+    assert "The training job was stopped: MaxRuntimeExceeded (one)" in error and "Give it more --hours" in error
+
+
+def test_ctrl_c_leaves_the_job_alone_and_says_how_to_look_and_stop(
+    service: Any, rows: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    service.steps = [interrupt]
+    assert train(rows) == 130
+    error = capsys.readouterr().err
+    assert "The training job one goes on" in error
+    assert "aws sagemaker describe-training-job --training-job-name one --region eu-west-1" in error
+    assert "aws sagemaker stop-training-job --training-job-name one --region eu-west-1" in error
+    assert {name for name, _ in service.sent} & {"StopTrainingJob", "DeleteTrainingJob"} == set()
+
+
+def test_lines_of_several_machines_are_told_apart(service: Any, rows: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    service.steps = [
+        lambda: [service.log(LOG_GROUP, f"one/algo-{host}-1700", f"from {host}") for host in (1, 2)],
+        ends(service, "Completed"),
+        lambda: None,
+    ]
+    assert train(rows) == 0
+    assert capsys.readouterr().out.splitlines()[:2] == ["algo-1 | from 1", "algo-2 | from 2"]
+
+
+def test_wrong_hyperparameters_are_told_before_anything_is_sent(
+    service: Any, rows: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(rows, "--epochs", "0", "--loss", "squared_loss") == 2
+    error = capsys.readouterr().err
+    assert "2 hyperparameters are wrong" in error and "'epochs'" in error and "'loss'" in error
+    assert service.sent == []
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--name", "a_b"], "The name 'a_b' cannot be used"),
+        (["--name", "a" * 64], "cannot be used"),
+        (["--role", "SageMaker"], "'SageMaker' is not the ARN of a role"),
+        (["--output", "out"], "This must be in S3"),
+        (["--split", "0.2"], "--split holds out no rows on SageMaker"),
+        (["--validation", "none.csv"], "There is no such file or folder"),
+    ],
+)
+def test_what_sagemaker_would_refuse_is_told_before_anything_is_sent(
+    service: Any, rows: Path, options: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(rows, *options) == 2
+    assert sentence in capsys.readouterr().err
+    assert service.sent == []
