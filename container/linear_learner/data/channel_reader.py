@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import BinaryIO
@@ -18,15 +20,19 @@ from linear_learner.data.sources import Files, Pipes, empty
 from linear_learner.data.split import rows_of_split
 from linear_learner.environment import ChannelConfig, cpu_count
 from linear_learner.errors import ClientError
-from linear_learner.formats import decoder_for
+from linear_learner.formats import LEARNERS, Learn, decoder_for
 from linear_learner.formats.batch import Batch
-from linear_learner.formats.content_type import CSV, PARQUET, parse
-from linear_learner.formats.faults import MISSING, MissingLabel
+from linear_learner.formats.content_type import parse
+from linear_learner.formats.csv_cells import NOT_A_NUMBER
+from linear_learner.formats.faults import MISSING, TEXT_ADVICE, VERIFY, MissingLabel
 from linear_learner.formats.imputation import filled
 from linear_learner.formats.options import DEFAULTS, Options
+from linear_learner.formats.schema_learner import SchemaLearner, TextSettings
+from linear_learner.formats.table_schema import TableSchema
+from linear_learner.formats.width import WrongWidth
 
-HAVE_COLUMN_NAMES = (CSV, PARQUET)
-"""Content types in which ``label_column`` can find the label."""
+HAVE_COLUMN_NAMES = tuple(LEARNERS)
+"""Content types in which ``label_column`` can find the label, and columns may hold text."""
 
 
 def read_channel(channel: ChannelConfig, *, feature_dim: int | None = None, options: Options = DEFAULTS) -> Dataset:
@@ -41,7 +47,8 @@ def read_channel(channel: ChannelConfig, *, feature_dim: int | None = None, opti
 class ChannelReader:
     """Reads the channel, pass by pass: its files, or the next of its pipes.
 
-    ``fills``: float32 (d,), what is put in the place of missing values from now on, once it is set. ``patience``: with
+    ``fills``: float32 (d,), what is put in the place of missing values from now on, once it is set. ``unseen``: how
+    many cells so far were of no level of their column's, by its name. ``patience``: with
     what may keep it waiting. Once its ``should_stop`` says yes, reading raises Stopped.
     """
 
@@ -55,6 +62,7 @@ class ChannelReader:
     ) -> None:
         self.columns = Columns(channel.name, feature_dim)
         self.fills: np.ndarray | None = None
+        self.unseen: Counter[str] = Counter()
         self._channel = channel
         self._abandoned = threading.Event()
         patience = patience or Patience()
@@ -69,6 +77,8 @@ class ChannelReader:
         self._options = replace(options, index_base=parsed.index_base)
         if parsed.label_size == 0:
             raise _unlabeled(channel, 0, where=f"content type '{content_type}'")
+        if options.schema is not None:
+            self._learner()
         if options.label_column and parsed.name not in HAVE_COLUMN_NAMES:
             raise unreadable(
                 channel.name,
@@ -83,9 +93,45 @@ class ChannelReader:
         return isinstance(self._source, Files)
 
     @property
+    def schema(self) -> TableSchema | None:
+        """What the columns mean, where some are text."""
+        return self._options.schema
+
+    @property
     def place(self) -> str:
         """Where the rows come from, for an error about all of them."""
         return self._source.place
+
+    def learn_schema(self, settings: TextSettings) -> TableSchema:
+        """What the columns mean, found by reading all files once; the rows are decoded by it from now on."""
+        learn, learner = self._learner(), SchemaLearner(settings)
+        if not self.can_begin_anew:
+            raise ClientError(
+                "A pipe cannot be searched for the categories and labels that its rows hold",
+                where=f"channel '{self._channel.name}'",
+                fix="use File mode for the train channel, or leave out categorical_columns and text_labels",
+            )
+        for opened, source in self._source.streams(None):
+            if self._ends():
+                raise Stopped
+            with self._told_of_channel():
+                learn(opened.stream, learner, source=source)
+        schema = learner.schema()
+        self._options = replace(self._options, schema=schema)
+        return schema
+
+    def _learner(self) -> Learn:
+        """ClientError for a content type whose columns hold no text."""
+        content_type = self._source.content_type
+        learn = LEARNERS.get(parse(content_type).name)
+        if learn is None:
+            raise unreadable(
+                self._channel.name,
+                "Its columns hold numbers alone, and categorical_columns or text_labels speaks of text",
+                where=f"content type '{content_type}'",
+                fix="Please leave them out, or give CSV or Parquet",
+            )
+        return learn
 
     def learn_columns(self) -> None:
         """Read the first rows, where they can be read again, so that what is wrong with them is told at once; or all
@@ -104,11 +150,14 @@ class ChannelReader:
             if not rows.has_room_for(batch):
                 following = itertools.chain([batch], (following for following, _ in batches))
                 # What is missing in them is known once the caller has seen the first rows.
-                return rows.dataset(self._channel.name, self.columns.names), map(self._filled, following)
+                return self._dataset(rows), map(self._filled, following)
             rows.add(batch, bytes_read)
         if not len(rows):
             raise empty(self._channel, self.place)
-        return rows.dataset(self._channel.name, self.columns.names), None
+        return self._dataset(rows), None
+
+    def _dataset(self, rows: DatasetBuilder) -> Dataset:
+        return replace(rows.dataset(self._channel.name, self.columns.names), schema=self.schema)
 
     def batches(
         self,
@@ -158,14 +207,41 @@ class ChannelReader:
     def _decoded(self, stream: BinaryIO, source: str) -> Iterator[Batch]:
         """What a decoder says is told of the channel."""
         decode = decoder_for(self._source.content_type, where=f"channel '{self._channel.name}'")
+        with self._told_of_channel():
+            batches = decode(stream, label_size=1, source=source, threads=cpu_count(), options=self._options)
+            schema = self._options.schema
+            if schema is None or not schema.columns:
+                yield from batches
+                return
+            for batch in batches:
+                self.unseen.update(schema.unseen(batch))
+                yield from schema.batches(batch)
+
+    @contextlib.contextmanager
+    def _told_of_channel(self) -> Iterator[None]:
+        """What a decoder says is told of the channel."""
         try:
-            yield from decode(stream, label_size=1, source=source, threads=cpu_count(), options=self._options)
+            yield
         except MissingLabel as error:
             raise _unlabeled(self._channel, error.found, where=error.where) from None
+        except WrongWidth as error:
+            raise unreadable(
+                self._channel.name,
+                f"The rows have {error.found} features, those of the train channel {error.expected}",
+                where=self.place,
+                fix="Please give all files the same columns",
+            ) from None
         except ClientError as error:
-            can_fill = error.message == MISSING and not self._options.allow_missing
-            fix = f"{error.fix}, or set missing_values=mean to fill in features" if can_fill else error.fix
-            raise unreadable(self._channel.name, error.message, where=error.where, fix=fix) from None
+            raise unreadable(self._channel.name, error.message, where=error.where, fix=self._fix(error)) from None
+
+    def _fix(self, error: ClientError) -> str:
+        """With the settings that would take such cells."""
+        if error.message == MISSING and not self._options.allow_missing:
+            return f"{error.fix}, or set missing_values=mean to fill in features"
+        is_table = parse(self._source.content_type).name in HAVE_COLUMN_NAMES
+        if is_table and error.message.endswith(NOT_A_NUMBER) and VERIFY in error.fix:
+            return f"{error.fix}; or {TEXT_ADVICE}"
+        return error.fix
 
 
 def _unlabeled(channel: ChannelConfig, found: int, *, where: str) -> ClientError:

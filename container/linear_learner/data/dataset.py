@@ -12,6 +12,7 @@ import numpy as np
 from linear_learner.errors import ClientError
 from linear_learner.formats.batch import Batch
 from linear_learner.formats.csr import CsrMatrix, Rows
+from linear_learner.formats.table_schema import TableSchema
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class Segment:
 class Dataset:
     """All rows of channel ``name``: features (n, d), float32 and C-contiguous, or sparse rows; labels float32 (n,); all
     of them finite, but NaN where a feature is missing and not filled yet. ``feature_names``: d different names, where a
-    file of the channel has a header. ``fills``: float32 (d,), what missing values were filled with.
+    file of the channel has a header. ``fills``: float32 (d,), what missing values were filled with. ``schema``: what
+    the columns of the files mean, where some of them are text.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Dataset:
     segments: tuple[Segment, ...]
     feature_names: tuple[str, ...] | None = None
     fills: np.ndarray | None = None
+    schema: TableSchema | None = None
 
     @property
     def rows(self) -> int:

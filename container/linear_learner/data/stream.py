@@ -35,6 +35,7 @@ class Stream:
         self.feature_dim = head.feature_dim
         self.feature_names = head.feature_names
         self.fills = head.fills
+        self.schema = head.schema
         self.is_sparse = head.is_sparse
         self.values_per_row = head.values_per_row
         self._reader = reader

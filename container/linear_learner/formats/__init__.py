@@ -10,6 +10,7 @@ from linear_learner.formats import content_type as content_types
 from linear_learner.formats import parquet, recordio_protobuf, text_csv, text_libsvm
 from linear_learner.formats.batch import Batch
 from linear_learner.formats.options import DEFAULTS, Options
+from linear_learner.formats.schema_learner import SchemaLearner
 
 
 class Decoder(Protocol):
@@ -26,6 +27,12 @@ class Decoder(Protocol):
     ) -> Iterator[Batch]: ...
 
 
+class Learn(Protocol):
+    """Shows a learner all rows of one file. ClientError for what cannot be read as far as it has to be."""
+
+    def __call__(self, stream: BinaryIO, learner: SchemaLearner, *, source: str) -> None: ...
+
+
 DECODERS: dict[str, Decoder] = {
     content_types.CSV: text_csv.decode,
     content_types.RECORDIO_PROTOBUF: recordio_protobuf.decode,
@@ -35,6 +42,10 @@ DECODERS: dict[str, Decoder] = {
 
 CHANNEL_DECODERS: dict[str, Decoder] = {**DECODERS, content_types.PARQUET: parquet.decode}
 """Those of channels. A request should not unpack to many times its size, so it is none of Parquet."""
+
+
+LEARNERS: dict[str, Learn] = {content_types.CSV: text_csv.learn, content_types.PARQUET: parquet.learn}
+"""Of the formats whose columns may hold text."""
 
 
 def decoder_for(content_type: str, *, where: str = "") -> Decoder:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Set
 
 from linear_learner.formats.csv_cells import NOT_A_NUMBER, SPACES, problem_of
 
@@ -29,6 +30,20 @@ def header_names(first: bytes, second: bytes | None) -> tuple[str, ...] | None:
     return tuple(names)
 
 
+def table_header_names(first: bytes, second: bytes | None, known: Set[str]) -> tuple[str, ...] | None:
+    """As ``header_names`` in tables with columns of text, where a row may begin with text as well. A header holds one
+    of the ``known`` names, or texts alone, over a line with a number."""
+    names = _cells(first)
+    if len(names) < 2 or len(set(names)) < len(names) or not all(name and name.isprintable() for name in names):
+        return None
+    if not known.isdisjoint(names):
+        return tuple(names)
+    second_cells = [] if second is None else _cells(second)
+    has_number = any(problem_of(cell.encode()) is None for cell in second_cells)
+    is_header = all(map(_is_text, names)) and has_number and len(second_cells) == len(names)
+    return tuple(names) if is_header else None
+
+
 def _cells(line: bytes) -> list[str]:
     """Names may hold commas, in quotes."""
     text = line.decode("utf-8", "replace").strip(SPACES.decode())
@@ -38,6 +53,11 @@ def _cells(line: bytes) -> list[str]:
     except csv.Error:
         return [""]
     return [cell.strip(SPACES.decode()) for cell in cells]
+
+
+def cell_count(line: bytes) -> int:
+    """The cells of a line in which texts in quotes may hold commas."""
+    return len(_cells(line))
 
 
 def _is_text(cell: str) -> bool:

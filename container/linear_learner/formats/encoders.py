@@ -1,7 +1,8 @@
 """Answers as bytes, by content type.
 
 An answer is a list of columns by name, one value or one vector a row: ``{"score": (n,), "predicted_label": (n,)}`` or
-``{"score": (n, C), ...}``. Numbers are float32 or integers, all finite. What a column means is not known here.
+``{"score": (n, C), ...}``. Numbers are float32 or integers, all finite. What a column means is not known here. Of
+labels that are texts, recordIO, which has numbers alone, gets the numbers.
 
     application/json                  {"predictions": [{"score": 0.25, "predicted_label": 0.0}, ...]}
     application/jsonlines             {"score": 0.25, "predicted_label": 0.0} a line
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -23,8 +25,23 @@ import numpy as np
 from linear_learner.errors import ClientError
 from linear_learner.formats.recordio import HEADER_SIZE, header, padded
 
-Column = np.ndarray | list[object]
-"""(n,) or (n, C) numbers; or n values for JSON alone, such as explanations by feature name."""
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """Labels that have texts: ``numbers`` (n,) or (n, C), and ``texts`` by number."""
+
+    numbers: np.ndarray
+    texts: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, rows: slice) -> Labels:
+        return Labels(self.numbers[rows], self.texts)
+
+
+Column = np.ndarray | Labels | list[object]
+"""(n,) or (n, C) numbers or labels; or n values for JSON alone, such as explanations by feature name."""
 Answer = Mapping[str, Column]
 Encoder = Callable[[Answer], bytes]
 
@@ -54,6 +71,9 @@ def _json_template(names: tuple[str, ...]) -> str:
 
 
 def _json_cells(column: Column) -> list[str]:
+    if isinstance(column, Labels):
+        texts = np.array([json.dumps(text) for text in column.texts], object)[column.numbers.astype(np.int64)]
+        return [*texts] if texts.ndim == 1 else [f"[{', '.join(row)}]" for row in texts]
     if isinstance(column, list):
         return [json.dumps(value) for value in column]
     return [*map(repr, column.tolist())]
@@ -67,8 +87,17 @@ def _csv_block(block: Answer) -> bytes:
     cells: list[list[str]] = []
     for name, column in block.items():
         numbers = _numbers(name, column)
+        if isinstance(column, Labels):
+            texts = np.array([*map(_csv_cell, column.texts)], object)[numbers.astype(np.int64)]
+            cells.extend([*texts[:, j]] for j in range(texts.shape[1]))
+            continue
         cells.extend([*map(repr, numbers[:, j].tolist())] for j in range(numbers.shape[1]))
     return "\n".join(map(",".join, zip(*cells, strict=True))).encode()
+
+
+def _csv_cell(text: str) -> str:
+    needs_quotes = any(character in text for character in ',"\r\n')
+    return '"{}"'.format(text.replace('"', '""')) if needs_quotes else text
 
 
 def _blocks(answer: Answer) -> Iterator[Answer]:
@@ -85,7 +114,8 @@ def _numbers(name: str, column: Column) -> np.ndarray:
     """A column as (n, C)."""
     if isinstance(column, list):
         raise ClientError(f"'{name}' has no form in this content type", fix="accept application/json")
-    return column.reshape(len(column), -1)
+    numbers = column.numbers if isinstance(column, Labels) else column
+    return numbers.reshape(len(numbers), -1)
 
 
 def encode_recordio(answer: Answer) -> bytes:

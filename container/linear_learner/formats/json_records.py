@@ -8,6 +8,9 @@
            | {"data": {"features": {"keys": [0, 7], "shape": [2000], "values": [1.5, 2]}}}     sparse, the rest is 0
            | {"features": {"age": 41, "income": 2.5}}      where the model knows its features' names
 
+Where columns are categories, a record holds them as they are in the table: [41, "Private"], {"age": 41, ...}. The rows
+hold the numbers of their levels then; a sparse record has no place for texts.
+
 The forms may be mixed in one request, and a record may carry more members (``configuration`` is documented), which are
 skipped. A sparse record may leave ``shape`` out where the width is known. Source: "Common Data Formats for Inference"
 in the SageMaker Developer Guide; names for features are ours.
@@ -28,6 +31,8 @@ import numpy as np
 from linear_learner.errors import ClientError
 from linear_learner.formats.batch import Batch
 from linear_learner.formats.csr import CsrMatrix, Rows, index_type
+from linear_learner.formats.csv_cells import SPACES
+from linear_learner.formats.table_schema import MISSING_LEVEL, UNSEEN, Column, TableSchema
 from linear_learner.formats.width import check_width
 
 BLOCK_CELLS = 1 << 21
@@ -40,6 +45,7 @@ OVERFLOW = float(np.finfo(np.float32).max) + 2.0**103
 """The least number that rounds to a float32 infinity: half a unit in the last place above the largest one."""
 SHOWN_CHARACTERS = 40
 """What an error repeats of a value."""
+_SPACES = SPACES.decode()
 
 INSTANCES_FIX = 'send {"instances": [{"features": [1.5, 2.0]}, ...]}'
 RECORD_FIX = 'a record is {"features": [...]} or {"data": {"features": {"values": [...]}}}'
@@ -52,15 +58,17 @@ def decode_json(
     feature_dim: int | None = None,
     feature_names: Sequence[str] = (),
     allow_missing: bool = False,
+    schema: TableSchema | None = None,
 ) -> Iterator[Batch]:
     """Rows of one ``{"instances": [...]}`` document. Without ``feature_dim`` the first row gives the width.
-    With ``allow_missing``, null and NaN are features that are missing, and NaN in the rows."""
+    With ``allow_missing``, null and NaN are features that are missing, and NaN in the rows. ``schema``: of the columns,
+    where some are categories; they are missing with null and the empty text."""
     document = _parse(_text(stream.read(), source), source, allow_missing=allow_missing)
     instances = document.get("instances") if isinstance(document, dict) else None
     if not isinstance(instances, list):
         raise ClientError("The document has no list of instances", where=source, fix=INSTANCES_FIX)
     records = ((f"instances[{i}]", instance) for i, instance in enumerate(instances))
-    return _batches(records, source, _Layout(feature_dim, feature_names, allow_missing))
+    return _batches(records, source, _Layout(feature_dim, feature_names, allow_missing, schema))
 
 
 def decode_json_lines(
@@ -70,6 +78,7 @@ def decode_json_lines(
     feature_dim: int | None = None,
     feature_names: Sequence[str] = (),
     allow_missing: bool = False,
+    schema: TableSchema | None = None,
 ) -> Iterator[Batch]:
     """Rows of JSON records, one a line, blank lines left out, as ``decode_json`` reads them."""
     lines = _text(stream.read(), source).split("\n")
@@ -78,17 +87,21 @@ def decode_json_lines(
         for i, line in enumerate(lines, 1)
         if line.strip()
     )
-    return _batches(records, source, _Layout(feature_dim, feature_names, allow_missing))
+    return _batches(records, source, _Layout(feature_dim, feature_names, allow_missing, schema))
 
 
 class _Layout:
     """What is known of the columns: their number (once a row has shown it), perhaps their names, and what their values
     may be."""
 
-    def __init__(self, feature_dim: int | None, names: Sequence[str], allow_missing: bool) -> None:
+    def __init__(
+        self, feature_dim: int | None, names: Sequence[str], allow_missing: bool, schema: TableSchema | None
+    ) -> None:
         self.feature_dim = feature_dim if feature_dim is not None or not names else len(names)
         self.number_types = {int, float, type(None)} if allow_missing else {int, float}
         self.position = {name: i for i, name in enumerate(names)}
+        self.schema = schema
+        self.allow_missing = allow_missing
 
     def settle(self, width: int, where: str) -> None:
         """Take ``width`` as that of all rows, or hold it against what is known."""
@@ -98,6 +111,28 @@ class _Layout:
             self.feature_dim = width
         elif width != self.feature_dim:
             check_width(width, self.feature_dim)
+
+    def numbers(self, values: list[Any], where: str) -> list[float]:
+        """The values of a row, once they are seen to be what they should be; levels of categories as their numbers."""
+        if self.schema is not None:
+            self.settle(len(values), where)
+            values = [self._number(value, f"{where}[{i}]", self.schema.columns[i]) for i, value in enumerate(values)]
+        _check_numbers(values, where, self)
+        return values
+
+    def _number(self, value: Any, where: str, column: Column) -> Any:
+        place = f"{where}, column '{column.name}'"
+        if column.levels is None:
+            if type(value) not in self.number_types:
+                raise ClientError(f"{_shown(value)} is {_kind(value)}, not a number", where=place)
+            return value
+        if value is None or value == MISSING_LEVEL:
+            if not self.allow_missing:
+                raise ClientError(f"{_shown(value)} is no category", where=place, fix="send one of the column's values")
+            return column.codes.get(MISSING_LEVEL, UNSEEN)
+        if isinstance(value, (list, dict)):
+            raise ClientError(f"{_shown(value)} is {_kind(value)}, not a category", where=place)
+        return next((column.codes[text] for text in _texts_of(value) if text in column.codes), UNSEEN)
 
 
 class _Sparse:
@@ -179,17 +214,18 @@ def _row(record: Any, where: str, layout: _Layout) -> _Row:
     """The features of one record, checked for form and width but not yet for the size of their values."""
     features = _features(record, where)
     if isinstance(features, list):
-        _check_numbers(features, f"{where}.features", layout)
+        features = layout.numbers(features, f"{where}.features")
         layout.settle(len(features), where)
         return features
     if "values" in features and "values" not in layout.position:
         values = features["values"]
         if not isinstance(values, list):
             raise ClientError(f"values is {_kind(values)}, not a list", where=where, fix=RECORD_FIX)
-        _check_numbers(values, f"{where}.values", layout)
         if features.get("keys") is None:
+            values = layout.numbers(values, f"{where}.values")
             layout.settle(len(values), where)
             return values
+        _check_numbers(values, f"{where}.values", layout)
         return _sparse(features, values, where, layout)
     return _named(features, where, layout)
 
@@ -207,6 +243,8 @@ def _features(record: Any, where: str) -> list[Any] | dict[str, Any]:
 
 def _sparse(features: dict[str, Any], values: list[float], where: str, layout: _Layout) -> _Sparse:
     keys, shape = features["keys"], features.get("shape")
+    if layout.schema is not None:
+        raise ClientError("A sparse record has no place for categories", where=where, fix=RECORD_FIX)
     if not _is_index_list(keys):
         raise ClientError("keys is not a list of integers from 0", where=where)
     if len(keys) != len(values):
@@ -236,9 +274,7 @@ def _named(features: dict[str, Any], where: str, layout: _Layout) -> list[float]
     missing = [name for name in layout.position if name not in features]
     if missing:
         raise ClientError(f"The record lacks the feature {_shown(missing[0])}", where=where)
-    values = [features[name] for name in layout.position]
-    _check_numbers(values, f"{where}.features", layout)
-    return values
+    return layout.numbers([features[name] for name in layout.position], f"{where}.features")
 
 
 def _check_numbers(values: list[Any], where: str, layout: _Layout) -> None:
@@ -247,6 +283,15 @@ def _check_numbers(values: list[Any], where: str, layout: _Layout) -> None:
         return
     i = next(i for i, value in enumerate(values) if type(value) not in layout.number_types)
     raise ClientError(f"{_shown(values[i])} is {_kind(values[i])}, not a number", where=f"{where}[{i}]")
+
+
+def _texts_of(value: str | float) -> tuple[str, ...]:
+    """How a table may write a category."""
+    if isinstance(value, bool):
+        return str(value).lower(), str(value)
+    if isinstance(value, float) and value.is_integer():
+        return (str(int(value)),)
+    return (str(value).strip(_SPACES),)
 
 
 def _is_index_list(value: Any) -> bool:

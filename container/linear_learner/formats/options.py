@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from linear_learner.formats.table_schema import TableSchema
+
 
 @dataclass(frozen=True)
 class Options:
@@ -11,13 +13,15 @@ class Options:
     need it to tell a column too many. Other rows carry their width, which is for the caller to check.
     ``index_base``: the number of the first column, 0 or 1, in formats that number them. ``label_column``: the name of
     the label's column, in formats that name columns; "" for the first one. ``allow_missing``: a feature that is missing
-    is NaN in the rows, and no mistake; a label still is.
+    is NaN in the rows, and no mistake; a label still is. ``schema``: which columns are categories, and what the classes
+    are called, in formats of tables; None where all are numbers. Such rows hold the numbers of levels and classes.
     """
 
     feature_dim: int | None = None
     index_base: int = 1
     label_column: str = ""
     allow_missing: bool = False
+    schema: TableSchema | None = None
 
 
 DEFAULTS = Options()

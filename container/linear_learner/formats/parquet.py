@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -17,13 +17,26 @@ import numpy as np
 
 from linear_learner.formats.batch import Batch
 from linear_learner.formats.content_type import PARQUET
-from linear_learner.formats.faults import Fault, all_finite, error_of, malformed, problem_of_number
+from linear_learner.formats.faults import (
+    TEXT_ADVICE,
+    UNKNOWN_LABEL,
+    Fault,
+    all_finite,
+    error_of,
+    malformed,
+    problem_of_number,
+)
 from linear_learner.formats.label_column import label_position
 from linear_learner.formats.options import DEFAULTS, Options
+from linear_learner.formats.parquet_texts import is_text, may_be_category, texts_of
+from linear_learner.formats.schema_learner import SchemaLearner
 from linear_learner.formats.sniffing import SNIFFED_BYTES, advice
+from linear_learner.formats.table_schema import MISSING_LEVEL, UNSEEN, TableSchema
+from linear_learner.formats.width import check_width
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from pyarrow.parquet import ParquetFile
 
 BLOCK_CELLS = 1 << 18
 """Cells of a batch: few enough that the columns of its table are filled in the processor's cache."""
@@ -49,36 +62,43 @@ def decode(
     says what is in it, so that a stream without a way back is copied to a temporary file first. ClientError names the
     column and, of values, the first few bad rows of a batch.
     """
-    # Here and not above: jobs and servers without Parquet need not wait for it.
-    import pyarrow as pa
-    from pyarrow.parquet import ParquetFile, read_metadata
-
-    with _seekable(stream) as file:
-        head = file.read(SNIFFED_BYTES)
-        if not head:
+    with _opened(stream, source) as table:
+        if table is None:
             return
-        try:
-            metadata = read_metadata(file)
-            ahead = READ_AHEAD // max(1, metadata.num_columns)
-            table = ParquetFile(file, metadata=metadata, buffer_size=max(ahead, _LEAST_AHEAD))
-            columns = _Columns(table.schema_arrow, label_size, source, options)
-            if not metadata.num_rows:
-                yield columns.no_rows()
-            first_row = 1
-            for group in range(table.num_row_groups):
-                for rows in table.iter_batches(
-                    max(1, block_cells // len(columns.names)),
-                    row_groups=[group],
-                    columns=columns.names,
-                    use_threads=threads > 1,
-                ):
-                    yield columns.batch(rows, first_row)
-                    first_row += len(rows)
-        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # of a column's name, the last
-            if isinstance(error, OSError) and error.errno is not None:
-                raise  # of the disk, and not of pyarrow, whose own have no number
-            problem = f"The file cannot be read as Parquet: {str(error).splitlines()[0]}"
-            raise malformed(problem, where=source, content_type=PARQUET, fix=advice(head, PARQUET)) from None
+        columns = _Columns(table.schema_arrow, label_size, source, options)
+        if not table.metadata.num_rows:
+            yield columns.no_rows()
+        first_row = 1
+        for rows in _record_batches(table, columns.names, block_cells, threads):
+            yield columns.batch(rows, first_row)
+            first_row += len(rows)
+
+
+def learn(stream: BinaryIO, learner: SchemaLearner, *, source: str, block_cells: int = BLOCK_CELLS) -> None:
+    """Show the learner the texts in all rows of a file; which columns may hold some, their types say."""
+    with _opened(stream, source) as table:
+        if table is None:
+            return
+        found = table.schema_arrow
+        names = [name for name in found.names if not _PANDAS_INDEX.fullmatch(name)]
+        label = label_position(learner.settings.label_column, names, source) if names else 0
+        positions = [i for i in range(len(names)) if i != label]
+        if not learner.begun:
+            features = [names[i] for i in positions]
+            with_text = {i for i, name in enumerate(features) if is_text(found.field(name).type)}
+            learner.begin(features, positions, with_text, source)
+        categories = {i: names[positions[i]] for i in learner.categories if i < len(positions)}
+        text_labels = learner.settings.text_labels
+        wanted = [*categories.values(), *([names[label]] if text_labels and names else [])]
+        for name in wanted:
+            _check_category(name, found.field(name).type, source)
+        if not wanted:
+            return
+        for rows in _record_batches(table, wanted, block_cells, threads=1):
+            for i, name in categories.items():
+                learner.add_levels(i, _texts(rows, name, source)[0], source)
+            if text_labels:
+                learner.add_classes(_texts(rows, names[label], source)[0], source)
 
 
 class _Columns:
@@ -95,15 +115,19 @@ class _Columns:
         self._label = label_position(options.label_column, self.names, source) if label_size and self.names else None
         if len(self.names) <= label_size:
             raise self._malformed("The file has no column for features")
-        for name in self.names:
-            self._check_type(name, schema.field(name).type)
+        self._codes = self._codes_of(options.schema)
+        for i, name in enumerate(self.names):
+            if i in self._codes:
+                _check_category(name, schema.field(name).type, source)
+            else:
+                self._check_type(name, schema.field(name).type)
 
     def batch(self, rows: pa.RecordBatch, first_row: int) -> Batch:
         """The rows of a record batch, of which ``first_row`` is the number of the first."""
         positions = range(len(self.names))
         others = [i for i in positions if i != self._label]
         features = self._numbers(rows, others, first_row, self._allow_missing)
-        labels = None if self._label is None else self._numbers(rows, [self._label], first_row, False)[:, 0]
+        labels = None if self._label is None else self._labels(rows, self._label, first_row)
         names = tuple(self.names[i] for i in positions if i != self._label)
         return Batch(features, labels, self._source, first_row, None, names)
 
@@ -113,17 +137,53 @@ class _Columns:
         labels = None if self._label is None else np.empty(0, np.float32)
         return Batch(np.empty((0, len(names)), np.float32), labels, self._source, feature_names=names)
 
+    def _codes_of(self, schema: TableSchema | None) -> dict[int, Mapping[str, int]]:
+        """The numbers of the texts in a column, by its position."""
+        codes: dict[int, Mapping[str, int]] = {}
+        if schema is None:
+            return codes
+        if schema.columns:
+            features = [i for i in range(len(self.names)) if i != self._label]
+            check_width(len(features), len(schema.columns))
+            schema.check_names([self.names[i] for i in features], self._source)
+            columns = zip(features, schema.columns, strict=True)
+            codes = {i: column.codes for i, column in columns if column.levels is not None}
+        return {**codes, self._label: schema.class_codes} if schema.classes and self._label is not None else codes
+
+    def _labels(self, rows: pa.RecordBatch, position: int, first_row: int) -> np.ndarray:
+        labels = self._numbers(rows, [position], first_row, False)[:, 0]
+        if position in self._codes:
+            unknown = np.flatnonzero(labels == UNSEEN)
+            name, column = self.names[position], rows.column(position)
+            faults = [
+                Fault(UNKNOWN_LABEL, first_row + int(row), f"column '{name}'", str(column[int(row)].as_py()))
+                for row in unknown
+            ]
+            if faults:
+                raise error_of(faults, source=self._source, content_type=PARQUET)
+        return labels
+
     def _numbers(self, rows: pa.RecordBatch, positions: list[int], first_row: int, allow_missing: bool) -> np.ndarray:
         """Some columns as float32 (n, d), all finite; or NaN too, with ``allow_missing``."""
         table = np.empty((len(rows), len(positions)), np.float32)
         with np.errstate(over="ignore"):
             for at, position in enumerate(positions):
-                table[:, at] = _as_numpy(rows.column(position))
+                table[:, at] = self._column(rows, position, allow_missing)
         if not all_finite(table):
             good = ~np.isinf(table) if allow_missing else np.isfinite(table)
             if not good.all():
                 raise self._error(rows, good, positions, first_row)
         return table
+
+    def _column(self, rows: pa.RecordBatch, position: int, allow_missing: bool) -> np.ndarray:
+        """The numbers of a column, (n,), NaN where a value is missing."""
+        codes = self._codes.get(position)
+        if codes is None:
+            return _as_numpy(rows.column(position))
+        texts, which = _texts(rows, self.names[position], self._source)
+        missing = codes.get(MISSING_LEVEL, UNSEEN) if allow_missing else np.nan
+        numbers = [codes.get(text, UNSEEN) if text != MISSING_LEVEL else missing for text in texts]
+        return np.array(numbers, np.float32)[which]
 
     def _error(self, rows: pa.RecordBatch, good: np.ndarray, positions: list[int], first_row: int) -> Exception:
         """``good``: bool (n, d), which of the values are."""
@@ -131,7 +191,8 @@ class _Columns:
         for row in np.flatnonzero(~good.all(axis=1)):
             position = positions[int(np.argmin(good[row]))]
             value = rows.column(position)[int(row)].as_py()
-            problem = problem_of_number(np.nan if value is None else float(value))
+            nothing = value is None or position in self._codes
+            problem = problem_of_number(np.nan if nothing else float(value))
             shown = "null" if value is None else str(value)
             faults.append(Fault(problem, first_row + int(row), f"column '{self.names[position]}'", shown))
         return error_of(faults, source=self._source, content_type=PARQUET)
@@ -144,11 +205,67 @@ class _Columns:
         if not any(is_kind(found) for is_kind in known):
             raise self._malformed(
                 f"Column '{name}' is of type {found}, which is not a number",
-                fix="write it as numbers, or leave it out",
+                fix=f"write it as numbers, leave it out, or {TEXT_ADVICE}",
             )
 
     def _malformed(self, problem: str, fix: str = "") -> Exception:
         return malformed(problem, where=self._source, content_type=PARQUET, fix=fix)
+
+
+def _check_category(name: str, found: pa.DataType, source: str) -> None:
+    if not may_be_category(found):
+        raise malformed(
+            f"Column '{name}' is of type {found}, which is neither text, whole numbers nor booleans",
+            where=source,
+            content_type=PARQUET,
+            fix="write it as text",
+        )
+
+
+def _texts(rows: pa.RecordBatch, name: str, source: str) -> tuple[list[str], np.ndarray]:
+    """See ``parquet_texts``."""
+    import pyarrow as pa
+
+    try:
+        return texts_of(rows.column(name))
+    except pa.ArrowInvalid:
+        raise malformed(
+            f"Column '{name}' has numbers that are not whole, and is to be one of categories or of text labels",
+            where=source,
+            content_type=PARQUET,
+            fix="take it out of categorical_columns, or write it as text",
+        ) from None
+
+
+@contextmanager
+def _opened(stream: BinaryIO, source: str) -> Iterator[ParquetFile | None]:
+    """The file, None where it is empty. What pyarrow finds wrong with it, then or later, is a ClientError."""
+    # Here and not above: jobs and servers without Parquet need not wait for it.
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetFile, read_metadata
+
+    with _seekable(stream) as file:
+        head = file.read(SNIFFED_BYTES)
+        if not head:
+            yield None
+            return
+        try:
+            metadata = read_metadata(file)
+            ahead = READ_AHEAD // max(1, metadata.num_columns)
+            yield ParquetFile(file, metadata=metadata, buffer_size=max(ahead, _LEAST_AHEAD))
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # of a column's name, the last
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # of the disk, and not of pyarrow, whose own have no number
+            problem = f"The file cannot be read as Parquet: {str(error).splitlines()[0]}"
+            raise malformed(problem, where=source, content_type=PARQUET, fix=advice(head, PARQUET)) from None
+
+
+def _record_batches(table: ParquetFile, names: list[str], block_cells: int, threads: int) -> Iterator[pa.RecordBatch]:
+    """The rows of some columns, group by group."""
+    for group in range(table.num_row_groups):
+        yield from table.iter_batches(
+            max(1, block_cells // len(names)), row_groups=[group], columns=names, use_threads=threads > 1
+        )
 
 
 def _as_numpy(column: pa.Array) -> np.ndarray:

@@ -20,14 +20,17 @@ from linear_learner.errors import ClientError
 from linear_learner.formats.batch import Batch
 from linear_learner.formats.content_type import CSV
 from linear_learner.formats.csv_cells import NOT_A_NUMBER, NUMBER, SPACES, find_fault
-from linear_learner.formats.csv_header import header_names
+from linear_learner.formats.csv_header import cell_count, header_names, table_header_names
 from linear_learner.formats.csv_separators import separator_advice
+from linear_learner.formats.csv_texts import TextCoder, TextColumns, columns_with_text, show
 from linear_learner.formats.faults import MISSING, VERIFY, Fault, all_finite, error_of, malformed
 from linear_learner.formats.label_column import label_position
 from linear_learner.formats.line_blocks import BLOCK_SIZE, line_blocks
 from linear_learner.formats.native_blocks import csv_rows, in_native_order
 from linear_learner.formats.options import DEFAULTS, Options
+from linear_learner.formats.schema_learner import SchemaLearner
 from linear_learner.formats.sniffing import BYTE_ORDER_MARK, advice
+from linear_learner.formats.width import check_width
 
 _NUMERIC = b"0123456789+-.eE" + SPACES
 _QUOTED_CELL = re.compile(rb'(?<![^,\n])[ \t]*"([^",\n]*)"[ \t\r]*(?![^,\n])')
@@ -54,9 +57,18 @@ def decode(
     head, first_line = head_of(blocks)
     if not head:
         return
+    schema = options.schema
+    known = None if schema is None else frozenset({*schema.names, options.label_column} - {""})
     form = replace(
-        form_of(head, first_line, label_size, options.label_column, source), allow_missing=options.allow_missing
+        form_of(head, first_line, label_size, options.label_column, source, known), allow_missing=options.allow_missing
     )
+    if schema is not None:
+        columns = form.text_columns(source)
+        if schema.columns:
+            check_width(len(columns.features), len(schema.columns))
+            schema.check_names(form.names_of_features, source)
+        code = TextCoder(schema, columns, first_line=first_line, allow_missing=options.allow_missing)
+        head, blocks = code(head), map(code, blocks)
     decode_block = partial(
         csv_rows,
         label_size=form.label_size,
@@ -85,6 +97,25 @@ def decode(
             yield batch
 
 
+def learn(stream: BinaryIO, learner: SchemaLearner, *, source: str, block_size: int = BLOCK_SIZE) -> None:
+    """Show the learner all rows of a file, the first of them also to find the columns with text."""
+    settings = learner.settings
+    blocks = line_blocks(stream, block_size, source, CSV)
+    head, line = head_of(blocks)
+    if not head:
+        return
+    form = form_of(head, line, 1, settings.label_column, source, settings.known_names)
+    columns, names = form.text_columns(source), form.names_of_features
+    for text in itertools.chain([head], blocks):
+        rows = columns.rows(text, line)
+        line += len(rows)
+        if not learner.begun:
+            learner.begin(names, columns.features, columns_with_text(rows, columns), source)
+        show(learner, rows, columns)
+    if names is not None:
+        learner.name_columns(names)
+
+
 @dataclass(frozen=True)
 class Form:
     """What the rows of a file look like. ``width`` counts all columns; ``label_size`` of them stand before the features
@@ -101,18 +132,43 @@ class Form:
     label_at: int | None = None
     allow_missing: bool = False
 
+    @property
+    def names_of_features(self) -> tuple[str, ...] | None:
+        """``feature_names`` without that of the label, wherever it is."""
+        if self.feature_names is None or self.label_at is None:
+            return self.feature_names
+        return self.feature_names[: self.label_at] + self.feature_names[self.label_at + 1 :]
+
+    def text_columns(self, source: str) -> TextColumns:
+        label = self.label_at if self.label_at is not None else 0 if self.label_size else None
+        features = tuple(position for position in range(self.width) if position != label)
+        return TextColumns(self.width, features, label, self.header, source)
+
     def is_skipped(self, line: bytes) -> bool:
         """A header comes again where files were joined."""
         text = line.strip(SPACES)
         return not text or (self.header != b"" and text.removeprefix(BYTE_ORDER_MARK) == self.header.strip(SPACES))
 
 
-def form_of(head: bytes, first_line: int, label_size: int, label_column: str, source: str) -> Form:
+def form_of(
+    head: bytes,
+    first_line: int,
+    label_size: int,
+    label_column: str,
+    source: str,
+    known_names: frozenset[str] | None = None,
+) -> Form:
     """``head``: whole lines, number ``first_line`` the first, among them the first two rows if there are two.
-    ClientError if no column goes by the name ``label_column``."""
+    ``known_names``: of tables with text, names that only a header holds. ClientError if no column goes by the name
+    ``label_column``."""
     (number, first), *others = itertools.islice(rows_of(head), 2)
     second = others[0][1] if others else None
-    names = header_names(first, second) if label_size else None
+    if not label_size:
+        names = None
+    elif known_names is None:
+        names = header_names(first, second)
+    else:
+        names = table_header_names(first, second, known_names)
     row = first_line + number
     if names is None:
         if label_size and label_column:
@@ -121,7 +177,7 @@ def form_of(head: bytes, first_line: int, label_size: int, label_column: str, so
                 where=f"{source}, row {row}",
                 fix="begin each file with the names of its columns; or leave label_column out, with the label first",
             )
-        return Form(label_size, first.count(b",") + 1, row)
+        return Form(label_size, first.count(b",") + 1 if known_names is None else cell_count(first), row)
     header, label_at = first.removesuffix(b"\r"), label_position(label_column, names, source)
     if label_at == 0:
         return Form(label_size, len(names), row, header, names[label_size:])

@@ -6,13 +6,17 @@ from linear_learner.errors import ClientError
 
 
 class WrongWidth(ClientError):  # noqa: N818 (says what is the matter)
-    """The rows have another number of features than the model."""
+    """The rows have ``found`` features and the model ``expected`` ones."""
+
+    def __init__(self, found: int, expected: int) -> None:
+        self.found, self.expected = found, expected
+        super().__init__(
+            f"The feature dimension of the input: {found} does not match the feature dimension of the model: "
+            f"{expected}. Please fix the input and try again."
+        )
 
 
 def check_width(found: int, expected: int) -> None:
     """Raise unless rows of ``found`` features fit a model of ``expected`` features."""
     if found != expected:
-        raise WrongWidth(
-            f"The feature dimension of the input: {found} does not match the feature dimension of the model: "
-            f"{expected}. Please fix the input and try again."
-        )
+        raise WrongWidth(found, expected)

@@ -74,7 +74,9 @@ def _tuning(hp: HyperParameters) -> str:
 
 
 def _top_k(hp: HyperParameters) -> str:
-    if hp.predictor_type != MULTICLASS or "accuracy_top_k" not in hp.given or hp.accuracy_top_k < hp.num_classes:
+    if hp.predictor_type != MULTICLASS or not {"accuracy_top_k", "num_classes"} <= hp.given:
+        return ""
+    if hp.accuracy_top_k < hp.num_classes:
         return ""
     return f"accuracy_top_k={hp.accuracy_top_k} makes that metric always 1: there are {hp.num_classes} classes."
 

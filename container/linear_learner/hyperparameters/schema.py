@@ -70,7 +70,8 @@ class HyperParameters:
         at_most=1_000_000,
         default=1,
         used_if=_MULTICLASS_ONLY,
-        text="The number of classes, 3 or more; labels are 0 to num_classes - 1. Required for a multiclass classifier.",
+        text="The number of classes, 3 or more; labels are 0 to num_classes - 1. Required for a multiclass classifier "
+        "unless `text_labels` is true.",
     )
     feature_dim: int = integer(
         at_least=1, default=AUTO, text="The number of features. A given one is held against the data."
@@ -326,6 +327,25 @@ class HyperParameters:
         ours=True,
         text="The name of the label's column in Parquet files, and in CSV files that have a header; the first column "
         "unless it is given.",
+    )
+    categorical_columns: str = text_value(
+        default="",
+        ours=True,
+        text="The columns of categories in CSV and Parquet files: names, or numbers from 1 that count the label's "
+        "column too, with commas between; `auto` for each column with text. Each of their values becomes a feature "
+        "(one-hot).",
+    )
+    text_labels: bool = boolean(
+        default=False,
+        ours=True,
+        used_if={"predictor_type": (BINARY, MULTICLASS)},
+        text="Labels in CSV and Parquet files are texts, the names of classes; `num_classes` may then be left out.",
+    )
+    positive_label: str = text_value(
+        default="",
+        ours=True,
+        used_if={**_BINARY_ONLY, "text_labels": (True,)},
+        text="The text of the label that counts as 1; the last of the two in alphabetical order unless it is given.",
     )
     memory_mb: int = integer(
         at_least=1,

@@ -75,6 +75,8 @@ def _misfits(values: Mapping[str, Any], raw: Mapping[str, Any]) -> list[str]:
         errors.append(f"{_not_one_of('loss', raw['loss'], suitable)} when predictor_type is '{predictor}'.")
     if predictor == MULTICLASS:
         if "num_classes" not in raw:
+            if values.get("text_labels"):
+                return errors  # the texts tell
             errors.append(
                 f"{_required('num_classes')} when predictor_type is '{predictor}'. Give the number of classes."
             )

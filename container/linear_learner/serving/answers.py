@@ -1,7 +1,7 @@
 """What an answer holds: score and predicted_label, or what the request or the server's environment asks for.
 
     score            as the model gives it: a probability, a margin, a value
-    predicted_label  of a classifier
+    predicted_label  of a classifier: the number of the class, or its text where the training data had texts
     probabilities    of every class, where the loss has them
     raw_score        the linear score, before it becomes a probability
     labels           of the classes, in the order of probabilities
@@ -25,7 +25,7 @@ import numpy as np
 
 from linear_learner.errors import ClientError
 from linear_learner.formats.csr import CsrMatrix, Rows
-from linear_learner.formats.encoders import Answer, Column
+from linear_learner.formats.encoders import Answer, Column, Labels
 from linear_learner.model.linear_model import LinearModel, Predictions, scores_and_labels
 from linear_learner.model.losses import BINARY, LOSSES, MULTICLASS
 from linear_learner.serving.served_model import ServedModel
@@ -85,7 +85,7 @@ def answer(served: ServedModel, X: Rows, predictions: Predictions, wish: Wish) -
         return {name: OUTPUTS[name](served, X, predictions) for name in wish.outputs}
     if predictions.predicted_label is None:
         return {"score": predictions.score}
-    return {"score": predictions.score, "predicted_label": predictions.predicted_label}
+    return {"score": predictions.score, "predicted_label": _named(served, predictions.predicted_label)}
 
 
 def _with_threshold(served: ServedModel, predictions: Predictions, threshold: float) -> Predictions:
@@ -103,7 +103,7 @@ def _score(served: ServedModel, X: Rows, predictions: Predictions) -> Column:
 def _predicted_label(served: ServedModel, X: Rows, predictions: Predictions) -> Column:
     if predictions.predicted_label is None:
         raise _unavailable(served, "predicted_label")
-    return predictions.predicted_label
+    return _named(served, predictions.predicted_label)
 
 
 def _probabilities(served: ServedModel, X: Rows, predictions: Predictions) -> Column:
@@ -121,7 +121,12 @@ def _labels(served: ServedModel, X: Rows, predictions: Predictions) -> Column:
     if predictions.predicted_label is None:
         raise _unavailable(served, "labels")
     classes = 2 if served.model.predictor_type == BINARY else predictions.score.shape[1]
-    return np.tile(np.arange(classes), (len(X), 1))
+    return _named(served, np.tile(np.arange(classes), (len(X), 1)))
+
+
+def _named(served: ServedModel, labels: np.ndarray) -> Column:
+    """The texts of the labels where the model knows them."""
+    return Labels(labels, served.classes) if served.classes else labels
 
 
 def _raw_score(served: ServedModel, X: Rows, predictions: Predictions) -> Column:

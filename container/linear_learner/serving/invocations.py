@@ -18,7 +18,7 @@ import numpy as np
 
 from linear_learner.errors import ClientError, UnsupportedContentType
 from linear_learner.formats.batch import Batch
-from linear_learner.formats.encoders import ENCODERS, Answer, Column
+from linear_learner.formats.encoders import ENCODERS, Answer, Column, Labels
 from linear_learner.formats.width import WrongWidth, check_width
 from linear_learner.serving import accept, answers, rows
 from linear_learner.serving.answers import Wish
@@ -110,6 +110,7 @@ class Invocations:
             model.model.feature_dim,
             model.names,
             allow_missing=model.fills is not None,
+            schema=model.schema,
         )
         answer, environ[ROWS] = self._predict(model, batches, wish)
         return Reply(200, ENCODERS[content_type](answer), content_type)
@@ -133,10 +134,13 @@ class Invocations:
 
 
 def _joined(columns: list[Column]) -> Column:
+    labels = [column for column in columns if isinstance(column, Labels)]
+    if labels:
+        return Labels(np.concatenate([column.numbers for column in labels]), labels[0].texts)
     arrays = [column for column in columns if isinstance(column, np.ndarray)]
     if arrays:
         return np.concatenate(arrays)
-    return [value for column in columns for value in column]
+    return [value for column in columns if isinstance(column, list) for value in column]
 
 
 def body_of(environ: Environ, limit: int) -> bytes:

@@ -15,7 +15,9 @@ from linear_learner.formats.batch import Batch
 from linear_learner.formats.content_type import CSV, ContentType, parse
 from linear_learner.formats.json_records import REQUEST_DECODERS
 from linear_learner.formats.options import Options
+from linear_learner.formats.table_schema import TableSchema
 from linear_learner.formats.width import check_width
+from linear_learner.serving import table_rows
 
 SOURCE = "request"
 """How errors call the body."""
@@ -32,13 +34,17 @@ def decode(
     names: Sequence[str] = (),
     *,
     allow_missing: bool = False,
+    schema: TableSchema | None = None,
 ) -> Iterator[Batch]:
     """Batches of a bounded number of rows, their columns in the order of the model.
 
     ``content_type`` is the header as it was sent, or None. ``names`` are the model's, if it knows any: columns that
-    come with names are put in their order. With ``allow_missing``, features that are missing are NaN.
+    come with names are put in their order. With ``allow_missing``, features that are missing are NaN. ``schema``: of a
+    model of tables with text; CSV and JSON hold the cells of such a table, and the other types features.
     """
     kind = _parsed(content_type or DEFAULT_CONTENT_TYPE)
+    if schema is not None and schema.columns and kind.name in (CSV, *REQUEST_DECODERS):
+        return table_rows.decode(body, kind, schema, SOURCE, allow_missing=allow_missing)
     if kind.name in REQUEST_DECODERS:
         decoder = REQUEST_DECODERS[kind.name]
         return decoder(
@@ -59,7 +65,13 @@ def decode(
     if order is not None:
         # A blank line in its stead: it is skipped, and the rows keep their numbers.
         body = b"\n" + body.partition(b"\n")[2]
-    options = Options(feature_dim=feature_dim, index_base=kind.index_base, allow_missing=allow_missing)
+    options = Options(
+        feature_dim=feature_dim,
+        index_base=kind.index_base,
+        allow_missing=allow_missing,
+        # Of texts that are labels, which are read and skipped.
+        schema=replace(schema, columns=()) if schema is not None and label_size else None,
+    )
     batches = DECODERS[kind.name](io.BytesIO(body), label_size=label_size, source=SOURCE, options=options)
     return batches if order is None else _reordered(batches, order)
 

@@ -9,7 +9,9 @@ import numpy as np
 from linear_learner.errors import ClientError
 from linear_learner.formats.csr import CsrMatrix, Rows
 from linear_learner.formats.imputation import filled
+from linear_learner.formats.table_schema import TableSchema
 from linear_learner.model.linear_model import LinearModel, Model
+from linear_learner.model.losses import BINARY, MULTICLASS
 
 LARGEST = float(np.finfo(np.float32).max)
 
@@ -18,7 +20,8 @@ LARGEST = float(np.finfo(np.float32).max)
 class ServedModel:
     """``names``: of the d features, or empty. ``means``: float64 (d,), of the training data. ``lowest``, ``highest``:
     float32 (d,), the range of the training data. ``fills``: float32 (d,), what takes the place of a missing feature;
-    without them none may be missing. None where the model does not carry them, as Amazon's do not."""
+    without them none may be missing. ``schema``: what the columns of a request mean, where some are text. None where
+    the model does not carry them, as Amazon's do not. ``classes``: the texts of the labels, or empty."""
 
     model: Model
     names: tuple[str, ...] = ()
@@ -26,6 +29,11 @@ class ServedModel:
     lowest: np.ndarray | None = None
     highest: np.ndarray | None = None
     fills: np.ndarray | None = None
+    schema: TableSchema | None = None
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return () if self.schema is None else self.schema.classes
 
     @classmethod
     def of(cls, model: Model) -> ServedModel:
@@ -39,6 +47,7 @@ class ServedModel:
             lowest=_numbers(model, "feature_minima", np.float32),
             highest=_numbers(model, "feature_maxima", np.float32),
             fills=_numbers(model, "feature_fills", np.float32),
+            schema=_schema(model),
         )
 
     def filled(self, X: Rows) -> Rows:
@@ -66,6 +75,23 @@ def _names(model: Model) -> tuple[str, ...]:
         raise _error(model, "feature_names", "strings")
     # Where two columns had one name in the training data, names say too little to match anything by.
     return tuple(names) if len(set(names)) == len(names) else ()
+
+
+def _schema(model: Model) -> TableSchema | None:
+    content = model.metadata.get("schema")
+    if content is None:
+        return None
+    schema = TableSchema.of_json(content)
+    classes = {BINARY: 2, MULTICLASS: model.num_classes}.get(model.predictor_type, 0)
+    for what, found, expected in (
+        ("features", schema.feature_dim if schema.columns else model.feature_dim, model.feature_dim),
+        ("classes", len(schema.classes) or classes, classes),
+    ):
+        if found != expected:
+            raise ClientError(
+                f"schema of the model has {found} {what}, and the model {expected}", fix="train the model again"
+            )
+    return schema
 
 
 def _numbers(model: Model, name: str, dtype: type) -> np.ndarray | None:

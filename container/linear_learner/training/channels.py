@@ -24,6 +24,7 @@ from linear_learner.formats.options import Options
 from linear_learner.hyperparameters import HyperParameters
 from linear_learner.model.scaler import sample_rows
 from linear_learner.training.class_weights import number_of_classes
+from linear_learner.training.table_text import log_schema, text_settings, unseen_notice, with_classes
 
 logger = logging.getLogger(__name__)
 
@@ -56,9 +57,15 @@ def read_channels(
     budget = memory_budget(hp, configs)
     given_width = None if hp.is_auto("feature_dim") else hp.feature_dim
     options = Options(given_width, label_column=hp.label_column, allow_missing=hp.missing_values != "error")
+    texts = text_settings(hp)
     reader = partial(ChannelReader, feature_dim=given_width, patience=Patience(hp.pipe_timeout, should_stop))
-    check = partial(check_labels, predictor_type=hp.predictor_type, num_classes=hp.num_classes, is_train=False)
     train_reader = reader(configs["train"], options=options)
+    if texts:
+        schema = train_reader.learn_schema(texts)
+        hp = with_classes(hp, schema)
+        log_schema(schema, hp)
+        options = replace(options, schema=schema)
+    check = partial(check_labels, predictor_type=hp.predictor_type, num_classes=hp.num_classes, is_train=False)
     train_reader.learn_columns()
     # Rows that name only some of their columns have those of the train channel.
     options = replace(options, feature_dim=train_reader.columns.width or given_width)
@@ -66,9 +73,11 @@ def read_channels(
     left = budget
     for name, copies in (("validation", 2), ("test", 1)):
         if name in configs:
-            data = held_out[name] = read_held_out(reader(configs[name], options=options), budget // 4, check)
+            held_out_reader = reader(configs[name], options=options)
+            data = held_out[name] = read_held_out(held_out_reader, budget // 4, check)
             left -= copies * bytes_of(data.features)
-            if notice := label_notice(data, predictor_type=hp.predictor_type):
+            unseen = unseen_notice(name, held_out_reader.unseen)
+            for notice in filter(None, (unseen, label_notice(data, predictor_type=hp.predictor_type))):
                 logger.warning("%s", notice)
     train = read_train(train_reader, left, hp, is_judge="validation" not in held_out)
     check_same_columns(train, held_out.values())

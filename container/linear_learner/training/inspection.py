@@ -22,12 +22,15 @@ from linear_learner.environment import ChannelConfig, Environment, cpu_count
 from linear_learner.errors import ClientError
 from linear_learner.formats.csr import CsrMatrix
 from linear_learner.formats.options import Options
+from linear_learner.formats.schema_learner import TextSettings
+from linear_learner.formats.table_schema import TableSchema
 from linear_learner.hyperparameters import HyperParameters, tuning
 from linear_learner.hyperparameters.schema import MULTICLASS, REGRESSOR
 from linear_learner.training import warm_start
 from linear_learner.training.candidates import make_candidates
 from linear_learner.training.channels import memory_budget
 from linear_learner.training.job import refuse_several_hosts
+from linear_learner.training.table_text import text_settings, unseen_notice, with_classes
 
 FLOATS_A_WEIGHT = 4
 """The weight, its two moments and its best value so far."""
@@ -38,7 +41,7 @@ CHANNELS = ("train", "validation", "test")
 
 @dataclass
 class Channel:
-    """What is known of a channel. ``features``: how many there are."""
+    """What is known of a channel. ``features``: how many there are. ``schema``: of a table with text."""
 
     name: str
     profile: Profile
@@ -47,6 +50,7 @@ class Channel:
     names: tuple[str, ...] | None
     seconds: float
     first: Dataset
+    schema: TableSchema | None = None
 
     @property
     def held_bytes(self) -> int:
@@ -109,7 +113,7 @@ def inspect(env: Environment) -> Inspection:
         except ClientError as error:
             found.add(error)
     if configs is not None:
-        _inspect_channels(env, hp, configs, found)
+        hp = _inspect_channels(env, hp, configs, found)
     if hp is not None and "train" in found.channels:
         _estimate(hp, configs or {}, found)
     return found
@@ -117,23 +121,36 @@ def inspect(env: Environment) -> Inspection:
 
 def _inspect_channels(
     env: Environment, hp: HyperParameters | None, configs: Mapping[str, ChannelConfig], found: Inspection
-) -> None:
+) -> HyperParameters | None:
+    """The hyperparameters, with as many classes as the train channel has texts of labels; None if they do not fit."""
     if "train" not in configs:
         found.problems.append(f"The channel 'train' is missing: put its files in {env.data_dir / 'train'}")
     for name in sorted(configs.keys() - {*CHANNELS, warm_start.CHANNEL}):
         found.warnings.append(f"The channel '{name}' is ignored: only train, validation, test and model are read.")
     width = None if hp is None or hp.is_auto("feature_dim") else hp.feature_dim
+    texts = TextSettings() if hp is None else text_settings(hp)
+    schema: TableSchema | None = None
     for name in CHANNELS:
-        if name not in configs:
+        if name not in configs or (texts and name != "train" and schema is None):
             continue
         if configs[name].input_mode == "Pipe":
             found.warnings.append(f"Channel '{name}' comes through a pipe, and its rows are not looked at.")
             continue
         train = found.channels.get("train")
         label_column = hp.label_column if hp is not None else ""
-        options = Options(train.features if train else width, label_column=label_column, allow_missing=True)
+        options = Options(
+            train.features if train else width,
+            label_column=label_column,
+            # A missing category is not told from a mistake afterwards, as a missing number is.
+            allow_missing=texts.keeps_missing if texts else True,
+            schema=schema,
+        )
         try:
-            channel = _read(ChannelReader(configs[name], feature_dim=width, options=options), name, hp, found)
+            reader = ChannelReader(configs[name], feature_dim=width, options=options)
+            if texts and name == "train":
+                schema = reader.learn_schema(texts)
+                hp = _with_classes(hp, schema, found)
+            channel = _read(reader, name, hp, found)
         except ClientError as error:
             found.add(error)
             continue
@@ -147,6 +164,15 @@ def _inspect_channels(
                 check_same_columns(firsts["train"], [firsts[name]])
             except ClientError as error:
                 found.add(error)
+    return hp
+
+
+def _with_classes(hp: HyperParameters | None, schema: TableSchema, found: Inspection) -> HyperParameters | None:
+    try:
+        return None if hp is None else with_classes(hp, schema)
+    except ClientError as error:
+        found.add(error)
+        return None
 
 
 def _read(reader: ChannelReader, name: str, hp: HyperParameters | None, found: Inspection) -> Channel | None:
@@ -183,8 +209,10 @@ def _read(reader: ChannelReader, name: str, hp: HyperParameters | None, found: I
     width = reader.columns.width or first.feature_dim
     if isinstance(first.features, CsrMatrix):
         first = replace(first, features=replace(first.features, shape=(1, width)))
+    if notice := unseen_notice(name, reader.unseen):
+        found.warnings.append(notice)
     seconds = time.perf_counter() - start
-    return Channel(name, profile, width, first.is_sparse, reader.columns.names, seconds, first)
+    return Channel(name, profile, width, first.is_sparse, reader.columns.names, seconds, first, reader.schema)
 
 
 def _first_missing(data: Dataset) -> str:

@@ -47,6 +47,9 @@ def _about(channel: Channel) -> Iterator[str]:
     form = f"sparse, {profile.stored} values" if channel.is_sparse else "dense"
     yield f"{channel.name}: {profile.rows} rows x {channel.features} features, {form}"
     yield f"  labels            {_labels(channel)}"
+    if levels := _levels(channel):
+        named = ", ".join(f"{name} {count}" for name, count in list(levels.items())[:SHOWN_COLUMNS])
+        yield f"  categories        {named}{', ...' if len(levels) > SHOWN_COLUMNS else ''}"
     missing = ", ".join(f"{name} {count}" for name, count in list(facts["missing"].items())[:SHOWN_COLUMNS])
     more = ", ..." if len(facts["missing"]) > SHOWN_COLUMNS else ""
     total = f"{facts['missing_values']} in {len(facts['missing'])} columns: {missing}{more}"
@@ -62,7 +65,18 @@ def _labels(channel: Channel) -> str:
         several = "many different ones" if profile.labels is None else f"{len(profile.labels)} different ones"
         return f"{several}, from {profile.lowest_label:g} to {profile.highest_label:g}"
     counts = sorted(profile.labels.items())
-    return ", ".join(f"{label:g}: {count} ({count / profile.rows:.1%})" for label, count in counts)
+    return ", ".join(f"{_label(channel, label)}: {count} ({count / profile.rows:.1%})" for label, count in counts)
+
+
+def _label(channel: Channel, label: float) -> str:
+    classes = () if channel.schema is None else channel.schema.classes
+    return classes[int(label)] if classes else f"{label:g}"
+
+
+def _levels(channel: Channel) -> dict[str, int]:
+    """How many levels each column of categories has."""
+    columns = () if channel.schema is None else channel.schema.columns
+    return {column.name: len(column.levels) for column in columns if column.levels is not None}
 
 
 def _about_estimate(estimate: Estimate) -> Iterator[str]:
@@ -86,8 +100,11 @@ def _facts(channel: Channel) -> dict[str, Any]:
         "rows": profile.rows,
         "features": channel.features,
         "sparse": channel.is_sparse,
-        "labels": None if profile.labels is None else {f"{k:g}": n for k, n in sorted(profile.labels.items())},
+        "labels": None
+        if profile.labels is None
+        else {_label(channel, k): n for k, n in sorted(profile.labels.items())},
         "label_range": [profile.lowest_label, profile.highest_label],
+        "categories": _levels(channel),
         "missing_values": int(profile.missing.sum()),
         "missing": {_name(channel, int(column)): int(profile.missing[column]) for column in with_missing},
         "constant_columns": [_name(channel, int(column)) for column in profile.constant_columns()],

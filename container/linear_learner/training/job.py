@@ -37,6 +37,7 @@ from linear_learner.training.progress import Progress, Trained
 from linear_learner.training.reporting import Reporter, Timers, configure_logging
 from linear_learner.training.selection import EarlyStopping
 from linear_learner.training.stopping import stop_on_sigterm
+from linear_learner.training.table_text import with_classes
 from linear_learner.training.trainer import rows_at_once, train
 
 logger = logging.getLogger(__name__)
@@ -104,6 +105,7 @@ def train_job(env: Environment, should_stop: Callable[[], bool]) -> None:
             import_ahead()
             channels = read_channels(env, requested, should_stop)
             train = channels["train"]
+            requested = with_classes(requested, train.schema)
             hp = hyperparameters.resolve(
                 requested,
                 feature_dim=train.feature_dim,

@@ -79,6 +79,7 @@ def metadata(
     return {
         "hyperparameters": hp.as_dict() | values | {"positive_example_weight_mult": positive_weight},
         "feature_names": None if train.feature_names is None else list(train.feature_names),
+        **({} if train.schema is None else {"schema": train.schema.as_json()}),
         "feature_means": None if ranges is None else ranges.means.tolist(),
         "feature_minima": None if ranges is None else ranges.minima.tolist(),
         "feature_maxima": None if ranges is None else ranges.maxima.tolist(),

@@ -212,7 +212,8 @@ def test_an_unknown_content_type_is_told_with_its_channel(channel: ChannelConfig
         (
             "1,x,3",
             "Unable to read data channel 'train'. Requested content-type is 'text/csv'. Found a value that is not a "
-            "number ({file}, row 2, column 2, value 'x'). Please verify the data matches the requested content-type",
+            "number ({file}, row 2, column 2, value 'x'). Please verify the data matches the requested content-type; "
+            "or set categorical_columns=auto for features that are text and text_labels=true for labels that are",
         ),
     ],
 )

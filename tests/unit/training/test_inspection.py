@@ -140,3 +140,48 @@ def test_a_channel_that_does_not_fit_is_streamed(base: Path) -> None:
     channel(base, "train", "0,1,2,3\n1,2,3,4\n" * 60_000)
     estimate = found_in(base).estimate
     assert estimate is not None and estimate.is_streamed
+
+
+PEOPLE = "income,age,work\n" + "high,39,nurse\nlow,20,clerk\n" * 20
+TEXT = {**BINARY, "categorical_columns": "auto", "text_labels": "true"}
+
+
+def test_categories_and_the_texts_of_labels_are_told(base: Path) -> None:
+    hyperparameters(base, **TEXT)
+    channel(base, "train", PEOPLE)
+    channel(base, "validation", "high,39,nurse\nlow,20,pilot\n")
+    found = found_in(base)
+    assert found.problems == []
+    assert "1 in 'work'" in " ".join(found.warnings)
+    text = as_text(found, "Job")
+    assert "train: 40 rows x 3 features, dense" in text
+    assert "labels            high: 20 (50.0%), low: 20 (50.0%)" in text
+    assert "categories        work 2" in text
+    facts = json.loads(as_json(found))["channels"]["train"]
+    assert facts["labels"] == {"high": 20, "low": 20}
+    assert facts["categories"] == {"work": 2}
+
+
+def test_texts_that_do_not_fit_are_told_once(base: Path) -> None:
+    hyperparameters(base, **TEXT)
+    channel(base, "train", PEOPLE + "middle,30,nurse\n")
+    assert ["3 different texts" in problem for problem in found_in(base).problems] == [True]
+    channel(base, "train", PEOPLE + "high,30,\n")
+    (problem,) = found_in(base).problems
+    assert "Found missing (NaN) values" in problem and "row 42, column 3" in problem
+
+
+def test_classes_are_counted_where_num_classes_is_left_out(base: Path) -> None:
+    hyperparameters(base, predictor_type="multiclass_classifier", text_labels="true")
+    channel(base, "train", "a,1\nb,2\nc,3\nd,4\n" * 5)
+    found = found_in(base)
+    assert found.problems == []
+    assert found.estimate is not None
+
+
+def test_what_is_wrong_with_the_columns_of_text_is_told_of_the_train_channel_alone(base: Path) -> None:
+    hyperparameters(base, **BINARY, categorical_columns="job")
+    channel(base, "train", PEOPLE)
+    channel(base, "validation", PEOPLE)
+    (problem,) = found_in(base).problems
+    assert "'job', which categorical_columns names" in problem

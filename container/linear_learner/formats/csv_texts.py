@@ -1,0 +1,152 @@
+"""Columns of text in ``text/csv``: categories, and labels that are words.
+
+Cells of text are read as Python's ``csv`` reads them: in quotes they may hold commas, and quotes written twice. Spaces
+and tabs around them do not count. A cell ends in its line. What is not UTF-8 is read as U+FFFD.
+
+``TextCoder`` puts numbers in the place of texts and changes nothing else, line by line, so that the decoder of numbers
+reads the rest and finds what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from linear_learner.formats.content_type import CSV
+from linear_learner.formats.csv_cells import NOT_A_NUMBER, SPACES, problem_of
+from linear_learner.formats.faults import UNKNOWN_LABEL, Fault, error_of
+from linear_learner.formats.schema_learner import SchemaLearner
+from linear_learner.formats.sniffing import BYTE_ORDER_MARK
+from linear_learner.formats.table_schema import MISSING_LEVEL, UNSEEN, TableSchema
+
+_SPACES = SPACES.decode()
+_OPEN_QUOTES = "The quotes around a cell do not close in its line"
+_END = "end"
+
+
+@dataclass(frozen=True)
+class TextColumns:
+    """Where a file has what. ``width`` counts all columns; ``features`` are the positions of the features, in their
+    order, and ``label`` is that of the label, None in a request. Lines equal to ``header`` are no rows."""
+
+    width: int
+    features: tuple[int, ...]
+    label: int | None
+    header: bytes
+    source: str
+
+    def rows(self, text: bytes, first_line: int) -> list[list[str]]:
+        """The cells of whole lines, of which ``first_line`` is the number of the first; no cells of a line that is
+        blank or a header. ClientError for one that cannot be read."""
+        lines = text.split(b"\n")[:-1]
+        header = self.header.strip(SPACES)
+        if header and header in text:
+            lines = [b"" if line.strip(SPACES).removeprefix(BYTE_ORDER_MARK) == header else line for line in lines]
+        texts = [line.decode("utf-8", "replace").strip(_SPACES) for line in lines]
+        rows = _rows(texts)
+        if rows is None:
+            problems = ((number, _problem_of(line)) for number, line in enumerate(texts, first_line))
+            faults = [Fault(problem, number) for number, problem in problems if problem]
+            raise error_of(faults, source=self.source, content_type=CSV)
+        return rows
+
+
+def _rows(lines: Sequence[str]) -> list[list[str]] | None:
+    """The cells of each line; None if one of them cannot be read by itself."""
+    try:
+        # A quote that is not closed goes on in the next line: it would swallow the end.
+        rows = list(csv.reader((*lines, _END), skipinitialspace=True))
+    except csv.Error:
+        return None
+    return rows[:-1] if len(rows) == len(lines) + 1 and rows[-1] == [_END] else None
+
+
+def _problem_of(line: str) -> str:
+    """What is wrong with a line by itself, "" if nothing is."""
+    try:
+        rows = list(csv.reader((line, _END), skipinitialspace=True))
+    except csv.Error as error:
+        return f"The row cannot be read: {error}"
+    return "" if len(rows) == 2 else _OPEN_QUOTES
+
+
+def columns_with_text(rows: Iterable[Sequence[str]], columns: TextColumns) -> set[int]:
+    """Which features, counted from 0, hold a text in any of the rows."""
+    found: set[int] = set()
+    for row in rows:
+        if len(row) == columns.width:
+            rest = (i for i in range(len(columns.features)) if i not in found)
+            found.update(i for i in rest if problem_of(_cell(row, columns.features[i]).encode()) == NOT_A_NUMBER)
+    return found
+
+
+def show(learner: SchemaLearner, rows: Iterable[Sequence[str]], columns: TextColumns) -> None:
+    """Tell the learner what is in the rows. Those of another width are none; whoever decodes them says so."""
+    kept = [row for row in rows if len(row) == columns.width]
+    for i in learner.categories:
+        learner.add_levels(i, _texts(kept, columns.features[i]), columns.source)
+    if learner.settings.text_labels and columns.label is not None:
+        learner.add_classes(_texts(kept, columns.label), columns.source)
+
+
+def _texts(rows: Iterable[Sequence[str]], position: int) -> set[str]:
+    return {cell.strip(_SPACES) for cell in {row[position] for row in rows}}
+
+
+def _cell(row: Sequence[str], position: int) -> str:
+    return row[position].strip(_SPACES)
+
+
+class TextCoder:
+    """Makes lines of numbers of the lines of a file, from the first one on: a category becomes the number of its level,
+    UNSEEN if it is none, and a label that of its class. With ``allow_missing``, nothing is a category as well. A
+    ClientError names the first few labels of a block that are no class."""
+
+    def __init__(self, schema: TableSchema, columns: TextColumns, *, first_line: int, allow_missing: bool) -> None:
+        self._columns = columns
+        self._line = first_line
+        self._class_codes = {text: str(number) for text, number in schema.class_codes.items()}
+        self._codes: list[tuple[int, Mapping[str, str]]] = []
+        for position, column in zip(columns.features, schema.columns, strict=bool(schema.columns)):
+            if column.levels is not None:
+                codes = {level: str(number) for level, number in column.codes.items()}
+                # A missing category stays as it is where that is a mistake.
+                codes.setdefault(MISSING_LEVEL, str(UNSEEN) if allow_missing else "")
+                self._codes.append((position, codes))
+
+    def __call__(self, text: bytes) -> bytes:
+        """The next lines."""
+        rows = self._columns.rows(text, self._line)
+        self._check_labels(rows)
+        coded = "\n".join(map(self._line_of, rows))
+        self._line += len(rows)
+        return f"{coded}\n".encode()
+
+    def _line_of(self, row: list[str]) -> str:
+        if len(row) != self._columns.width:
+            # Its width is what is wrong with it.
+            return ",".join("0" * len(row))
+        for position, codes in self._codes:
+            row[position] = codes.get(row[position].strip(_SPACES), str(UNSEEN))
+        if self._class_codes and self._columns.label is not None:
+            label = row[self._columns.label].strip(_SPACES)
+            row[self._columns.label] = self._class_codes.get(label, "")
+        line = ",".join(row)
+        if line.count(",") >= len(row) or '"' in line:
+            # Of a number that is none.
+            line = ",".join(f'"{cell}"' if "," in cell else cell for cell in row)
+        return line
+
+    def _check_labels(self, rows: Sequence[Sequence[str]]) -> None:
+        at = self._columns.label
+        if not self._class_codes or at is None:
+            return
+        known = {*self._class_codes, MISSING_LEVEL}
+        faults = [
+            Fault(UNKNOWN_LABEL, self._line + i, f"column {at + 1}", _cell(row, at))
+            for i, row in enumerate(rows)
+            if len(row) == self._columns.width and _cell(row, at) not in known
+        ]
+        if faults:
+            raise error_of(faults, source=self._columns.source, content_type=CSV)

@@ -1,0 +1,80 @@
+"""The rows of a request to a model of tables with text: cells as they are in the table, in its order or by name."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from linear_learner.errors import ClientError
+from linear_learner.formats import DECODERS
+from linear_learner.formats.batch import Batch
+from linear_learner.formats.content_type import CSV, ContentType
+from linear_learner.formats.json_records import REQUEST_DECODERS
+from linear_learner.formats.options import Options
+from linear_learner.formats.table_schema import TableSchema
+from linear_learner.formats.width import WrongWidth
+
+
+def decode(body: bytes, kind: ContentType, schema: TableSchema, source: str, *, allow_missing: bool) -> Iterator[Batch]:
+    """Batches of features, of CSV or JSON, for a ``schema`` that has columns."""
+    order = None
+    if kind.name == CSV:
+        label_size = kind.label_size or 0
+        order = _order(body, schema.names, label_size, source)
+        if order is not None:
+            # A blank line in its stead: it is skipped, and the rows keep their numbers.
+            body = b"\n" + body.partition(b"\n")[2]
+        sent = schema if order is None else schema.in_order([int(i) for i in np.argsort(order)])
+        options = Options(allow_missing=allow_missing, schema=sent)
+        batches = DECODERS[CSV](io.BytesIO(body), label_size=label_size, source=source, options=options)
+    else:
+        batches = REQUEST_DECODERS[kind.name](
+            io.BytesIO(body),
+            source=source,
+            feature_dim=len(schema.columns),
+            feature_names=schema.names,
+            allow_missing=allow_missing,
+            schema=schema,
+        )
+    return _features(batches, schema, order)
+
+
+def _features(batches: Iterator[Batch], schema: TableSchema, order: list[int] | None) -> Iterator[Batch]:
+    try:
+        for batch in batches:
+            assert isinstance(batch.features, np.ndarray)  # noqa: S101 (for the type checker: rows of tables are dense)
+            ordered = batch if order is None else replace(batch, features=batch.features[:, order])
+            yield from schema.batches(ordered)
+    except WrongWidth as error:
+        raise ClientError(
+            f"A row has {error.found} columns, and the table of the model {error.expected}",
+            where=error.where,
+            fix=f"send {', '.join(schema.names)}, as they are in the table",
+        ) from None
+
+
+def _order(body: bytes, names: Sequence[str], label_size: int, source: str) -> list[int] | None:
+    """Where among a row's features those of the model are, by the header line; None if the first line is a row: fewer
+    than half of its cells are names then."""
+    first = body.partition(b"\n")[0].decode("utf-8-sig", "replace").rstrip("\r")
+    try:
+        cells = [cell.strip() for row in csv.reader([first], skipinitialspace=True) for cell in row][label_size:]
+    except csv.Error:
+        return None  # the decoder says why
+    known = set(names)
+    if 2 * sum(cell in known for cell in cells) < max(1, len(cells)):
+        return None
+    missing = [name for name in names if name not in cells]
+    strange = [cell for cell in cells if cell not in known]
+    if missing or strange or len(set(cells)) < len(cells):
+        told = f"'{missing[0]}' is missing" if missing else f"'{strange[0] if strange else 'a name twice'}'"
+        raise ClientError(
+            "The header does not name every column of the model's table once, and nothing else",
+            where=f"{source}, row 1, {told}",
+            fix=f"name: {', '.join(names)}; or send no header",
+        )
+    return [cells.index(name) for name in names]

@@ -1,0 +1,98 @@
+"""What a job does about tables with text: its settings, the classes that it finds, and what the log says of them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+
+from linear_learner.errors import ClientError
+from linear_learner.formats.schema_learner import AUTO, TextSettings
+from linear_learner.formats.table_schema import TableSchema
+from linear_learner.hyperparameters import HyperParameters
+from linear_learner.hyperparameters.schema import BINARY, FEWEST_CLASSES, MULTICLASS, REGRESSOR
+
+logger = logging.getLogger(__name__)
+
+_SHOWN = 20
+
+
+def text_settings(hp: HyperParameters) -> TextSettings:
+    """Empty where the job has set nothing."""
+    columns = tuple(filter(None, map(str.strip, hp.categorical_columns.split(","))))
+    return TextSettings(
+        (AUTO,) if columns == (AUTO,) else columns,
+        text_labels=hp.text_labels and hp.predictor_type != REGRESSOR,
+        positive_label=hp.positive_label if hp.predictor_type == BINARY else "",
+        label_column=hp.label_column,
+        keeps_missing=hp.missing_values != "error",
+    )
+
+
+def with_classes(hp: HyperParameters, schema: TableSchema | None) -> HyperParameters:
+    """``hp`` with as many classes as the train channel has texts of labels. ClientError if they do not fit the task."""
+    classes = () if schema is None else schema.classes
+    if not classes:
+        return hp
+    found = len(classes)
+    if found == 1:
+        raise _unfit(
+            f"Every label of channel 'train' is '{classes[0]}'; there is nothing to tell apart",
+            "give rows of at least two classes, and check that the label is the first column",
+        )
+    if hp.predictor_type == BINARY and found != 2:
+        raise _unfit(
+            f"The labels of channel 'train' are {found} different texts: {_shown(classes)}",
+            "set predictor_type=multiclass_classifier, or check which column is the label",
+        )
+    if hp.predictor_type == MULTICLASS:
+        if found < FEWEST_CLASSES:
+            raise _unfit(f"The labels of channel 'train' are {_shown(classes)}", "set predictor_type=binary_classifier")
+        if "num_classes" in hp.given and hp.num_classes != found:
+            raise _unfit(
+                f"num_classes is {hp.num_classes}, and the labels of channel 'train' are {found} different texts: "
+                f"{_shown(classes)}",
+                f"set num_classes={found}, or leave it out",
+            )
+        return replace(hp, num_classes=found)
+    return hp
+
+
+def log_schema(schema: TableSchema, hp: HyperParameters) -> None:
+    """How texts become numbers."""
+    if schema.classes:
+        named = ", ".join(f"'{text}' is {number}" for number, text in enumerate(schema.classes[:_SHOWN]))
+        more = ", ..." if len(schema.classes) > _SHOWN else ""
+        positive = f"; the positive label is '{schema.classes[1]}'" if hp.predictor_type == BINARY else ""
+        logger.info("Labels: %s%s%s.", named, more, positive)
+    categories = [column for column in schema.columns if column.levels is not None]
+    if categories:
+        shown = ", ".join(f"'{column.name}' with {len(column.levels or ())}" for column in categories[:_SHOWN])
+        more = ", ..." if len(categories) > _SHOWN else ""
+        form = "sparse" if schema.is_sparse else "dense"
+        logger.info(
+            "Columns of categories: %s%s. %d columns become %d features, in %s rows.",
+            *(shown, more, len(schema.columns), schema.feature_dim, form),
+        )
+    elif hp.categorical_columns:
+        logger.info("No column of channel 'train' holds text: all features are numbers.")
+
+
+def unseen_notice(channel: str, unseen: Mapping[str, int]) -> str:
+    """A sentence for the log about categories of a channel that the train channel lacks; "" if there are none."""
+    if not unseen:
+        return ""
+    named = ", ".join(f"{count} in '{name}'" for name, count in list(unseen.items())[:_SHOWN])
+    more = ", ..." if len(unseen) > _SHOWN else ""
+    return (
+        f"Channel '{channel}' has categories that the train channel lacks: {named}{more}. Such a cell is 0 in all "
+        "features of its column."
+    )
+
+
+def _unfit(message: str, fix: str) -> ClientError:
+    return ClientError(message, where="text_labels=true", fix=fix)
+
+
+def _shown(classes: tuple[str, ...]) -> str:
+    return ", ".join(classes[:_SHOWN]) + (", ..." if len(classes) > _SHOWN else "")

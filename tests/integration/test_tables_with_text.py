@@ -1,0 +1,357 @@
+"""Tables as people keep them, with words in columns and labels: trained, saved and served, beside scikit-learn."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import zstandard
+from finished_job import MakeJob
+from flask.testing import FlaskClient
+from job_folder import JobFolder, Outcome
+from pyarrow import parquet
+from saved_model import SavedModel
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from linear_learner.model import artifact
+from linear_learner.serving.app import create_app
+from linear_learner.serving.settings import Settings
+
+NAMES = ("age", "workclass", "education", "hours", "income")
+WORK = ("Private", "Self-emp, not inc", "State-gov", "?")
+EDUCATION = ("11th", "Bachelors", "Doctorate", "HS-grad")
+TEXTS = {"categorical_columns": "auto", "text_labels": "true", "label_column": "income"}
+Table = list[list[Any]]
+
+
+def people(rows: int, seed: int) -> Table:
+    """Like the census data of 1994, with an income that depends on all columns."""
+    random = np.random.default_rng(seed)
+    work, education = random.integers(len(WORK), size=rows), random.integers(len(EDUCATION), size=rows)
+    age, hours = random.integers(17, 90, rows), random.integers(1, 99, rows)
+    score = 0.03 * (age - 50) + 0.03 * (hours - 50)
+    score += np.array([0, 0.7, -0.5, -1])[work] + np.array([-2, 1, 2, -0.5])[education]
+    income = np.where(random.random(rows) < 1 / (1 + np.exp(-score)), ">50K", "<=50K")
+    texts = ([WORK[i] for i in work], [EDUCATION[i] for i in education])
+    return [list(row) for row in zip(age.tolist(), *texts, hours.tolist(), income.tolist(), strict=True)]
+
+
+PEOPLE = {"train": people(2000, 1), "validation": people(800, 2)}
+
+
+def as_csv(rows: Sequence[Sequence[Any]], names: Sequence[str] | None = NAMES) -> bytes:
+    out = io.StringIO()
+    csv.writer(out).writerows(rows if names is None else [names, *rows])
+    return out.getvalue().encode()
+
+
+def as_parquet(rows: Table, *, as_dictionary: bool) -> bytes:
+    table = pa.table({name: [row[i] for row in rows] for i, name in enumerate(NAMES)})
+    if as_dictionary:
+        texts = {i: name for i, name in enumerate(NAMES) if pa.types.is_string(table.schema.field(name).type)}
+        for i, name in texts.items():
+            table = table.set_column(i, name, table[name].dictionary_encode())
+    out = io.BytesIO()
+    parquet.write_table(table, out)
+    return out.getvalue()
+
+
+def run(job: JobFolder, files: dict[str, bytes], predictor_type: str = "binary_classifier", **settings: Any) -> Outcome:
+    """``files``: by their paths below the data folder."""
+    job.hyperparameters(predictor_type, **{"epochs": 10, "num_models": 4, **settings})
+    for path, content in files.items():
+        job.file(f"input/data/{path}", content)
+    kinds = {path.partition("/")[0]: "x-parquet" if path.endswith("pq") else "csv" for path in files}
+    long = {"csv": "text/csv", "x-parquet": "application/x-parquet"}
+    job.config("inputdataconfig", {channel: {"ContentType": long[kind]} for channel, kind in kinds.items()})
+    return job.run()
+
+
+def files_of(rows: dict[str, Table]) -> dict[str, bytes]:
+    return {f"{channel}/a.csv": as_csv(table) for channel, table in rows.items()}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    outcome = run(JobFolder(tmp_path_factory.mktemp("people")), files_of(PEOPLE), **TEXTS)
+    assert outcome.code == 0, outcome.failure
+    return outcome
+
+
+def client_of(model_dir: Path, **settings: Any) -> FlaskClient:
+    return create_app(artifact.load(model_dir), Settings(**settings)).test_client()
+
+
+@pytest.fixture(scope="module")
+def client(finished: Outcome) -> FlaskClient:
+    return client_of(finished.model_dir)
+
+
+def ask(client: FlaskClient, body: object, content_type: str = "application/json", **headers: str) -> Any:
+    """The predictions."""
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    sent = {"Accept": "application/json"} | {name.replace("_", "-"): value for name, value in headers.items()}
+    answer = client.post("/invocations", data=data, content_type=content_type, headers=sent)
+    assert answer.status_code == 200, answer.text
+    assert answer.json is not None
+    return answer.json["predictions"]
+
+
+def refused(client: FlaskClient, body: object, content_type: str = "application/json") -> str:
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    answer = client.post("/invocations", data=data, content_type=content_type)
+    assert answer.status_code == 400
+    return answer.text
+
+
+def features(rows: Table) -> np.ndarray:
+    return np.array([row[:-1] for row in rows], object)
+
+
+def test_the_model_is_as_good_as_scikit_learns(finished: Outcome, client: FlaskClient) -> None:
+    one_hot = make_column_transformer((OneHotEncoder(), [1, 2]), (StandardScaler(), [0, 3]), sparse_threshold=0)
+    judge = make_pipeline(one_hot, LogisticRegression(C=1e4, max_iter=1000))
+    train, validation = PEOPLE["train"], PEOPLE["validation"]
+    judge.fit(features(train), [row[-1] for row in train])
+    labels = [row[-1] for row in validation]
+    expected = judge.predict_proba(features(validation))[:, 1]
+    found = ask(client, as_csv([row[:-1] for row in validation], None), "text/csv")
+    scores = np.array([row["score"] for row in found])
+    assert log_loss(labels, scores, labels=["<=50K", ">50K"]) <= 1.01 * log_loss(labels, expected)
+    accuracy = np.mean([row["predicted_label"] == label for row, label in zip(found, labels, strict=True)])
+    assert accuracy >= np.mean(judge.predict(features(validation)) == labels) - 0.01
+    assert accuracy == pytest.approx(finished.final("validation", "binary_classification_accuracy"))
+
+
+def test_the_log_says_how_texts_become_numbers(finished: Outcome) -> None:
+    assert finished.found("(Labels: .*)") == ["Labels: '<=50K' is 0, '>50K' is 1; the positive label is '>50K'."]
+    (line,) = finished.found("(Columns of categories: .*)")
+    assert "'workclass' with 4, 'education' with 4. 4 columns become 10 features, in dense rows." in line
+
+
+def test_the_schema_is_in_the_model_and_each_level_has_a_weight(finished: Outcome) -> None:
+    assert finished.facts["schema"] == {
+        "columns": [
+            {"name": "age"},
+            {"name": "workclass", "levels": sorted(WORK)},
+            {"name": "education", "levels": list(EDUCATION)},
+            {"name": "hours"},
+        ],
+        "classes": ["<=50K", ">50K"],
+    }
+    names = finished.facts["feature_names"]
+    assert names[:2] == ["age", "workclass=?"]
+    assert SavedModel.of(finished.model_dir).weights.shape == (10, 1) == (len(names), 1)
+
+
+def test_scores_are_those_of_plain_weights(finished: Outcome, client: FlaskClient) -> None:
+    model = SavedModel.of(finished.model_dir)
+    age, work, education, hours, _ = PEOPLE["validation"][0]
+    by_name = {"age": age, f"workclass={work}": 1, f"education={education}": 1, "hours": hours}
+    row = np.array([[by_name.get(name, 0) for name in finished.facts["feature_names"]]])
+    (found,) = ask(client, {"instances": [{"features": [age, work, education, hours]}]})
+    assert found["score"] == pytest.approx(float(model.scores(row)[0]), rel=1e-5)
+
+
+def test_rows_come_in_any_form(client: FlaskClient) -> None:
+    age, work, education, hours, _ = PEOPLE["validation"][0]
+    row = [age, work, education, hours]
+    named = dict(zip(NAMES[:-1], row, strict=True))
+    header = as_csv([reversed(row)], tuple(reversed(NAMES[:-1])))
+    answers = [
+        ask(client, {"instances": [{"features": row}]}),
+        ask(client, {"instances": [{"features": named}]}),
+        ask(client, {"instances": [{"data": {"features": {"values": row}}}]}),
+        ask(client, json.dumps({"features": row}).encode(), "application/jsonlines"),
+        ask(client, as_csv([row], None), "text/csv"),
+        ask(client, as_csv([row], NAMES[:-1]), "text/csv"),
+        ask(client, header, "text/csv"),
+        ask(client, as_csv([[">50K", *row]], None), "text/csv; label_size=1"),
+    ]
+    assert all(answer == answers[0] for answer in answers)
+
+
+def test_answers_hold_the_texts_of_labels(client: FlaskClient) -> None:
+    row = as_csv([PEOPLE["validation"][0][:-1]], None)
+    wish = {"X_Amzn_SageMaker_Custom_Attributes": "inference_output=predicted_label,labels,probabilities,contributions"}
+    (answer,) = ask(client, row, "text/csv", **wish)
+    assert answer["labels"] == ["<=50K", ">50K"]
+    assert answer["predicted_label"] == answer["labels"][int(np.argmax(answer["probabilities"]))]
+    moved = {term["feature"] for term in answer["contributions"]["features"]}
+    assert {"age", "workclass=Private", "education=Doctorate"} < moved
+    plain = client.post("/invocations", data=row, content_type="text/csv", headers={"Accept": "text/csv"})
+    assert plain.text.split(",")[1] in ("<=50K", ">50K")
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "message"),
+    [
+        ("text/csv", b"39,Private,Bachelors,many\n", "row 1, column 4, value 'many'"),
+        ("text/csv", b"39,Private,Bachelors,4\n39,,Bachelors,40\n", "missing (NaN) values (request, row 2, column 2"),
+        ("text/csv", b"39,Private,40\n", "A row has 3 columns, and the table of the model 4. Send age, workclass,"),
+        ("text/csv", b"age,workclass,hours\n39,Private,40\n", "row 1, 'education' is missing"),
+        ("text/csv", b"age,workclass,education,hour\n39,Private,11th,40\n", "'hours' is missing"),
+        (
+            "application/json",
+            {"instances": [{"features": [39, "Private", "11th", "many"]}]},
+            "\"many\" is a string, not a number (request, instances[0].features[3], column 'hours')",
+        ),
+        ("application/json", {"instances": [{"features": [39, None, "11th", 4]}]}, "column 'workclass'"),
+        ("application/json", {"instances": [{"features": {"age": 39}}]}, 'lacks the feature "workclass"'),
+        ("application/json", {"instances": [{"features": [0] * 10}]}, "A row has 10 columns, and the table of the"),
+    ],
+)
+def test_a_bad_request_names_row_and_column(client: FlaskClient, content_type: str, body: object, message: str) -> None:
+    assert message in refused(client, body, content_type)
+
+
+def test_an_unseen_category_counts_for_nothing(client: FlaskClient, finished: Outcome) -> None:
+    (found,) = ask(client, b"39,Astronaut,Bachelors,40", "text/csv")
+    row = [{"age": 39, "education=Bachelors": 1, "hours": 40}.get(name, 0) for name in finished.facts["feature_names"]]
+    (expected,) = SavedModel.of(finished.model_dir).scores(np.array([row]))
+    assert found["score"] == pytest.approx(float(expected), rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["label first", "several files", "zstd", "parquet", "dictionaries"])
+def test_the_same_table_in_any_form_gives_the_same_weights(kind: str, finished: Outcome, job: JobFolder) -> None:
+    files, settings = files_of(PEOPLE), TEXTS
+    if kind == "label first":
+        files = {f"{name}/a.csv": as_csv([[r[-1], *r[:-1]] for r in rows], None) for name, rows in PEOPLE.items()}
+        settings = {**TEXTS, "label_column": "", "categorical_columns": "3,4"}
+    elif kind == "several files":
+        first = [NAMES[-1], *NAMES[:-1]]
+        rows = {name: [[row[-1], *row[:-1]] for row in table] for name, table in PEOPLE.items()}
+        files = {"train/a.csv": as_csv(rows["train"][:77], None), "train/b.csv": as_csv(rows["train"][77:], first)}
+        files["validation/a.csv"] = as_csv(rows["validation"], None)
+        settings = {**TEXTS, "label_column": ""}
+    elif kind == "zstd":
+        files = {path: zstandard.compress(content) for path, content in files.items()}
+    elif kind in ("parquet", "dictionaries"):
+        as_dictionary = kind == "dictionaries"
+        files = {f"{name}/a.pq": as_parquet(rows, as_dictionary=as_dictionary) for name, rows in PEOPLE.items()}
+    outcome = run(job, files, **settings)
+    assert outcome.code == 0, outcome.failure
+    expected, found = SavedModel.of(finished.model_dir), SavedModel.of(outcome.model_dir)
+    np.testing.assert_array_equal(found.weights, expected.weights)
+
+
+def test_a_stream_is_learnt_from_as_well(finished: Outcome, job: JobFolder) -> None:
+    rows = PEOPLE["train"] * 20
+    outcome = run(job, files_of({**PEOPLE, "train": rows}), **TEXTS, memory_mb=1, epochs=2)
+    assert outcome.code == 0, outcome.failure
+    assert outcome.found("(They are streamed)") or outcome.found("(streamed: read anew)")
+    assert outcome.facts["schema"] == finished.facts["schema"]
+    assert outcome.objective("validation") <= 1.05 * finished.objective("validation")
+
+
+def test_the_positive_label_may_be_chosen(finished: Outcome, job: JobFolder) -> None:
+    outcome = run(job, files_of(PEOPLE), **TEXTS, positive_label="<=50K")
+    assert outcome.facts["schema"]["classes"] == [">50K", "<=50K"]
+    answers = ask(client_of(outcome.model_dir), as_csv([row[:-1] for row in PEOPLE["validation"]], None), "text/csv")
+    others = ask(client_of(finished.model_dir), as_csv([row[:-1] for row in PEOPLE["validation"]], None), "text/csv")
+    assert np.corrcoef([a["score"] for a in answers], [b["score"] for b in others])[0, 1] < -0.99
+    same = [a["predicted_label"] == b["predicted_label"] for a, b in zip(answers, others, strict=True)]
+    assert np.mean(same) > 0.95
+
+
+def test_classes_may_be_many_and_need_no_count(job: JobFolder) -> None:
+    random = np.random.default_rng(0)
+    kinds = {"iris": 0, "ant": 4, "cat": 9}
+    rows = [[kind, *random.normal(place, 1, 2).tolist()] for kind, place in kinds.items() for _ in range(60)]
+    outcome = run(job, {"train/a.csv": as_csv(rows, None)}, "multiclass_classifier", text_labels="true")
+    assert outcome.code == 0, outcome.failure
+    assert outcome.facts["num_classes"] == 3
+    assert outcome.facts["schema"] == {"columns": [], "classes": ["ant", "cat", "iris"]}
+    answers = ask(client_of(outcome.model_dir), b"0,0\n4,4\n9,9\n", "text/csv")
+    assert [answer["predicted_label"] for answer in answers] == ["iris", "ant", "cat"]
+
+
+def test_a_regressor_takes_categories(job: JobFolder) -> None:
+    rows = [[{"a": 1.0, "b": 5.0}[kind] + 2 * x, kind, x] for kind in "ab" for x in np.linspace(0, 1, 100)]
+    outcome = run(job, {"train/a.csv": as_csv(rows, None)}, "regressor", categorical_columns="2", epochs=30)
+    assert outcome.code == 0, outcome.failure
+    found = ask(client_of(outcome.model_dir), b"a,0.5\nb,0.5\n", "text/csv")
+    assert [answer["score"] for answer in found] == pytest.approx([2, 6], abs=0.1)
+
+
+def test_many_levels_make_sparse_rows(job: JobFolder) -> None:
+    rows = [[i % 2, f"user {i % 1500}", i % 7] for i in range(6000)]
+    outcome = run(job, {"train/a.csv": as_csv(rows, None)}, categorical_columns="auto")
+    assert outcome.code == 0, outcome.failure
+    assert outcome.found(r"(2 columns become 1501 features, in sparse rows)")
+    assert outcome.final("train", "binary_classification_accuracy") == 1
+    (even, odd) = ask(client_of(outcome.model_dir), b"user 2,0\nuser 3,0\n", "text/csv")
+    assert (even["predicted_label"], odd["predicted_label"]) == (0, 1)
+
+
+def test_missing_categories_are_a_level_of_their_own(job: JobFolder) -> None:
+    rows = [[int(i % 3 == 0), "" if i % 3 == 0 else "x", i % 5] for i in range(300)]
+    outcome = run(job, {"train/a.csv": as_csv(rows, None)}, categorical_columns="2", missing_values="mean")
+    assert outcome.code == 0, outcome.failure
+    assert outcome.facts["schema"]["columns"][0]["levels"] == ["", "x"]
+    client = client_of(outcome.model_dir)
+    assert [answer["predicted_label"] for answer in ask(client, b",1\nx,1\n", "text/csv")] == [1, 0]
+    assert ask(client, {"instances": [{"features": [None, 1]}]})[0]["predicted_label"] == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "files", "message"),
+    [
+        ({}, files_of(PEOPLE), "or set categorical_columns=auto for features that are text and text_labels=true"),
+        (
+            TEXTS,
+            files_of({**PEOPLE, "validation": [[39, "?", "11th", 40, "rich"]]}),
+            "Unable to read data channel 'validation'. Found a label that the train channel lacks (",
+        ),
+        (TEXTS, files_of({"train": [[1, "?", "11th", 3, str(i % 3)] for i in range(9)]}), "are 3 different texts"),
+        (TEXTS, files_of({"train": [[1, "?", "11th", 3, "x"] for i in range(9)]}), "Every label of channel 'train' is"),
+        (
+            {**TEXTS, "positive_label": "yes"},
+            files_of(PEOPLE),
+            "No row of channel 'train' has the label 'yes', which positive_label names",
+        ),
+        (
+            {"categorical_columns": "2"},
+            {"train/a.csv": b"0,a,1\n1,b,2\n", "validation/a.csv": b"0,a\n"},
+            "The rows have 1 features, those of the train channel 2",
+        ),
+        (
+            {"categorical_columns": "b"},
+            {"train/a.csv": b"y,b,c\n0,a,1\n1,b,2\n", "validation/a.csv": b"y,c,b\n0,3,a\n"},
+            "Its columns are not those of the train channel: feature 1 is 'b' there and 'c' here",
+        ),
+    ],
+)
+def test_a_table_that_does_not_fit_is_told(
+    settings: dict[str, Any], files: dict[str, bytes], message: str, job: JobFolder
+) -> None:
+    outcome = run(job, files, **settings)
+    assert outcome.code == 2
+    assert message in (outcome.failure or "")
+
+
+def test_unseen_categories_of_a_channel_are_counted(job: JobFolder) -> None:
+    rows = [[39, "Astronaut", "11th", 40, ">50K"], [39, "Astronaut", "None", 40, "<=50K"]]
+    outcome = run(job, files_of({**PEOPLE, "validation": PEOPLE["validation"] + rows}), **TEXTS)
+    assert outcome.code == 0, outcome.failure
+    (notice,) = outcome.found("(Channel 'validation' has categories .*)")
+    assert "2 in 'workclass', 1 in 'education'" in notice
+
+
+def test_records_have_no_text(make_job: MakeJob) -> None:
+    job = make_job().hyperparameters("binary_classifier", categorical_columns="auto")
+    job.config("inputdataconfig", {"train": {"ContentType": "application/x-recordio-protobuf"}})
+    outcome = job.channel("train", np.eye(2), np.arange(2), content_type="application/x-recordio-protobuf").run()
+    assert outcome.code == 2
+    assert "Its columns hold numbers alone" in (outcome.failure or "")
