@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
+import pty
 import signal
+import struct
 import subprocess
+import sys
+import termios
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from finished_job import FinishedJob, MakeJob, Rows
-from job_folder import FILES, JobFolder, Outcome
+from job_folder import CONTAINER, FILES, JobFolder, Outcome
 from saved_model import SavedModel
 
 
@@ -109,3 +115,33 @@ def test_the_command_of_the_image_trains_on_the_platform(rows: Rows, job: JobFol
     done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stderr
     assert {file.name for file in (job.base / "model").iterdir()} == FILES
+
+
+@pytest.mark.parametrize("log_is_seen", [False, True])
+def test_a_terminal_has_a_bar_unless_the_log_is_on_it(log_is_seen: bool, rows: Rows, job: JobFolder) -> None:
+    job.hyperparameters("binary_classifier", epochs=2, num_models=1).channel("train", *rows)
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    command = [sys.executable, "-m", "linear_learner.cli", "train", "--base", str(job.base)]
+    process = subprocess.Popen(
+        command,
+        env={**os.environ, "PYTHONPATH": str(CONTAINER)},
+        stdout=its if log_is_seen else subprocess.PIPE,
+        stderr=its,
+        text=True,
+    )
+    os.close(its)
+    shown = b""
+    # Reading fails once nobody has the other end open.
+    with contextlib.suppress(OSError):
+        while piece := os.read(ours, 1 << 16):
+            shown += piece
+    log, _ = process.communicate(timeout=60)
+    os.close(ours)
+    text = shown.decode()
+    assert process.returncode == 0
+    assert ("%|" in text) != log_is_seen
+    lines = text.replace("\r\n", "\n") if log_is_seen else log
+    for line in lines.splitlines()[1:]:
+        assert line.startswith(("[", "#metrics {")), line
+    assert "completed 100 %" in lines

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from linear_learner.data.columns import Columns, unreadable
 from linear_learner.data.dataset import Dataset
 from linear_learner.data.dataset_builder import DatasetBuilder
 from linear_learner.data.fifo import Patience, Stopped
+from linear_learner.data.pace import BETWEEN_SIGNS, Pace
 from linear_learner.data.sources import Files, Pipes, empty
 from linear_learner.data.split import rows_of_split
 from linear_learner.environment import ChannelConfig, cpu_count
@@ -30,6 +32,8 @@ from linear_learner.formats.options import DEFAULTS, Options
 from linear_learner.formats.schema_learner import SchemaLearner, TextSettings
 from linear_learner.formats.table_schema import TableSchema
 from linear_learner.formats.width import WrongWidth
+
+logger = logging.getLogger(__name__)
 
 HAVE_COLUMN_NAMES = tuple(LEARNERS)
 """Content types in which ``label_column`` can find the label, and columns may hold text."""
@@ -65,6 +69,7 @@ class ChannelReader:
         self.unseen: Counter[str] = Counter()
         self._channel = channel
         self._abandoned = threading.Event()
+        self._pace = Pace(BETWEEN_SIGNS)
         patience = patience or Patience()
         self._should_stop = patience.should_stop
         if channel.input_mode == "Pipe":
@@ -168,7 +173,7 @@ class ChannelReader:
         one drawn by ``random``. Where the width is open, the first pass closes it, so that batches of later ones all
         have the columns of the channel. With ``on_error``, which is told of each file that cannot be read to its end,
         the pass goes on with the next file."""
-        bytes_before = 0
+        bytes_before = rows = 0
         for opened, source in self._source.streams(random):
             try:
                 for batch in rows_of_split(self._channel.split, self._decoded(opened.stream, source), source):
@@ -176,6 +181,9 @@ class ChannelReader:
                         raise Stopped
                     self._check_width(batch)
                     self.columns.check(batch)
+                    rows += len(batch)
+                    if random is None and self._pace.is_time():
+                        self._show_life(rows, bytes_before + opened.bytes_read)
                     yield self._filled(batch), bytes_before + opened.bytes_read
             except ClientError as error:
                 if on_error is None:
@@ -185,6 +193,11 @@ class ChannelReader:
         if self.columns.width_is_open:
             self.columns.close()
             self._options = replace(self._options, feature_dim=self.columns.width)
+
+    def _show_life(self, rows: int, bytes_read: int) -> None:
+        size = self._source.size
+        share = f", {100 * bytes_read // size} % of the bytes" if size else ""
+        logger.info("Channel '%s': %d rows read so far%s.", self._channel.name, rows, share)
 
     def _filled(self, batch: Batch) -> Batch:
         return batch if self.fills is None else replace(batch, features=filled(batch.features, self.fills))

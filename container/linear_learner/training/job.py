@@ -31,6 +31,7 @@ from linear_learner.training.class_weights import number_of_classes, positive_we
 from linear_learner.training.engine import import_ahead, make_engine
 from linear_learner.training.epoch_log import EpochLog, repeat_best_epoch
 from linear_learner.training.initializer import initial_state
+from linear_learner.training.life_signs import Pulse, life_signs
 from linear_learner.training.memory import candidates_that_fit
 from linear_learner.training.preparation import Task, make_objective, prepare
 from linear_learner.training.progress import Progress, Trained
@@ -236,21 +237,23 @@ def train_candidates(
     if found is not None:
         done = f"epoch {progress.epoch}, after {progress.current.rows} of its rows"
         logger.info("Going on from %s: %s.", found, "training had ended" if progress.finished else done)
-    return train(
-        engine,
-        progress,
-        task.train,
-        mini_batch_size=hp.mini_batch_size,
-        max_epochs=hp.epochs,
-        judge=lambda: task.judge().rows,
-        criterion=None if criterion is None else choosing.watcher(task, criterion),
-        report=EpochLog(hp, task, log).write,
-        timers=timers,
-        should_stop=should_stop,
-        snapshots=task.snapshots,
-        rows_at_once=rows_at_once(task.work * objective.outputs * len(candidates), hp.mini_batch_size),
-        checkpoints=checkpoints,
-    )
+    with life_signs(Pulse(progress, hp, lambda: task.train.rows), hp.epochs) as watch:
+        return train(
+            engine,
+            progress,
+            task.train,
+            mini_batch_size=hp.mini_batch_size,
+            max_epochs=hp.epochs,
+            judge=lambda: task.judge().rows,
+            criterion=None if criterion is None else choosing.watcher(task, criterion),
+            report=EpochLog(hp, task, log).write,
+            timers=timers,
+            should_stop=should_stop,
+            snapshots=task.snapshots,
+            rows_at_once=rows_at_once(task.work * objective.outputs * len(candidates), hp.mini_batch_size),
+            checkpoints=checkpoints,
+            watch=watch,
+        )
 
 
 def finish(

@@ -72,6 +72,7 @@ def train(
     snapshots: int = SNAPSHOTS,
     checkpoints: Checkpoints | None = None,
     rows_at_once: int | None = None,
+    watch: Callable[[Progress], None] = lambda progress: None,
 ) -> Trained:
     """Train all candidates from where ``progress`` is, and return each one's best epoch.
 
@@ -88,7 +89,7 @@ def train(
         with timers.measure("update.time"):
             stride = _rows_per_snapshot(_rows_of_an_epoch(progress, epochs), mini_batch_size, snapshots)
             pieces = _pieces(epochs.chunks(epoch), stride, rows_at_once or stride, done=progress.current.rows)
-            cut_short = _run_epoch(engine, progress, pieces, stride, should_stop, checkpoints)
+            cut_short = _run_epoch(engine, progress, pieces, stride, should_stop, checkpoints, watch)
             rows = progress.current.rows
             if not rows:
                 break
@@ -108,6 +109,7 @@ def train(
         report(trained.epochs[-1])
         progress.begin_epoch(epoch + 1)
         progress.finished = verdict.stop
+        watch(progress)
         if cut_short:
             break
         if checkpoints is not None:
@@ -124,6 +126,7 @@ def _run_epoch(
     stride: int,
     should_stop: Callable[[], bool],
     checkpoints: Checkpoints | None,
+    watch: Callable[[Progress], None],
 ) -> bool:
     """The rest of the pass over the rows that is in hand, with a snapshot every ``stride`` rows. Returns whether it was
     cut short."""
@@ -133,6 +136,7 @@ def _run_epoch(
         current.rows += len(piece.order)
         if current.rows % stride == 0:
             progress.take_snapshot()
+        watch(progress)
         if should_stop():
             break
         if checkpoints is not None and checkpoints.due():

@@ -54,6 +54,20 @@ def test_all_files_make_one_data_set(channel: ChannelConfig) -> None:
     assert [data.where(i) for i in range(3)] == [f"{first}, row 1", f"{first}, row 2", f"{second}, row 1"]
 
 
+def test_long_reading_shows_that_it_is_alive(
+    channel: ChannelConfig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(channel_reader, "BETWEEN_SIGNS", 0)
+    caplog.set_level("INFO")
+    ChannelReader(channel).read()
+    assert caplog.messages[-1] == "Channel 'train': 3 rows read so far, 100 % of the bytes."
+    caplog.clear()
+    # A pass of an epoch has signs of its own.
+    for _ in ChannelReader(channel).batches(np.random.default_rng(0)):
+        pass
+    assert caplog.messages == []
+
+
 def test_the_channel_is_left_as_it_was(channel: ChannelConfig) -> None:
     before = sorted(channel.path.rglob("*"))
     read_channel(channel)
