@@ -31,7 +31,8 @@ MAY_IMPORT = {
     "environment": {"errors"},
     "data": {"errors", "hyperparameters", "formats", "environment", "native", "s3"},
     "model": {"errors", "hyperparameters", "formats", "environment", "data", "native"},
-    "training": {"errors", "hyperparameters", "formats", "environment", "data", "model", "native"},
+    "report": {"formats", "model"},
+    "training": {"errors", "hyperparameters", "formats", "environment", "data", "model", "native", "report"},
     "sagemaker": {"errors", "aws", "s3", "hyperparameters", "formats", "environment", "data"},
     "serving": {"errors", "formats", "environment", "model"},
 }

@@ -27,6 +27,12 @@ class Epochs:
     def rows(self) -> int:
         return len(self._labels)
 
+    def sample(self, rows: int) -> tuple[Rows, np.ndarray]:
+        """Features and labels of so many rows, evenly spaced, or all if there are no more."""
+        count = min(rows, self.rows)
+        chosen = slice(None) if count == self.rows else np.arange(count) * self.rows // count
+        return self._features[chosen], self._labels[chosen]
+
     def chunks(self, epoch: int) -> Iterator[Chunk]:
         """The chunks of an epoch; together they visit every row once. There is one: the rows stay where they are, and
         only the order in which they are visited is shuffled."""

@@ -14,6 +14,7 @@ from linear_learner.data.dataset_builder import bytes_of
 from linear_learner.data.fifo import Stopped
 from linear_learner.data.row_store import Store, store_for
 from linear_learner.data.stream import Stream
+from linear_learner.formats.csr import Rows
 
 
 class StreamedEpochs:
@@ -43,6 +44,14 @@ class StreamedEpochs:
     @property
     def rows(self) -> int | None:
         return self._stream.rows
+
+    def sample(self, rows: int) -> tuple[Rows, np.ndarray]:
+        """Features and labels of so many rows, of a uniform sample of those seen so far, or all of it."""
+        seen = self._stream.survey.sample()
+        count = min(rows, len(seen))
+        chosen = np.arange(count) * len(seen) // count
+        chunk = self._normalise(replace(seen, features=seen.features[chosen], labels=seen.labels[chosen]))
+        return chunk.features, chunk.labels
 
     def chunks(self, epoch: int) -> Iterator[Chunk]:
         """The chunks of an epoch; together they visit every row once. They end early where the job is stopped."""

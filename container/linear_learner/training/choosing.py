@@ -34,11 +34,13 @@ SCORES_AT_ONCE = 1 << 26
 
 @dataclass(frozen=True)
 class Choice:
-    """The chosen candidate's number and model; ``values``: (K,), what the candidates were compared by."""
+    """The chosen candidate's number and model; ``values``: (K,), what the candidates were compared by; ``tied``: the
+    candidates whose value counts as equal to the best, the chosen one among them."""
 
     candidate: int
     model: LinearModel
     values: np.ndarray
+    tied: tuple[int, ...]
 
 
 def criterion_of(hp: HyperParameters) -> Criterion | None:
@@ -79,24 +81,18 @@ def watcher(task: Task, criterion: Criterion) -> Callable[[State], np.ndarray]:
 def choose(trained: Trained, task: Task, hp: HyperParameters) -> Choice:
     """The best candidate as a model with its threshold. ClientError when no candidate is left."""
     criterion = criterion_of(hp)
-    if criterion is None:
-        values = trained.loss
-        chosen = selection.best(values, higher_is_better=False, alive=trained.alive)
-    else:
+    values, slack = trained.loss, 0.0
+    if criterion is not None:
         values = _criterion_values(trained, task, hp)
-        chosen = selection.best(
-            values,
-            higher_is_better=True,
-            alive=trained.alive,
-            losses=trained.loss,
-            slack=selection.chance(float(np.nanmax(values)), _deciding_rows(criterion, task.judge().rows.labels)),
-        )
+        slack = selection.chance(float(np.nanmax(values)), _deciding_rows(criterion, task.judge().rows.labels))
+    tied = selection.equally_good(values, higher_is_better=criterion is not None, alive=trained.alive, slack=slack)
+    chosen = selection.least_loss(tied, trained.loss)
     model = to_model(trained.best, chosen, task, hp)
     if hp.predictor_type == BINARY:
         # On the scores as they are served, which differ from those compared above by rounding.
         threshold = _calibrate(model.predict(task.judge().raw.features).score, task, hp).threshold
         model = replace(model, threshold=threshold)
-    return Choice(chosen, model, values)
+    return Choice(chosen, model, values, tuple(tied.tolist()))
 
 
 def to_model(best: State, k: int, task: Task, hp: HyperParameters) -> LinearModel:

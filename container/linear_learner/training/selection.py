@@ -13,20 +13,11 @@ MOST_ROWS_BY_CHANCE, OF_ROWS = 2, 1000
 """See ``chance``."""
 
 
-def best(
-    values: np.ndarray,
-    *,
-    higher_is_better: bool,
-    alive: np.ndarray,
-    losses: np.ndarray | None = None,
-    slack: float = 0.0,
-) -> int:
-    """The index of the best candidate.
+def equally_good(values: np.ndarray, *, higher_is_better: bool, alive: np.ndarray, slack: float = 0.0) -> np.ndarray:
+    """int64 (t,), ascending: the candidates whose value is no further than ``slack`` from the best.
 
     ``values``: (K,), the criterion. ``alive``: bool (K,), False for a candidate that diverged; one whose value is nan
-    counts as such. Values no further than ``slack`` from the best count as equal to it. Of equal values the one with
-    the least of ``losses`` (K,) wins, if given, and then the lower index: the first candidates are those nearest to
-    what the user asked for. ClientError if no candidate is left.
+    counts as such. ClientError if no candidate is left.
     """
     left = np.flatnonzero(np.asarray(alive) & ~np.isnan(values))
     if not len(left):
@@ -37,11 +28,14 @@ def best(
         )
     values = np.asarray(values)[left]
     distance = values.max() - values if higher_is_better else values - values.min()
-    left = left[distance <= slack]
-    if losses is not None:
-        known = np.where(np.isnan(losses[left]), np.inf, losses[left])
-        return int(left[np.argmin(known)])
-    return int(left[0])
+    return left[distance <= slack]
+
+
+def least_loss(candidates: np.ndarray, losses: np.ndarray) -> int:
+    """Of equally good ``candidates``, int64 (t,), the one with the least of ``losses`` (K,), and then the lowest index:
+    the first candidates are those nearest to what the user asked for."""
+    known = np.where(np.isnan(losses[candidates]), np.inf, losses[candidates])
+    return int(candidates[np.argmin(known)])
 
 
 def chance(share: float, rows: int) -> float:

@@ -1,0 +1,139 @@
+"""The page as text: nothing of the data becomes HTML, and its size is bounded. tests/browser looks at it."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from subjects import candidates, subject
+
+from linear_learner.report import writing
+from linear_learner.report.subject import Subject
+
+KINDS = ("binary_classifier", "multiclass_classifier", "regressor")
+HOSTILE = '</script></title><script>alert("x")</script><img src=x onerror=alert(1)>&amp;\'"{{ 7 * 7 }}\u2028'
+
+
+class Tags(HTMLParser):
+    """The tags of a page, and the attributes of each."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attributes)))
+        if tag not in ("meta", "input"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def page(folder: Path, made: Subject) -> str:
+    return writing.write(folder, made).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_text_of_the_user_stays_text(kind: str, tmp_path: Path) -> None:
+    tame = Tags(page(tmp_path, subject(kind, names=tuple("abcde"), given={"a": "b"}, constant=np.array([1]))))
+    names = tuple(f"{HOSTILE}{i}" for i in range(5))
+    wild = Tags(page(tmp_path, subject(kind, names=names, given={"a": HOSTILE}, constant=np.array([1]))))
+    assert [tag for tag, _ in wild.found] == [tag for tag, _ in tame.found]
+    assert {name for _, attributes in wild.found for name in attributes} == {
+        name for _, attributes in tame.found for name in attributes
+    }
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_loaded_and_no_script_but_the_pages_own_may_run(kind: str, tmp_path: Path) -> None:
+    tags = Tags(page(tmp_path, subject(kind)))
+    assert tags.open == []
+    policy = next(a["content"] for tag, a in tags.found if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy is not None and policy.startswith("default-src 'none';") and "unsafe" not in policy
+    for tag, attributes in tags.found:
+        assert not {"src", "style", "xlink:href"} & attributes.keys()
+        assert not [name for name in attributes if name.startswith("on")]
+        assert tag != "link" and (attributes.get("href") or "#").startswith("#")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_job_of_32_candidates_and_15_epochs_is_small(kind: str, tmp_path: Path) -> None:
+    text = page(tmp_path, subject(kind, rows=20_000, features=300, candidates=candidates(32, 15)))
+    assert len(text.encode()) < 400_000
+
+
+def test_a_large_job_is_bounded(tmp_path: Path) -> None:
+    made = subject(
+        features=20_000, rows=50, candidates=candidates(1000, 200), names=[f"{i:050}" for i in range(20_000)]
+    )
+    text = page(tmp_path, made)
+    assert len(text.encode()) < 2_000_000
+    assert text.count('class="show"') == 100
+    assert len(json.loads((tmp_path / "metrics.json").read_text())["candidates"]) == 1000
+
+
+def test_the_chosen_candidate_is_among_those_shown(tmp_path: Path) -> None:
+    made = subject(candidates=candidates(300, 2))
+    worst = int(np.argmax(made.candidates.values))
+    text = page(tmp_path, replace(made, choice=replace(made.choice, candidate=worst)))
+    assert re.search(rf'<tr class="chosen">\s*<td class="n" data-value="{worst}">', text)
+
+
+def test_many_classes_are_bounded(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    made = subject("multiclass_classifier", rows=100)
+    scored = {
+        name: replace(
+            s, scores=random.random((100, 1000), np.float32), labels=random.integers(0, 1000, 100).astype(np.float32)
+        )
+        for name, s in made.scored.items()
+    }
+    channels = {name: replace(c, class_counts=np.ones(1000, np.int64)) for name, c in made.channels.items()}
+    weights = random.standard_normal((500, 1000)).astype(np.float32)
+    made = replace(
+        made, scored=scored, channels=channels, weights=weights, bias=weights[0], scale=np.ones(500, np.float32)
+    )
+    made = replace(made, columns=np.arange(5))
+    assert len(page(tmp_path, made).encode()) < 400_000
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_candidates_that_diverged_and_one_epoch(kind: str, tmp_path: Path) -> None:
+    found = candidates(3, 1)
+    gone = np.array([False, True, False])
+    for losses in (found.train_loss, found.judge_loss, found.values[np.newaxis]):
+        losses[:, gone] = np.nan
+    made = subject(kind, candidates=replace(found, alive=~gone, best_epoch=np.where(gone, -1, 0)))
+    made = replace(made, choice=replace(made.choice, candidate=0, tied=(0,)))
+    text = page(tmp_path, made)
+    assert ">diverged<" in text and not re.search(r'[>"]nan[<"]', text)
+
+
+def strict(text: str) -> Any:
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is not JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_numbers_are_strict_json(kind: str, tmp_path: Path) -> None:
+    made = subject(kind)
+    made.scored["test"].metrics["odd"] = float("nan")
+    writing.write(tmp_path, made)
+    found = strict((tmp_path / "metrics.json").read_text(encoding="utf-8"))
+    assert found["schema_version"] == 1
+    assert found["metrics"] == {"validation": {"some_metric": 0.75}, "test": {"some_metric": 0.75, "odd": None}}
+    assert found["candidates"][2]["judge_loss"] == made.candidates.judge_loss[:, 2].tolist()
