@@ -11,6 +11,9 @@ import numpy as np
 from linear_learner.training.selection import EarlyStopping
 from linear_learner.training.state import State
 
+AVERAGE = ("average_weights", "average_bias")
+"""The arrays of an epoch's average."""
+
 
 @dataclass(frozen=True)
 class EpochReport:
@@ -91,7 +94,8 @@ class Progress:
         self.current.rows_then = self.current.rows
 
     def pack(self) -> dict[str, np.ndarray]:
-        """Everything as arrays, none of them of objects; ``facts`` is JSON in UTF-8."""
+        """Everything as arrays, none of them of objects; ``facts`` is JSON in UTF-8. An average of nothing is left
+        out."""
         reports = self.trained.epochs
         facts = {
             "epoch": self.epoch,
@@ -103,8 +107,9 @@ class Progress:
             "idle": self.stopping.idle,
             "messages": [report.message for report in reports],
         }
+        left_out = () if self.current.snapshots else AVERAGE
         return {
-            **self._arrays(),
+            **{name: array for name, array in self._arrays().items() if name not in left_out},
             "facts": np.frombuffer(json.dumps(facts).encode(), np.uint8),
             "references": np.array(self.stopping.references),
             "report_rows": np.array([report.rows for report in reports], np.int64),
@@ -116,7 +121,10 @@ class Progress:
     def unpack(self, packed: dict[str, np.ndarray]) -> None:
         """Go on where ``pack`` was called. ValueError or KeyError where that was another training's."""
         facts: dict[str, Any] = json.loads(packed["facts"].tobytes())
-        for name, array in self._arrays().items():
+        arrays = self._arrays()
+        if not facts["snapshots"]:
+            packed = {name: np.zeros_like(arrays[name]) for name in AVERAGE} | packed
+        for name, array in arrays.items():
             if packed[name].shape != array.shape or packed[name].dtype != array.dtype:
                 raise ValueError(
                     f"{name} is {packed[name].dtype} {packed[name].shape}, not {array.dtype} {array.shape}"

@@ -51,8 +51,8 @@ class Epochs(Protocol):
 class Checkpoints(Protocol):
     """Where progress is kept."""
 
-    def due(self) -> bool:
-        """Whether an epoch should not wait for its end."""
+    def due(self, *, epoch_is_over: bool = False) -> bool:
+        """Whether to save now."""
 
     def save(self, progress: Progress) -> None: ...
 
@@ -112,7 +112,8 @@ def train(
         watch(progress)
         if cut_short:
             break
-        if checkpoints is not None:
+        is_last = progress.finished or progress.epoch == max_epochs
+        if checkpoints is not None and (is_last or checkpoints.due(epoch_is_over=True)):
             checkpoints.save(progress)
         if should_stop():
             break

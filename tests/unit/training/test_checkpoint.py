@@ -15,6 +15,7 @@ import pytest
 from linear_learner.data.chunk import Chunk
 from linear_learner.data.epochs import Epochs
 from linear_learner.errors import ClientError
+from linear_learner.formats.csr import CsrMatrix
 from linear_learner.model.losses import BINARY, LOSSES
 from linear_learner.training.checkpoint import KEPT, Checkpoints
 from linear_learner.training.engine import make_engine
@@ -35,7 +36,7 @@ class Copying(Checkpoints):
         super().__init__(folder, JOB)
         self.folder, self.copies = folder, copies
 
-    def due(self) -> bool:
+    def due(self, *, epoch_is_over: bool = False) -> bool:
         return True
 
     def save(self, progress: Progress) -> None:
@@ -58,10 +59,13 @@ def run(
     checkpoints: Checkpoints | None,
     make_epochs: Callable[..., Epochs] = Epochs,
     should_stop: Callable[[], bool] = lambda: False,
+    sparse: bool = False,
 ) -> Trained:
+    """With rows of which two thirds are zeros, ``sparse`` ones hold the others alone."""
     rng = np.random.default_rng(0)
-    features = rng.normal(size=(ROWS, FEATURES)).astype(np.float32)
-    labels = (features[:, 0] + rng.normal(size=ROWS) > 0).astype(np.float32)
+    dense = (rng.normal(size=(ROWS, FEATURES)) * (rng.random((ROWS, FEATURES)) < 1 / 3)).astype(np.float32)
+    labels = (dense[:, 0] + rng.normal(size=ROWS) > 0).astype(np.float32)
+    features = CsrMatrix.from_dense(dense) if sparse else dense
 
     def same(value: float) -> np.ndarray:
         return np.full(CANDIDATES, value, np.float32)
@@ -88,6 +92,8 @@ def run(
         timers=Timers(),
         should_stop=should_stop,
         checkpoints=checkpoints,
+        rows_at_once=60,
+        snapshots=4,
     )
 
 
@@ -98,9 +104,10 @@ def outcome(trained: Trained) -> list[bytes]:
     return [repr(reports).encode(), *(array.tobytes() for array in arrays)]
 
 
-def test_from_every_checkpoint_training_ends_the_same(tmp_path: Path) -> None:
-    expected = outcome(run(start(), None))
-    assert outcome(run(start(), Copying(tmp_path / "kept", tmp_path / "copies"))) == expected
+@pytest.mark.parametrize("sparse", [False, True])
+def test_from_every_checkpoint_training_ends_the_same(sparse: bool, tmp_path: Path) -> None:
+    expected = outcome(run(start(), None, sparse=sparse))
+    assert outcome(run(start(), Copying(tmp_path / "kept", tmp_path / "copies"), sparse=sparse)) == expected
     copies = sorted((tmp_path / "copies").iterdir())
     epochs = {int(re.split("-", copy.name)[1]) for copy in copies}
     assert len(epochs) > 2
@@ -108,7 +115,7 @@ def test_from_every_checkpoint_training_ends_the_same(tmp_path: Path) -> None:
     for copy in copies:
         progress = start()
         assert Checkpoints(copy, JOB).restore(progress) is not None
-        assert outcome(run(progress, None)) == expected, copy.name
+        assert outcome(run(progress, None, sparse=sparse)) == expected, copy.name
 
 
 def test_two_are_kept_and_nothing_is_half_written(tmp_path: Path) -> None:
@@ -201,8 +208,71 @@ def test_a_pickle_is_not_opened(tmp_path: Path) -> None:
     assert Checkpoints(tmp_path, JOB).restore(start()) is None
 
 
-def test_no_checkpoint_is_due_at_once(tmp_path: Path) -> None:
-    assert not Checkpoints(tmp_path, JOB).due()
+class TestWhenOneIsDue:
+    """``took``: seconds of writing one; then ``since`` seconds pass."""
+
+    def checkpoints(self, folder: Path, took: float, since: float) -> Checkpoints:
+        times = [0.0, 100.0, 100.0 + took, 100.0 + took + since]
+        found = Checkpoints(folder, JOB, clock=lambda: times.pop(0) if len(times) > 1 else times[0])
+        found.save(start())
+        return found
+
+    @pytest.mark.parametrize(
+        ("took", "since", "due"),
+        [
+            (0.04, 0.1, True),  # as good as nothing
+            (0.2, 7, True),
+            (0.2, 6, False),  # more than 3 % of the time
+            (20, 600, False),
+            (20, 700, True),
+        ],
+    )
+    def test_after_an_epoch(self, took: float, since: float, due: bool, tmp_path: Path) -> None:
+        assert self.checkpoints(tmp_path, took, since).due(epoch_is_over=True) == due
+
+    @pytest.mark.parametrize(
+        ("took", "since", "due"), [(0.01, 59, False), (0.01, 61, True), (3, 99, False), (3, 101, True)]
+    )
+    def test_inside_one(self, took: float, since: float, due: bool, tmp_path: Path) -> None:
+        assert self.checkpoints(tmp_path, took, since).due() == due
+
+    def test_the_first_epoch_has_one_and_its_beginning_none(self, tmp_path: Path) -> None:
+        assert Checkpoints(tmp_path, JOB).due(epoch_is_over=True)
+        assert not Checkpoints(tmp_path, JOB).due()
+
+
+class Rare(Checkpoints):
+    """Never finds that one is due."""
+
+    def due(self, *, epoch_is_over: bool = False) -> bool:
+        return False
+
+
+def test_the_end_of_training_has_one_in_any_case(tmp_path: Path) -> None:
+    expected = outcome(run(start(), Rare(tmp_path, JOB)))
+    assert len(list(tmp_path.iterdir())) == 1
+    progress = start()
+    Checkpoints(tmp_path, JOB).restore(progress)
+    assert outcome(progress.trained) == expected
+
+
+def test_it_is_an_npz_file_that_leaves_an_average_of_nothing_out(tmp_path: Path) -> None:
+    progress = start()
+    checkpoints = Checkpoints(tmp_path, JOB)
+    checkpoints.save(progress)
+    progress.current.rows, progress.average.weights[...] = 30, 7
+    progress.take_snapshot()
+    checkpoints.save(progress)
+    found = [dict(np.load(path, allow_pickle=False)) for path in sorted(tmp_path.iterdir())]
+    assert [("average_weights" in arrays, "average_bias" in arrays) for arrays in found] == [(False,) * 2, (True,) * 2]
+    for arrays, packed in zip(found, (start().pack(), progress.pack()), strict=True):
+        assert arrays.keys() == {"job", *packed}
+        for name, array in packed.items():
+            np.testing.assert_array_equal(arrays[name], array, strict=True)
+    # What was there before does not stay.
+    (tmp_path / "checkpoint-000000-000000000000030.npz").unlink()
+    checkpoints.restore(progress)
+    assert not progress.average.weights.any()
 
 
 def test_an_epoch_is_reported_as_it_was(tmp_path: Path) -> None:
