@@ -70,7 +70,18 @@ QUOTA = {"ResourceLimitExceeded", "LimitExceededException", "ServiceQuotaExceede
 TAKEN = {"ResourceInUse", "ResourceInUseException"}
 BUSY = {"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException", "SlowDown"}
 
+TRUST = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
+"""The statement that lets SageMaker take on a role."""
+
 SIGN_IN = "run 'aws configure' or 'aws sso login', or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+
+
+class Refused(ClientError):  # noqa: N818 (AWS did the right thing)
+    """What AWS answered instead of doing what it was asked. ``code``: such as AccessDenied."""
+
+    def __init__(self, code: str, message: str, *, where: str, fix: str = "") -> None:
+        self.code = code
+        super().__init__(message, where=where, fix=fix)
 
 
 @functools.cache
@@ -147,35 +158,30 @@ def refused(error: Refusal, where: str = "") -> LinearLearnerError:
     """What AWS answered instead of doing what it was asked."""
     code, message = error_code(error), str(error.response.get("Error", {}).get("Message", ""))
     said = f"{error.operation_name} was refused: {message or code} [{code}]"
-    if code in DENIED:
-        return ClientError(said, where=where, fix=_permission(error))
-    if code in EXPIRED:
-        return ClientError(said, where=where, fix=f"the credentials have run out: {SIGN_IN}")
-    if code in UNKNOWN_KEY:
-        return ClientError(said, where=where, fix=f"AWS does not know these credentials: {SIGN_IN}")
-    if code in ABSENT:
-        return ClientError(said, where=where, fix="check the name, the account and the region")
-    if code in QUOTA:
-        return ClientError(
-            said, where=where, fix="take another --instance-type, or ask for more in the Service Quotas console"
-        )
-    if code in TAKEN:
-        return ClientError(said, where=where, fix="give another --name, or wait until the other one is done")
-    if code in BUSY:
-        return PlatformError(said, where=where, fix="AWS is asked too often: try again later")
-    # ValidationException is the only code that SageMaker has for it.
-    if code == "ValidationException" and "assume" in message and "role" in message:
-        trust = {
-            "Effect": "Allow",
-            "Principal": {"Service": "sagemaker.amazonaws.com"},
-            "Action": "sts:AssumeRole",
-        }
-        return ClientError(
-            said, where=where, fix=f"SageMaker must be let into the role by its trust policy: {json.dumps(trust)}"
-        )
-    if _status(error) >= 500:
+    if code in BUSY or _status(error) >= 500:
         return PlatformError(said, where=where, fix="try again later")
-    return ClientError(said, where=where)
+    return Refused(code, said, where=where, fix=_fix(error, code, message))
+
+
+def _fix(error: Refusal, code: str, message: str) -> str:
+    if code in DENIED:
+        return _permission(error)
+    if code in EXPIRED:
+        return f"the credentials have run out: {SIGN_IN}"
+    if code in UNKNOWN_KEY:
+        return f"AWS does not know these credentials: {SIGN_IN}"
+    if code in ABSENT:
+        return "check the name, the account and the region"
+    if code in QUOTA:
+        return "take another --instance-type, or ask for more in the Service Quotas console"
+    if code in TAKEN:
+        return "give another --name, or wait until the other one is done"
+    # ValidationException is the only code that SageMaker has for these two.
+    if "already exist" in message:
+        return "give another --name"
+    if "assume" in message and "role" in message:
+        return f"SageMaker must be let into the role by its trust policy: {json.dumps(TRUST)}"
+    return ""
 
 
 def error_code(error: Refusal) -> str:

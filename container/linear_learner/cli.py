@@ -12,17 +12,23 @@ from linear_learner.commands import sagemaker, serve, train, validate
 from linear_learner.environment import failure_text
 from linear_learner.errors import LinearLearnerError
 
+INTERRUPTED = 130
+"""The exit code of a command that Ctrl-C ended: 128 and the number of the signal."""
 COMMANDS = (train, serve, validate, sagemaker)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code (0 done, 1 a bug of ours, 2 the user's mistake, 3 the machine's fault)."""
+    """Run one command; returns its exit code (0 done, 1 a bug of ours, 2 the user's mistake, 3 the machine's fault, 130
+    ended by Ctrl-C)."""
     arguments = _arguments(argv)
     try:
         code: int = arguments.run(arguments)
     except LinearLearnerError as error:
         print(failure_text(error), file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        print("\nInterrupted.", file=sys.stderr)
+        return INTERRUPTED
     return code
 
 

@@ -263,3 +263,9 @@ def put(file: Path, target: S3Path) -> None:
             # boto3 hides what AWS said in the text of its own error.
             cause = error.__context__
             raise cause if cause is not None else ClientError(str(error)) from None
+
+
+def remove(target: S3Path) -> None:
+    """Delete one object, if it is there."""
+    with aws_errors(str(target)):
+        client("s3").delete_object(Bucket=target.bucket, Key=target.key)

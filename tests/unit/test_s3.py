@@ -232,6 +232,12 @@ def test_a_bucket_that_is_not_there_is_told(account: Any) -> None:
         list(s3.path("s3://no-such-bucket/a").iterdir())
 
 
+def test_a_file_that_cannot_be_uploaded_is_told_as_aws_says_it(account: Any, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x")
+    with pytest.raises(ClientError, match=r"NoSuchBucket\] \(s3://no-such-bucket/file\)"):
+        s3.upload(tmp_path, S3Path.parse("s3://no-such-bucket"))
+
+
 def test_missing_credentials_are_told(fresh_clients: None, account: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from time import sleep
 from typing import Any
 
-from linear_learner.aws import Account
+from linear_learner.aws import Account, Refused
 from linear_learner.errors import AlgorithmError, ClientError, LinearLearnerError, PlatformError
 
 POLL = 5.0
@@ -39,8 +39,8 @@ class Log:
             for stream in self._tokens:
                 for message in self._new_events(stream):
                     yield message if len(self._tokens) == 1 else f"{self._machine(stream)} | {message}"
-        except ClientError as error:
-            if "ResourceNotFoundException" in error.message:
+        except Refused as error:
+            if error.code == "ResourceNotFoundException":
                 return  # the job has not written yet
             self._is_readable = False
             tell(f"The log cannot be shown: {error}")

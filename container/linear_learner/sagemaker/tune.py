@@ -1,0 +1,84 @@
+"""``linear-learner sagemaker tune``: automatic model tuning, from the files to the best job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from linear_learner.aws import Account
+from linear_learner.errors import ClientError
+from linear_learner.hyperparameters import tuning as watchable
+from linear_learner.sagemaker import requests, uploads
+from linear_learner.sagemaker.description import Job, Tuning
+from linear_learner.sagemaker.dry_run import show_requests
+from linear_learner.sagemaker.watch import ended, failure, goes_on, tell, wait
+
+
+def tune(account: Account, job: Job, tuning: Tuning, *, waits: bool, dry_run: bool) -> int:
+    """Check the job, upload its local files, create the tuning job, and unless told otherwise wait for its end."""
+    if tuning.objective not in watchable.TUNING_METRICS:
+        near = watchable.nearest(tuning.objective)
+        raise ClientError(
+            f"'{tuning.objective}' is no metric of this algorithm",
+            where="--objective",
+            fix=f"did you mean {near}?" if near else "docs/hyperparameters.md lists them",
+        )
+    hp = job.checked(watched=tuning.objective)
+    watchable.check_channels(hp, job.channels)
+    places, files = uploads.plan(job.channels, job.output / job.name / "input")
+    request = requests.tuning_job(job, hp, places, tuning)
+    if dry_run:
+        return show_requests({"CreateHyperParameterTuningJob": request}, files)
+    uploads.send(files)
+    account.call("sagemaker", "CreateHyperParameterTuningJob", where=f"tuning job {job.name}", **request)
+    tell(f"Tuning job {job.name} is created.")
+    if not waits:
+        return 0
+    name = {"HyperParameterTuningJobName": job.name}
+    describe = partial(account.call, "sagemaker", "DescribeHyperParameterTuningJob", where=job.name, **name)
+    try:
+        answer = wait(describe, "HyperParameterTuningJobStatus", is_done=ended, on_change=_counts)
+        print("\n".join(_outcome(account, answer)))
+    except KeyboardInterrupt:
+        look, stop = (
+            f"{verb}-hyper-parameter-tuning-job --hyper-parameter-tuning-job-name" for verb in ("describe", "stop")
+        )
+        return goes_on("tuning job", job.name, account, look=look, stop=f"aws sagemaker {stop}")
+    return 0
+
+
+def _counts(answer: dict[str, Any]) -> str:
+    counts = answer["TrainingJobStatusCounters"]
+    failed = counts.get("RetryableError", 0) + counts.get("NonRetryableError", 0)
+    named = {
+        "done": counts.get("Completed", 0),
+        "running": counts.get("InProgress", 0),
+        "stopped": counts.get("Stopped", 0),
+        "failed": failed,
+    }
+    text = ", ".join(f"{count} {word}" for word, count in named.items() if count)
+    best = answer.get("BestTrainingJob")
+    return f"Training jobs: {text or 'none yet'}" + (f"; best {_value(best)}" if best else "")
+
+
+def _outcome(account: Account, answer: dict[str, Any]) -> Iterator[str]:
+    """What is said at the end, with the best job if any job was good."""
+    name, status = answer["HyperParameterTuningJobName"], answer["HyperParameterTuningJobStatus"]
+    best = answer.get("BestTrainingJob")
+    if status == "Failed" or not best:
+        raise failure("tuning job", answer.get("FailureReason", "") or "no training job of it succeeded", name)
+    yield f"Tuning job {name} is {'done' if status == 'Completed' else 'stopped'}. {_counts(answer)}"
+    yield f"best   {best['TrainingJobName']}, {_value(best)}"
+    for hyperparameter, value in sorted(best.get("TunedHyperParameters", {}).items()):
+        yield f"  {hyperparameter:<30} {value}"
+    trained = account.call(
+        "sagemaker", "DescribeTrainingJob", where=best["TrainingJobName"], TrainingJobName=best["TrainingJobName"]
+    )
+    yield f"model  {trained['ModelArtifacts']['S3ModelArtifacts']}"
+    yield f"next   linear-learner sagemaker deploy {best['TrainingJobName']}"
+
+
+def _value(best: dict[str, Any]) -> str:
+    metric = best.get("FinalHyperParameterTuningJobObjectiveMetric")
+    return f"{metric['MetricName']} {metric['Value']:.6g}" if metric else "without a value"
