@@ -10,12 +10,14 @@ reads the rest and finds what is wrong with it.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from linear_learner.formats import csv_arrow
 from linear_learner.formats.content_type import CSV
 from linear_learner.formats.csv_cells import NOT_A_NUMBER, SPACES, problem_of
 from linear_learner.formats.faults import UNKNOWN_LABEL, Fault, error_of
+from linear_learner.formats.line_blocks import count_lines
 from linear_learner.formats.schema_learner import SchemaLearner
 from linear_learner.formats.sniffing import BYTE_ORDER_MARK
 from linear_learner.formats.table_schema import MISSING_LEVEL, UNSEEN, TableSchema
@@ -35,6 +37,13 @@ class TextColumns:
     label: int | None
     header: bytes
     source: str
+
+    def without_header(self, text: bytes) -> tuple[bytes, bytes]:
+        """What is no row at the beginning of whole lines, and the rest, which may hold the header again."""
+        header = self.header.strip(SPACES)
+        end = text.find(b"\n") + 1
+        begins_so = header and text[: end - 1].strip(SPACES).removeprefix(BYTE_ORDER_MARK) == header
+        return (text[:end], text[end:]) if begins_so else (b"", text)
 
     def rows(self, text: bytes, first_line: int) -> list[list[str]]:
         """The cells of whole lines, of which ``first_line`` is the number of the first; no cells of a line that is
@@ -71,27 +80,36 @@ def _problem_of(line: str) -> str:
     return "" if len(rows) == 2 else _OPEN_QUOTES
 
 
-def columns_with_text(rows: Iterable[Sequence[str]], columns: TextColumns) -> set[int]:
-    """Which features, counted from 0, hold a text in any of the rows."""
-    found: set[int] = set()
-    for row in rows:
-        if len(row) == columns.width:
-            rest = (i for i in range(len(columns.features)) if i not in found)
-            found.update(i for i in rest if problem_of(_cell(row, columns.features[i]).encode()) == NOT_A_NUMBER)
-    return found
+def columns_with_text(text: bytes, first_line: int, columns: TextColumns) -> set[int]:
+    """Which features, counted from 0, hold a text in any of whole lines."""
+    found = enumerate(_distinct(text, first_line, columns, columns.features))
+    return {i for i, cells in found if any(problem_of(cell.encode()) == NOT_A_NUMBER for cell in cells)}
 
 
-def show(learner: SchemaLearner, rows: Iterable[Sequence[str]], columns: TextColumns) -> None:
-    """Tell the learner what is in the rows. Those of another width are none; whoever decodes them says so."""
-    kept = [row for row in rows if len(row) == columns.width]
-    for i in learner.categories:
-        learner.add_levels(i, _texts(kept, columns.features[i]), columns.source)
+def show(learner: SchemaLearner, text: bytes, first_line: int, columns: TextColumns) -> int:
+    """Tell the learner what is in whole lines; returns how many there are. Those of another width are no rows; whoever
+    decodes them says so."""
+    wanted = [columns.features[i] for i in learner.categories]
     if learner.settings.text_labels and columns.label is not None:
-        learner.add_classes(_texts(kept, columns.label), columns.source)
+        wanted.append(columns.label)
+    found = dict(zip(wanted, _distinct(text, first_line, columns, wanted), strict=True))
+    for i in learner.categories:
+        learner.add_levels(i, found[columns.features[i]], columns.source)
+    if columns.label in found:
+        learner.add_classes(found[columns.label], columns.source)
+    return count_lines(text)
 
 
-def _texts(rows: Iterable[Sequence[str]], position: int) -> set[str]:
-    return {cell.strip(_SPACES) for cell in {row[position] for row in rows}}
+def _distinct(text: bytes, first_line: int, columns: TextColumns, positions: Sequence[int]) -> list[set[str]]:
+    """The different texts at each position."""
+    _, body = columns.without_header(text)
+    arrays = csv_arrow.read_columns(body, columns.width, positions) if positions else []
+    if arrays is not None:
+        found = [csv_arrow.distinct(array) for array in arrays]
+        if all(found):
+            return [{cell.strip(_SPACES) for cell in cells} for cells, _ in filter(None, found)]
+    rows = [row for row in columns.rows(text, first_line) if len(row) == columns.width]
+    return [{cell.strip(_SPACES) for cell in {row[position] for row in rows}} for position in positions]
 
 
 def _cell(row: Sequence[str], position: int) -> str:
@@ -117,11 +135,39 @@ class TextCoder:
 
     def __call__(self, text: bytes) -> bytes:
         """The next lines."""
-        rows = self._columns.rows(text, self._line)
-        self._check_labels(rows)
-        coded = "\n".join(map(self._line_of, rows))
-        self._line += len(rows)
-        return f"{coded}\n".encode()
+        coded = self._plain(text)
+        if coded is None:
+            rows = self._columns.rows(text, self._line)
+            self._check_labels(rows)
+            coded = "".join(f"{self._line_of(row)}\n" for row in rows).encode()
+        self._line += count_lines(text)
+        return coded
+
+    def _plain(self, text: bytes) -> bytes | None:
+        """The lines, if nothing about them needs to be looked at one by one."""
+        width, header = self._columns.width, self._columns.header.strip(SPACES)
+        head, body = self._columns.without_header(text)
+        if header and header in body:
+            return None
+        columns = csv_arrow.read_columns(body, width, range(width))
+        if columns is None:
+            return None
+        codes = dict(self._codes)
+        if self._class_codes and self._columns.label is not None:
+            codes[self._columns.label] = self._class_codes
+        for position, column in enumerate(columns):
+            if position in codes:
+                found = csv_arrow.distinct(column)
+                if found is None:
+                    return None
+                cells = [cell.strip(_SPACES) for cell in found[0]]
+                if position == self._columns.label and not codes[position].keys() >= set(cells):
+                    return None
+                coded = [codes[position].get(cell, str(UNSEEN)) for cell in cells]
+                columns[position] = csv_arrow.pick(coded, found[1])
+            elif b'"' in text and csv_arrow.has_commas(column):
+                return None
+        return b"\n" * bool(head) + csv_arrow.lines_of(columns)
 
     def _line_of(self, row: list[str]) -> str:
         if len(row) != self._columns.width:

@@ -107,11 +107,9 @@ def learn(stream: BinaryIO, learner: SchemaLearner, *, source: str, block_size: 
     form = form_of(head, line, 1, settings.label_column, source, settings.known_names)
     columns, names = form.text_columns(source), form.names_of_features
     for text in itertools.chain([head], blocks):
-        rows = columns.rows(text, line)
-        line += len(rows)
         if not learner.begun:
-            learner.begin(names, columns.features, columns_with_text(rows, columns), source)
-        show(learner, rows, columns)
+            learner.begin(names, columns.features, columns_with_text(text, line, columns), source)
+        line += show(learner, text, line, columns)
     if names is not None:
         learner.name_columns(names)
 
