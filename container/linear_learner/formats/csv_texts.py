@@ -13,8 +13,8 @@ import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from linear_learner.formats import csv_arrow
 from linear_learner.formats.content_type import CSV
+from linear_learner.formats.csv_arrow import distinct, has_commas, lines_of, pick, read_columns
 from linear_learner.formats.csv_cells import NOT_A_NUMBER, SPACES, problem_of
 from linear_learner.formats.faults import UNKNOWN_LABEL, Fault, error_of
 from linear_learner.formats.line_blocks import count_lines
@@ -103,9 +103,9 @@ def show(learner: SchemaLearner, text: bytes, first_line: int, columns: TextColu
 def _distinct(text: bytes, first_line: int, columns: TextColumns, positions: Sequence[int]) -> list[set[str]]:
     """The different texts at each position."""
     _, body = columns.without_header(text)
-    arrays = csv_arrow.read_columns(body, columns.width, positions) if positions else []
+    arrays = read_columns(body, columns.width, positions) if positions else []
     if arrays is not None:
-        found = [csv_arrow.distinct(array) for array in arrays]
+        found = [distinct(array) for array in arrays]
         if all(found):
             return [{cell.strip(_SPACES) for cell in cells} for cells, _ in filter(None, found)]
     rows = [row for row in columns.rows(text, first_line) if len(row) == columns.width]
@@ -149,7 +149,7 @@ class TextCoder:
         head, body = self._columns.without_header(text)
         if header and header in body:
             return None
-        columns = csv_arrow.read_columns(body, width, range(width))
+        columns = read_columns(body, width, range(width))
         if columns is None:
             return None
         codes = dict(self._codes)
@@ -157,17 +157,17 @@ class TextCoder:
             codes[self._columns.label] = self._class_codes
         for position, column in enumerate(columns):
             if position in codes:
-                found = csv_arrow.distinct(column)
+                found = distinct(column)
                 if found is None:
                     return None
                 cells = [cell.strip(_SPACES) for cell in found[0]]
                 if position == self._columns.label and not codes[position].keys() >= set(cells):
                     return None
                 coded = [codes[position].get(cell, str(UNSEEN)) for cell in cells]
-                columns[position] = csv_arrow.pick(coded, found[1])
-            elif b'"' in text and csv_arrow.has_commas(column):
+                columns[position] = pick(coded, found[1])
+            elif b'"' in text and has_commas(column):
                 return None
-        return b"\n" * bool(head) + csv_arrow.lines_of(columns)
+        return b"\n" * bool(head) + lines_of(columns)
 
     def _line_of(self, row: list[str]) -> str:
         if len(row) != self._columns.width:

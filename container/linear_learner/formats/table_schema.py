@@ -80,6 +80,16 @@ class TableSchema:
         return {text: number for number, text in enumerate(self.classes)}
 
     @property
+    def categories(self) -> int:
+        """How many columns hold categories."""
+        return int(np.count_nonzero(self._is_category))
+
+    @cached_property
+    def is_level(self) -> np.ndarray:
+        """bool (d,): which features stand for a level."""
+        return np.array([column.levels is not None for column in self.columns for _ in column.features], bool)
+
+    @property
     def is_sparse(self) -> bool:
         """Whether the features are held as sparse rows."""
         return self.feature_dim > WIDEST_DENSE and len(self.columns) * EMPTIEST_DENSE < self.feature_dim

@@ -65,6 +65,8 @@ def decode(
     if schema is not None:
         columns = form.text_columns(source)
         if schema.columns:
+            if len(columns.features) != len(schema.columns):
+                columns.rows(head, first_line)  # where quotes do not close, that is what is wrong
             check_width(len(columns.features), len(schema.columns))
             schema.check_names(form.names_of_features, source)
         code = TextCoder(schema, columns, first_line=first_line, allow_missing=options.allow_missing)

@@ -55,7 +55,12 @@ class ServedModel:
         return X if self.fills is None else filled(X, self.fills)
 
     def outside(self, X: Rows) -> int:
-        """How many values of features (n, d) are outside the range of the training data; 0 where it is not known."""
+        """How many values of features (n, d) are outside the range of the training data, categories that it lacks among
+        them; 0 where it is not known."""
+        return self._beyond(X) + self._unseen(X)
+
+    def _beyond(self, X: Rows) -> int:
+        """How many values are below the least or above the greatest of the training data."""
         if self.lowest is None or self.highest is None:
             return 0
         if isinstance(X, CsrMatrix):
@@ -65,6 +70,14 @@ class ServedModel:
             zeros = len(X) * np.count_nonzero(zero_is_outside) - np.count_nonzero(zero_is_outside[columns])
             return int(found + zeros)
         return int(np.count_nonzero((self.lowest > X) | (self.highest < X)))
+
+    def _unseen(self, X: Rows) -> int:
+        """How many categories are 0 in all features of their column."""
+        if self.schema is None or not self.schema.categories:
+            return 0
+        of_categories = self.schema.is_level
+        seen = of_categories[X.indices].sum() if isinstance(X, CsrMatrix) else np.count_nonzero(X[:, of_categories])
+        return max(0, len(X) * self.schema.categories - int(seen))
 
 
 def _names(model: Model) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import struct
 
@@ -14,7 +15,7 @@ from numpy.testing import assert_array_equal
 
 from linear_learner.errors import ClientError
 from linear_learner.formats import encoders
-from linear_learner.formats.encoders import ENCODERS
+from linear_learner.formats.encoders import ENCODERS, Labels
 
 f32 = np.float32
 BINARY = {"score": np.array([0.9957004], f32), "predicted_label": np.array([1], f32)}
@@ -55,6 +56,31 @@ def test_integers_stay_integers() -> None:
     answer = {"labels": np.array([[0, 1], [0, 1]])}
     assert encode("application/jsonlines", answer) == b'{"labels": [0, 1]}\n{"labels": [0, 1]}'
     assert encode("text/csv", answer) == b"0,1\n0,1"
+
+
+def test_labels_with_texts_are_written_as_texts() -> None:
+    texts = ("<=50K", 'a "b", c')
+    answer = {"predicted_label": Labels(np.array([1, 0], f32), texts), "labels": Labels(np.array([[0, 1]] * 2), texts)}
+    rows = [json.loads(line) for line in encode("application/jsonlines", answer).splitlines()]
+    assert rows == [
+        {"predicted_label": texts[1], "labels": list(texts)},
+        {"predicted_label": texts[0], "labels": list(texts)},
+    ]
+    assert json.loads(encode("application/json", answer)) == {"predictions": rows}
+    found = list(csv.reader(encode("text/csv", answer).decode().splitlines()))
+    assert found == [[texts[1], *texts], [texts[0], *texts]]
+
+
+def test_recordio_has_the_numbers_of_labels() -> None:
+    plain = encode("application/x-recordio-protobuf", TWO_ROWS)
+    named = {**TWO_ROWS, "predicted_label": Labels(TWO_ROWS["predicted_label"], ("a", "b"))}
+    assert encode("application/x-recordio-protobuf", named) == plain
+
+
+def test_labels_are_written_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoders, "BLOCK_ROWS", 2)
+    answer = {"predicted_label": Labels(np.array([0, 1, 1, 0, 1], f32), ("no", "yes"))}
+    assert encode("text/csv", answer) == b"no\nyes\nyes\nno\nyes"
 
 
 def test_columns_of_objects_are_for_json_alone() -> None:

@@ -9,6 +9,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from linear_learner.errors import ClientError
+from linear_learner.formats.csr import CsrMatrix
 from linear_learner.model.linear_model import LinearModel
 from linear_learner.serving.served_model import ServedModel
 
@@ -61,3 +62,39 @@ def test_what_is_missing_is_filled_where_the_model_knows_how(regressor: LinearMo
     rows.flags.writeable = False
     assert served(regressor).filled(rows) is rows
     assert_array_equal(served(regressor, feature_fills=[7, 8, 9]).filled(rows), [[1, 8, 3]])
+
+
+SCHEMA = {"columns": [{"name": "age"}, {"name": "sex", "levels": ["f", "m"]}], "classes": []}
+
+
+def test_the_schema_is_taken(regressor: LinearModel, binary: LinearModel) -> None:
+    table = served(regressor, schema=SCHEMA)
+    assert table.schema is not None
+    assert table.schema.names == ("age", "sex")
+    assert table.classes == ()
+    assert served(binary, schema={"columns": [], "classes": ["no", "yes"]}).classes == ("no", "yes")
+    assert served(regressor).schema is None
+
+
+@pytest.mark.parametrize(
+    ("schema", "message"),
+    [
+        ("x", "not one of columns and classes"),
+        ({"columns": [{"name": "age"}], "classes": []}, "has 1 features, and the model 3"),
+        ({"columns": [], "classes": ["a", "b"]}, "has 2 classes, and the model 0"),
+    ],
+)
+def test_a_schema_that_does_not_fit(regressor: LinearModel, schema: object, message: str) -> None:
+    with pytest.raises(ClientError, match=message):
+        served(regressor, schema=schema)
+
+
+def test_classes_that_do_not_fit(binary: LinearModel) -> None:
+    with pytest.raises(ClientError, match="has 3 classes, and the model 2"):
+        served(binary, schema={"columns": [], "classes": ["a", "b", "c"]})
+
+
+def test_categories_that_the_training_data_lacked_are_outside_its_range(regressor: LinearModel) -> None:
+    model = served(regressor, schema=SCHEMA, feature_minima=[0, 0, 0], feature_maxima=[9, 1, 1])
+    rows = np.array([[5, 0, 1], [5, 0, 0], [10, 0, 0]], np.float32)
+    assert model.outside(rows) == model.outside(CsrMatrix.from_dense(rows)) == 3
