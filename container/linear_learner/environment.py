@@ -22,6 +22,7 @@ from linear_learner.errors import ClientError, LinearLearnerError
 
 DEFAULT_BASE = Path("/opt/ml")
 INPUT_MODES = ("File", "FastFile", "Pipe")
+REPLICATED, SHARDED = "FullyReplicated", "ShardedByS3Key"
 
 
 @dataclass(frozen=True)
@@ -35,15 +36,26 @@ class Split:
 
 
 @dataclass(frozen=True)
+class Part:
+    """What one of ``of`` hosts takes of rows that each of them has: its is the ``number``-th part, from 0."""
+
+    number: int
+    of: int
+
+
+@dataclass(frozen=True)
 class ChannelConfig:
     """One entry of inputdataconfig.json. ``content_type`` is None where the channel names none. ``path``: a folder, or
-    outside the platform perhaps one file. ``split`` is None where all rows are the channel's."""
+    outside the platform perhaps one file. ``split`` is None where all rows are the channel's, ``part`` where all of
+    them are this host's. ``is_sharded``: each host has files of its own."""
 
     name: str
     path: Path
     content_type: str | None = None
     input_mode: str = "File"
     split: Split | None = None
+    is_sharded: bool = False
+    part: Part | None = None
 
 
 @dataclass(frozen=True)
@@ -132,11 +144,27 @@ class Environment:
                 where=str(file),
                 fix=f"use one of: {', '.join(INPUT_MODES)}",
             )
-        return ChannelConfig(name, self.data_dir / name, content_type, mode)
+        distribution = config.get("S3DistributionType") or REPLICATED
+        if distribution not in (REPLICATED, SHARDED):
+            raise ClientError(
+                f"S3DistributionType {json.dumps(distribution)} of channel '{name}' is not known",
+                where=str(file),
+                fix=f"use one of: {REPLICATED}, {SHARDED}",
+            )
+        return ChannelConfig(name, self.data_dir / name, content_type, mode, is_sharded=distribution == SHARDED)
+
+    @property
+    def resources_file(self) -> Path:
+        return self.base / "input/config/resourceconfig.json"
+
+    def network_interface(self) -> str | None:
+        """The name of the network interface that the hosts share, if the platform tells one. It need not exist."""
+        name = _read_object(self.resources_file).get("network_interface_name") if self.resources_file.exists() else None
+        return name if isinstance(name, str) and name else None
 
     def hosts(self) -> tuple[str, list[str]]:
         """(this host, all hosts). A job without resourceconfig.json runs on one host, algo-1."""
-        file = self.base / "input/config/resourceconfig.json"
+        file = self.resources_file
         config = _read_object(file) if file.exists() else {}
         current = config.get("current_host", "algo-1")
         hosts = config.get("hosts", [current])
@@ -146,6 +174,12 @@ class Environment:
                 "current_host or hosts is not what it should be",
                 where=str(file),
                 fix='write {"current_host": "algo-1", "hosts": ["algo-1"]}, or remove the file',
+            )
+        if len(hosts) > 1 and (current not in hosts or len(set(hosts)) < len(hosts)):
+            raise ClientError(
+                f"current_host '{current}' is not one of hosts, or one of them is named twice: {', '.join(hosts)}",
+                where=str(file),
+                fix="list every host once",
             )
         return current, hosts
 

@@ -110,7 +110,7 @@ class TestChannels:
         )
         data = env.base / "input/data"
         assert env.channels() == {
-            "train": ChannelConfig("train", data / "train", "text/csv", "FastFile"),
+            "train": ChannelConfig("train", data / "train", "text/csv", "FastFile", is_sharded=True),
             "test": ChannelConfig("test", data / "test", None, "Pipe"),
         }
 

@@ -18,6 +18,7 @@ from linear_learner.data.dataset import Dataset
 from linear_learner.data.dataset_builder import DatasetBuilder
 from linear_learner.data.fifo import Patience, Stopped
 from linear_learner.data.pace import BETWEEN_SIGNS, Pace
+from linear_learner.data.part import rows_of_part
 from linear_learner.data.sources import Files, Pipes, empty
 from linear_learner.data.split import rows_of_split
 from linear_learner.environment import ChannelConfig, cpu_count
@@ -176,7 +177,7 @@ class ChannelReader:
         bytes_before = rows = 0
         for opened, source in self._source.streams(random):
             try:
-                for batch in rows_of_split(self._channel.split, self._decoded(opened.stream, source), source):
+                for batch in self._own(self._decoded(opened.stream, source), source):
                     if self._ends():
                         raise Stopped
                     self._check_width(batch)
@@ -198,6 +199,16 @@ class ChannelReader:
         size = self._source.size
         share = f", {100 * bytes_read // size} % of the bytes" if size else ""
         logger.info("Channel '%s': %d rows read so far%s.", self._channel.name, rows, share)
+
+    def widen(self, width: int) -> None:
+        """The channel has so many columns: on another host, rows name columns beyond those of the rows of this one."""
+        self.columns.width = width
+        self._options = replace(self._options, feature_dim=width)
+
+    def _own(self, batches: Iterator[Batch], source: str) -> Iterator[Batch]:
+        """The rows that are this channel's, and this host's."""
+        split = rows_of_split(self._channel.split, batches, source)
+        return rows_of_part(self._channel.part, split, source, is_pipe=not self.can_begin_anew)
 
     def _filled(self, batch: Batch) -> Batch:
         return batch if self.fills is None else replace(batch, features=filled(batch.features, self.fills))

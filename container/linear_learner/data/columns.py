@@ -10,7 +10,7 @@ from linear_learner.formats.csr import CsrMatrix
 
 class Columns:
     """The columns of channel ``channel``, as far as its batches have shown them. ``names`` are those of the headers.
-    Where ``width_is_open``, rows to come may need more than ``width`` columns.
+    Where ``width_is_open``, rows to come may need more than ``width`` columns; it ``grows`` where that was ever so.
 
     ``feature_dim`` is that hyperparameter, where the user set it.
     """
@@ -18,6 +18,7 @@ class Columns:
     def __init__(self, channel: str, feature_dim: int | None) -> None:
         self.width: int | None = None
         self.width_is_open = False
+        self.grows = False
         self.names: tuple[str, ...] | None = None
         self._channel = channel
         self._feature_dim = feature_dim
@@ -28,7 +29,7 @@ class Columns:
         """ClientError unless the batch has the columns of those before it."""
         if batch.width_is_open:
             self.width = max(self.width or 0, batch.feature_dim)
-            self.width_is_open = True
+            self.width_is_open = self.grows = True
         if self.width is None:
             self._check_feature_dim(batch)
             self.width = batch.feature_dim

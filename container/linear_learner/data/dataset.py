@@ -92,9 +92,28 @@ class Dataset:
             return self.features.nnz / max(1, len(self))
         return self.feature_dim
 
+    @property
+    def used_columns(self) -> np.ndarray | None:
+        """int64 (u,): the columns in which any of the sparse rows has something."""
+        return self.features.used_columns() if isinstance(self.features, CsrMatrix) else None
+
+    @property
+    def one_label(self) -> float | None:
+        """The label of all rows, where they have one only."""
+        labels = self.labels
+        return float(labels[0]) if len(labels) and (labels == labels[0]).all() else None
+
     def where(self, row: int) -> str:
         """File and row of row ``row`` (from 0)."""
         return self.segments[bisect_right(self.segments, row, key=lambda segment: segment.start) - 1].where(row)
+
+
+def without_rows(name: str, feature_dim: int, *, is_sparse: bool, feature_names: tuple[str, ...] | None) -> Dataset:
+    """What a host has of a channel of which only other hosts have rows."""
+    features: Rows = np.zeros((0, feature_dim), np.float32)
+    if is_sparse:
+        features = CsrMatrix.from_dense(np.zeros((0, feature_dim), np.float32))
+    return Dataset(name, features, np.zeros(0, np.float32), (), feature_names)
 
 
 class Described(Protocol):

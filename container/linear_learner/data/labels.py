@@ -36,11 +36,15 @@ def only_one_class(channel: str, label: float, rows: int) -> ClientError:
 
 def label_notice(dataset: Dataset, *, predictor_type: str) -> str | None:
     """A sentence for the log where a channel that models are judged by has rows of one class only."""
-    labels = dataset.labels
-    if predictor_type == REGRESSOR or not (labels == labels[0]).all():
+    return one_label_notice(dataset.name, dataset.one_label, predictor_type=predictor_type)
+
+
+def one_label_notice(channel: str, one_label: float | None, *, predictor_type: str) -> str | None:
+    """The same, by the label that all rows have, if there is one."""
+    if predictor_type == REGRESSOR or one_label is None:
         return None
     return (
-        f"Every label of channel '{dataset.name}' is {labels[0]:g}: such rows say little about how well classes are "
+        f"Every label of channel '{channel}' is {one_label:g}: such rows say little about how well classes are "
         "told apart. Give it rows of every class."
     )
 

@@ -27,6 +27,10 @@ HIDDEN = (".", "_")
 """Names that begin so are no data: ``.amazon.manifest``, ``_SUCCESS``, ``.ipynb_checkpoints``."""
 
 
+class EmptyChannelError(ClientError):
+    """The channel has no rows on this host. Another host may have some."""
+
+
 class Files:
     """Every file below the channel's folder; they hold ``size`` bytes together. FastFile mode looks the same."""
 
@@ -88,7 +92,7 @@ def list_files(channel: ChannelConfig) -> list[Path]:
     if channel.path.is_file():
         return [channel.path]
     if not channel.path.is_dir():
-        raise ClientError(
+        raise EmptyChannelError(
             f"Channel '{channel.name}' has no folder",
             where=str(channel.path),
             fix="put its files there, or take the channel out of inputdataconfig.json",
@@ -143,11 +147,11 @@ def _sniffed(channel: ChannelConfig, files: list[Path]) -> str:
     return RECORDIO_PROTOBUF
 
 
-def empty(channel: ChannelConfig, place: str) -> ClientError:
+def empty(channel: ChannelConfig, place: str) -> EmptyChannelError:
     """Of a channel whose files or pipe, at ``place``, hold no rows."""
     fix = "put data files there; names that begin with a dot or an underscore are skipped"
     if channel.split is not None:
         fix = "split off another share of the rows, or give the channel files of its own"
     if channel.input_mode == "Pipe":
         fix = "check what is to write its pipe"
-    return ClientError(f"Channel '{channel.name}' has no rows", where=place, fix=fix)
+    return EmptyChannelError(f"Channel '{channel.name}' has no rows", where=place, fix=fix)

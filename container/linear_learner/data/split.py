@@ -26,10 +26,9 @@ def rows_of_split(split: Split | None, batches: Iterable[Batch], source: str) ->
     random = np.random.Generator(np.random.PCG64(np.random.SeedSequence([split.seed, key])))
     for batch in batches:
         kept = np.flatnonzero((random.random(len(batch)) < split.share) == split.is_held_out)
-        numbers = batch.first_row + np.arange(len(batch)) if batch.row_numbers is None else batch.row_numbers
         yield replace(
             batch,
             features=batch.features[kept],
             labels=None if batch.labels is None else batch.labels[kept],
-            row_numbers=numbers[kept],
+            row_numbers=batch.numbers()[kept],
         )

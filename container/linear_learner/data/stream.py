@@ -51,6 +51,11 @@ class Stream:
         """How many rows were read so far."""
         return self.survey.rows
 
+    @property
+    def used_columns(self) -> np.ndarray | None:
+        """int64 (u,): the columns in which any of the sparse rows so far has something, None where that is all."""
+        return self.survey.used_columns
+
     def class_counts(self, classes: int) -> np.ndarray:
         """int64 (classes,): how many of the rows so far are of each of the job's classes."""
         return self.survey.class_counts

@@ -38,6 +38,10 @@ class Batch:
     def feature_dim(self) -> int:
         return int(self.features.shape[1])
 
+    def numbers(self) -> np.ndarray:
+        """int64 (n,): the number of each row."""
+        return self.first_row + np.arange(len(self)) if self.row_numbers is None else self.row_numbers
+
     def where(self, row: int) -> str:
         """The place of row ``row`` (from 0) of this batch, for an error."""
         number = self.first_row + row if self.row_numbers is None else int(self.row_numbers[row])

@@ -16,6 +16,17 @@ BLOCK_VALUES = 1 << 18
 def column_means(features: Rows) -> np.ndarray:
     """float32 (d,): the mean of each column of rows (n, d) without its missing values; 0 for a column that has none
     other. What sparse rows do not store is 0 and counts."""
+    return means_of(column_sums(features))
+
+
+def means_of(sums_and_counts: np.ndarray) -> np.ndarray:
+    """float32 (d,): the means of columns of which ``column_sums`` tells."""
+    sums, counts = sums_and_counts
+    return (sums / np.maximum(counts, 1)).astype(np.float32)
+
+
+def column_sums(features: Rows) -> np.ndarray:
+    """float64 (2, d): the sum of each column of rows (n, d) without its missing values, and how many others it has."""
     columns = features.shape[1]
     sums, counts = np.zeros(columns), np.full(columns, float(len(features)))
     if isinstance(features, CsrMatrix):
@@ -28,7 +39,7 @@ def column_means(features: Rows) -> np.ndarray:
             missing = np.isnan(features[rows])
             sums += np.where(missing, 0, features[rows].astype(np.float64)).sum(axis=0)
             counts -= missing.sum(axis=0)
-    return (sums / np.maximum(counts, 1)).astype(np.float32)
+    return np.stack([sums, counts])
 
 
 def fill(features: Rows, fills: np.ndarray) -> int:

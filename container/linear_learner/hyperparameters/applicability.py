@@ -25,14 +25,19 @@ def unmet(row: Row, settled: HyperParameters) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value not in row.used_if[name]}
 
 
-def notices(hp: HyperParameters) -> list[str]:
+def ignored(row: Row, hosts: int) -> str:
+    """Why a job on so many hosts does nothing with the hyperparameter, "" if it does."""
+    return row.ignored or (row.ignored_alone if hosts == 1 else "")
+
+
+def notices(hp: HyperParameters, hosts: int = 1) -> list[str]:
     """What a job logs when it starts: each hyperparameter that was given and changes nothing, or not what it says.
 
-    ``hp`` is as validated, before ``resolve``.
+    ``hp`` is as validated, before ``resolve``. ``hosts``: of the job.
     """
     settled = settle(hp)
-    ignored = {name: why for name, row in ROWS.items() if (why := _no_effect(name, row, settled))}
-    sentences = [why for name, why in ignored.items() if _differs(name, settled)]
+    without_effect = {name: why for name, row in ROWS.items() if (why := _no_effect(name, row, settled, hosts))}
+    sentences = [why for name, why in without_effect.items() if _differs(name, settled)]
     return sentences + [sentence for say in (_tuning, _top_k, _rate_floor, _shift) if (sentence := say(settled))]
 
 
@@ -42,9 +47,9 @@ def _differs(name: str, settled: HyperParameters) -> bool:
     return getattr(settled, name) not in (ROWS[name].default, getattr(usual, name))
 
 
-def _no_effect(name: str, row: Row, settled: HyperParameters) -> str:
-    if row.ignored:
-        return f"Hyperparameter '{name}' is ignored: {row.ignored}."
+def _no_effect(name: str, row: Row, settled: HyperParameters, hosts: int) -> str:
+    if why := ignored(row, hosts):
+        return f"Hyperparameter '{name}' is ignored: {why}."
     missing = unmet(row, settled)
     if not missing:
         return ""

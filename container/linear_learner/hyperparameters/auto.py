@@ -46,13 +46,14 @@ def expected_rows(rows: int | None, seen: int) -> int:
 @dataclass(frozen=True)
 class TrainChannel:
     """What a meaning may depend on besides other hyperparameters. ``rows`` is None for a stream of unknown length, of
-    which ``seen`` rows are known. ``values_per_row``: the mean number of values that a row holds, at least 1;
-    ``feature_dim`` where rows are dense."""
+    which ``seen`` rows are known. ``hosts``: of the job. ``values_per_row``: the mean number of values that a row
+    holds, at least 1; ``feature_dim`` where rows are dense."""
 
     feature_dim: int
     rows: int | None
     values_per_row: float
     seen: int = 0
+    hosts: int = 1
 
     @property
     def rows_or_guess(self) -> int:
@@ -113,8 +114,10 @@ AUTO_MEANS: dict[str, Meaning] = {
     "unbias_label": Meaning("as `use_bias` for a regressor", _for_regressors(with_bias_only=True)),
     "positive_example_weight_mult": Meaning("chosen from the labels"),
     "num_calibration_samples": _always(10_000_000),
-    "_kvstore": _always("local"),
-    "_num_kv_servers": _always(1),
+    "_kvstore": Meaning(
+        "`local` on one host, else `dist_sync`", lambda hp, train: "local" if train.hosts == 1 else "dist_sync"
+    ),
+    "_num_kv_servers": Meaning("as many as there are hosts", lambda hp, train: train.hosts),
     "_num_gpus": _always(0),
     "memory_mb": Meaning("three quarters of the free memory, and 256 at most in Pipe mode"),
     "_engine": Meaning("`native` where it can be loaded, else `operators`"),

@@ -149,7 +149,8 @@ class Row:
 
     ``words`` are legal beside what the kind accepts (``auto``, ``balanced``).
     ``used_if`` maps another hyperparameter to the values under which this one has an effect; all must hold.
-    ``ignored`` says why the container does nothing with it. ``retired``: only Amazon's builds of 2018 knew it, so it is
+    ``ignored`` says why the container does nothing with it, ``ignored_alone`` why a job on one host does nothing with
+    it. ``retired``: only Amazon's builds of 2018 knew it, so it is
     accepted but not among the defaults that a job prints. ``ours``: Amazon's container does not know it.
     """
 
@@ -159,6 +160,7 @@ class Row:
     words: tuple[str, ...] = ()
     used_if: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     ignored: str = ""
+    ignored_alone: str = ""
     retired: bool = False
     ours: bool = False
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from linear_learner.errors import ClientError
-from linear_learner.hyperparameters.applicability import settle, unmet
+from linear_learner.hyperparameters.applicability import ignored, settle, unmet
 from linear_learner.hyperparameters.auto import AUTO_MEANS, TrainChannel, replace_auto
 from linear_learner.hyperparameters.schema import ROWS, HyperParameters
 from linear_learner.hyperparameters.tuning import is_for_one_model
@@ -15,24 +15,32 @@ UPDATES_PER_EPOCH = 128
 
 
 def resolve(
-    hp: HyperParameters, *, feature_dim: int, rows: int | None, seen: int = 0, values_per_row: float | None = None
+    hp: HyperParameters,
+    *,
+    feature_dim: int,
+    rows: int | None,
+    seen: int = 0,
+    values_per_row: float | None = None,
+    hosts: int = 1,
 ) -> HyperParameters:
     """The values that a job trains with, for the base candidate where candidates differ.
 
     ``feature_dim`` is the width of the train channel, ``rows`` its length (None: not known, a stream, of which ``seen``
     rows have come), and ``values_per_row`` how many values a row holds in the mean (None: as many as it is wide).
-    What has no effect in this job is put back to its default first, so that no reader needs to ask. Left as they are:
-    ``positive_example_weight_mult``, ``memory_mb`` and ``_engine``, for which training decides what ``auto`` means.
-    Raises ClientError where a given ``feature_dim`` is not that of the data.
+    ``hosts``: how many the job has; all else is of all of them together. What has no effect in this job is put back to
+    its default first, so that no reader needs to ask. Left as they are: ``positive_example_weight_mult``, ``memory_mb``
+    and ``_engine``, for which training decides what ``auto`` means. Raises ClientError where a given ``feature_dim`` is
+    not that of the data.
     """
     _check_width(hp, feature_dim)
     hp = settle(hp)
-    hp = dataclasses.replace(hp, **{name: row.default for name, row in ROWS.items() if row.ignored or unmet(row, hp)})
+    unused = [name for name, row in ROWS.items() if ignored(row, hosts) or unmet(row, hp)]
+    hp = dataclasses.replace(hp, **{name: ROWS[name].default for name in unused})
     if is_for_one_model(hp):
         hp = dataclasses.replace(hp, num_models=1)
     hp = dataclasses.replace(hp, mini_batch_size=_mini_batch_size(hp, rows))
     values = feature_dim if values_per_row is None else max(1.0, values_per_row)
-    return replace_auto(hp, AUTO_MEANS, TrainChannel(feature_dim, rows, values, seen))
+    return replace_auto(hp, AUTO_MEANS, TrainChannel(feature_dim, rows, values, seen, hosts))
 
 
 def _mini_batch_size(hp: HyperParameters, rows: int | None) -> int:

@@ -278,13 +278,13 @@ class HyperParameters:
         "dist_sync_device",
         default=AUTO,
         hint="Hosts keep step with each other and have no GPU, so there are neither asynchronous stores nor 'nccl'",
-        ignored="a job on one host has nobody to share parameters with",
+        ignored_alone="a job on one host has nobody to share parameters with",
         text="MXNet's store of shared parameters.",
     )
     _num_kv_servers: int = integer(
         at_least=1,
         default=AUTO,
-        ignored="a job on one host has no parameter servers",
+        ignored_alone="a job on one host has no parameter servers",
         text="Parameter servers of a job on several hosts.",
     )
     _num_gpus: int = integer(

@@ -91,7 +91,8 @@ def _cells(name: str, row: Row) -> tuple[str, ...]:
     used_if = " and ".join(
         f"`{other}` is {_code(map(as_text, values), ' or ')}" for other, values in row.used_if.items()
     )
-    meaning = f"{row.text} Ignored: {row.ignored}." if row.ignored else row.text
+    why = row.ignored or row.ignored_alone
+    meaning = f"{row.text} Ignored{' on one host' if row.ignored_alone else ''}: {why}." if why else row.text
     return f"`{name}`", legal, default, AUTO_MEANS[name].text if AUTO in row.words else "", used_if, meaning
 
 

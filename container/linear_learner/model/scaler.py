@@ -109,10 +109,30 @@ def fit(
     unbias_label: bool,
 ) -> Scaler:
     """The scaler of a sample: features (n, d) and labels (n,), n > 0, all finite. ``unbias_data`` is for dense rows."""
+    return of_measures(
+        measure(features),
+        measure(labels.reshape(-1, 1)),
+        normalize_data=normalize_data,
+        unbias_data=unbias_data,
+        normalize_label=normalize_label,
+        unbias_label=unbias_label,
+    )
+
+
+def of_measures(
+    features: Measures,
+    labels: Measures,
+    *,
+    normalize_data: bool,
+    unbias_data: bool,
+    normalize_label: bool,
+    unbias_label: bool,
+) -> Scaler:
+    """The scaler of a sample by what was measured of its features and of its labels, one row at least."""
     mean, std = _center_and_spread(features)
-    label_mean, label_std = _center_and_spread(labels.reshape(-1, 1))
+    label_mean, label_std = _center_and_spread(labels)
     return Scaler(
-        mean=mean if unbias_data and not isinstance(features, CsrMatrix) else np.zeros_like(mean),
+        mean=mean if unbias_data and features.held is None else np.zeros_like(mean),
         std=std if normalize_data else np.ones_like(std),
         label_mean=float(label_mean[0]) if unbias_label else 0.0,
         label_std=float(label_std[0]) if normalize_label else 1.0,
@@ -155,7 +175,7 @@ class Moments:
             block = features[rows].astype(np.float64)
             mean = block.mean(axis=0)
             block -= mean
-            self._merge(len(block), mean, np.einsum("ij,ij->j", block, block))
+            self.merge(len(block), mean, np.einsum("ij,ij->j", block, block))
         return None
 
     def _add_sparse(self, features: CsrMatrix) -> None:
@@ -172,10 +192,12 @@ class Moments:
         for block in blocks:
             deviations = features.values[block] - mean[features.indices[block]]
             np.add.at(squares, features.indices[block], deviations * deviations)
-        self._merge(rows, mean, squares + (rows - stored) * mean * mean)
+        self.merge(rows, mean, squares + (rows - stored) * mean * mean)
 
-    def _merge(self, count: int, mean: np.ndarray, squares: np.ndarray) -> None:
+    def merge(self, count: int, mean: np.ndarray, squares: np.ndarray) -> None:
         """Add ``count`` rows by their mean and their sums of squared deviations, both (d,)."""
+        if not count:
+            return
         delta = mean - self.mean
         total = self.count + count
         self.squares += squares + delta * delta * (self.count * count / total)
@@ -188,8 +210,44 @@ class Moments:
         return np.sqrt(self.squares / max(self.count, 1))
 
 
-def _center_and_spread(columns: Rows) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and scale of the columns (n, d), both float32 (d,), scale > 0.
+@dataclass
+class Measures:
+    """What a scaler needs to know of rows (n, d). ``held``: float64 (d,), how many of them hold something in a column,
+    where they are sparse; else None."""
+
+    moments: Moments
+    held: np.ndarray | None
+
+    def pack(self) -> np.ndarray:
+        """As float64 numbers, as many for all rows of one width."""
+        held = np.zeros(0) if self.held is None else self.held
+        return np.concatenate([[float(self.moments.count)], self.moments.mean, self.moments.squares, held])
+
+    def merge(self, packed: np.ndarray) -> None:
+        """Add other rows, by what ``pack`` made of their measures."""
+        d = self.moments.feature_dim
+        self.moments.merge(int(packed[0]), packed[1 : 1 + d], packed[1 + d : 1 + 2 * d])
+        if self.held is not None:
+            self.held += packed[1 + 2 * d :]
+
+
+def measure(columns: Rows) -> Measures:
+    """Of rows (n, d), which may be none."""
+    moments = Moments(columns.shape[1])
+    moments.add(columns)
+    if not isinstance(columns, CsrMatrix):
+        return Measures(moments, None)
+    held = np.bincount(columns.indices[columns.values != 0], minlength=columns.shape[1])
+    return Measures(moments, held.astype(np.float64))
+
+
+def nothing_measured(like: Measures) -> Measures:
+    """Of no rows, of the width and kind of those that ``like`` is about."""
+    return Measures(Moments(like.moments.feature_dim), None if like.held is None else np.zeros_like(like.held))
+
+
+def _center_and_spread(measures: Measures) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and scale of the columns that were measured, both float32 (d,), scale > 0.
 
     A constant column has no std. Its scale is 1, so that a row that departs from it later keeps its own units, or its
     magnitude where that is larger: otherwise the initial weight of a column of 1e9 would drown the sum in rounding.
@@ -197,12 +255,10 @@ def _center_and_spread(columns: Rows) -> tuple[np.ndarray, np.ndarray]:
     The squared deviations of a sparse column are divided by the rows that hold something, and not by all rows: over all
     rows, the std of a rare feature is so small that the few values it has would become the largest of all.
     """
-    moments = Moments(columns.shape[1])
-    moments.add(columns)
+    moments = measures.moments
     spread = moments.std
-    if isinstance(columns, CsrMatrix):
-        held = np.bincount(columns.indices[columns.values != 0], minlength=columns.shape[1])
-        spread *= np.sqrt(len(columns) / np.maximum(held, 1))
+    if measures.held is not None:
+        spread *= np.sqrt(moments.count / np.maximum(measures.held, 1))
     mean, std = moments.mean.astype(np.float32), spread.astype(np.float32)
     constant = (moments.std <= ROUNDING * np.abs(moments.mean)) | (std < np.finfo(np.float32).tiny)
     return mean, np.where(constant, np.maximum(np.abs(mean), 1), std).astype(np.float32)

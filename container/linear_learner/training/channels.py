@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from linear_learner.data.channel_reader import ChannelReader
-from linear_learner.data.dataset import Dataset, check_same_columns, in_form_of
+from linear_learner.data.dataset import Dataset, check_same_columns, in_form_of, without_rows
 from linear_learner.data.dataset_builder import bytes_of
 from linear_learner.data.fifo import Patience
-from linear_learner.data.labels import check_labels, label_notice
+from linear_learner.data.labels import check_labels, one_label_notice
 from linear_learner.data.reservoir import Reservoir
+from linear_learner.data.sources import EmptyChannelError
 from linear_learner.data.stream import Stream
 from linear_learner.data.survey import Survey
-from linear_learner.environment import ChannelConfig, Environment, available_memory
+from linear_learner.environment import REPLICATED, ChannelConfig, Environment, Part, available_memory
 from linear_learner.errors import ClientError
 from linear_learner.formats import imputation
+from linear_learner.formats.batch import Batch
 from linear_learner.formats.options import Options
+from linear_learner.formats.schema_learner import TextSettings
+from linear_learner.formats.table_schema import TableSchema
 from linear_learner.hyperparameters import HyperParameters
 from linear_learner.model.scaler import sample_rows
+from linear_learner.training.agreement import Shape, agree_on_columns, agree_on_rows
 from linear_learner.training.class_weights import number_of_classes
+from linear_learner.training.cluster.interface import ALONE, Cluster
 from linear_learner.training.table_text import log_schema, text_settings, unseen_notice, with_classes
+from linear_learner.training.warm_start import CHANNEL as MODEL
 
 logger = logging.getLogger(__name__)
 
@@ -37,15 +44,18 @@ BUDGET_UNKNOWN = 1024 * MIB
 
 
 def read_channels(
-    env: Environment, hp: HyperParameters, should_stop: Callable[[], bool] = lambda: False
+    env: Environment,
+    hp: HyperParameters,
+    should_stop: Callable[[], bool] = lambda: False,
+    cluster: Cluster = ALONE,
 ) -> dict[str, Dataset | Stream]:
     """The channels train (required), validation and test, checked. The train channel is a Stream where it does not fit
-    in memory, and the others are samples then.
+    in memory, and the others are samples then. Of several hosts, each has its rows of them, which may be none.
 
     Of the budget, the validation channel, which is held twice, takes at most half, the test channel a quarter, and the
     train channel what is left. Raises Stopped once ``should_stop`` says yes.
     """
-    configs = env.channels()
+    configs = configs_of(env, cluster)
     if "train" not in configs:
         raise ClientError(
             "The channel 'train' is missing",
@@ -57,33 +67,101 @@ def read_channels(
     budget = memory_budget(hp, configs)
     given_width = None if hp.is_auto("feature_dim") else hp.feature_dim
     options = Options(given_width, label_column=hp.label_column, allow_missing=hp.missing_values != "error")
-    texts = text_settings(hp)
-    reader = partial(ChannelReader, feature_dim=given_width, patience=Patience(hp.pipe_timeout, should_stop))
-    train_reader = reader(configs["train"], options=options)
-    if texts:
-        schema = train_reader.learn_schema(texts)
+    patience = Patience(hp.pipe_timeout, should_stop)
+
+    def reader(name: str, options: Options) -> ChannelReader | EmptyChannelError:
+        try:
+            return ChannelReader(configs[name], feature_dim=given_width, options=options, patience=patience)
+        except EmptyChannelError as nothing:
+            return nothing
+
+    train_reader = reader("train", options)
+    if texts := text_settings(hp):
+        schema = learn_schema(train_reader, texts, configs["train"], cluster)
         hp = with_classes(hp, schema)
         log_schema(schema, hp)
         options = replace(options, schema=schema)
     check = partial(check_labels, predictor_type=hp.predictor_type, num_classes=hp.num_classes, is_train=False)
-    train_reader.learn_columns()
+    width = learn_columns(train_reader, cluster)
     # Rows that name only some of their columns have those of the train channel.
-    options = replace(options, feature_dim=train_reader.columns.width or given_width)
+    options = replace(options, feature_dim=width or given_width)
     held_out: dict[str, Dataset] = {}
     left = budget
     for name, copies in (("validation", 2), ("test", 1)):
         if name in configs:
-            held_out_reader = reader(configs[name], options=options)
-            data = held_out[name] = read_held_out(held_out_reader, budget // 4, check)
+            held_out_reader = reader(name, options)
+            data = held_out[name] = read_held_out(name, held_out_reader, budget // 4, check, hp, cluster)
             left -= copies * bytes_of(data.features)
-            unseen = unseen_notice(name, held_out_reader.unseen)
-            for notice in filter(None, (unseen, label_notice(data, predictor_type=hp.predictor_type))):
-                logger.warning("%s", notice)
-    train = read_train(train_reader, left, hp, is_judge="validation" not in held_out)
+            if isinstance(held_out_reader, ChannelReader) and (found := unseen_notice(name, held_out_reader.unseen)):
+                logger.warning("%s", found)
+    train = read_train(train_reader, left, hp, cluster, is_judge="validation" not in held_out)
     check_same_columns(train, held_out.values())
     return {"train": train} | {
         name: fill_missing(in_form_of(train, data), train.fills) for name, data in held_out.items()
     }
+
+
+def configs_of(env: Environment, cluster: Cluster) -> dict[str, ChannelConfig]:
+    """Those of the job: a channel that only other hosts have files of is empty here."""
+    configs = env.channels()
+    if cluster.size == 1:
+        return configs
+    for name in sorted(set().union(*cluster.gather(sorted(configs)))):
+        config = configs.get(name) or ChannelConfig(name, env.data_dir / name)
+        is_own = config.is_sharded or name == MODEL
+        configs[name] = config if is_own else replace(config, part=Part(cluster.rank, cluster.size))
+    return configs
+
+
+def learn_schema(
+    reader: ChannelReader | EmptyChannelError, texts: TextSettings, config: ChannelConfig, cluster: Cluster
+) -> TableSchema:
+    """What the columns of the train channel mean. Several hosts each read all rows of it for that."""
+    if cluster.size > 1 and config.is_sharded:
+        raise ClientError(
+            "Hosts that have rows of their own do not see each other's categories and labels",
+            where="categorical_columns or text_labels",
+            fix=f"give the train channel the S3DistributionType {REPLICATED}",
+        )
+    if not isinstance(reader, ChannelReader):
+        raise reader
+    return reader.learn_schema(texts)
+
+
+def learn_columns(reader: ChannelReader | EmptyChannelError, cluster: Cluster) -> int | None:
+    """The width of the train channel on all hosts, as far as its first rows show it."""
+    columns = None
+    if isinstance(reader, ChannelReader):
+        reader.learn_columns()
+        columns = reader.columns
+    width = agree_on_columns(columns, "train", cluster).feature_dim
+    if width is not None and isinstance(reader, ChannelReader):
+        reader.widen(width)
+    return width
+
+
+def read_rows(
+    name: str, reader: ChannelReader | EmptyChannelError, limit: int, cluster: Cluster
+) -> tuple[Dataset, Iterator[Batch] | None, Shape]:
+    """What ``ChannelReader.read`` gives, and what the channel is like on all hosts. Where this host has no rows, it is
+    a data set without any. EmptyChannelError where no host has rows."""
+    data, rest, nothing = None, None, None
+    if isinstance(reader, ChannelReader):
+        try:
+            data, rest = reader.read(limit)
+        except EmptyChannelError as error:
+            nothing = error
+    else:
+        nothing = reader
+    shape = agree_on_rows(data, name, cluster)
+    if shape.feature_dim is None or shape.is_sparse is None:
+        assert nothing is not None  # noqa: S101 (for the type checker: there are no rows)
+        raise nothing
+    if data is None:
+        logger.info("Channel '%s' has no rows on this host; all of them are on the others.", name)
+        data = without_rows(name, shape.feature_dim, is_sparse=shape.is_sparse, feature_names=shape.feature_names)
+        data = replace(data, schema=reader.schema if isinstance(reader, ChannelReader) else None)
+    return replace(data, feature_names=shape.feature_names), rest, shape
 
 
 def fill_missing(data: Dataset, fills: np.ndarray | None) -> Dataset:
@@ -106,10 +184,19 @@ def memory_budget(hp: HyperParameters, configs: dict[str, ChannelConfig]) -> int
     return budget
 
 
-def read_held_out(reader: ChannelReader, limit: int, check: Callable[[Dataset], None]) -> Dataset:
+def read_held_out(
+    name: str,
+    reader: ChannelReader | EmptyChannelError,
+    limit: int,
+    check: Callable[[Dataset], None],
+    hp: HyperParameters,
+    cluster: Cluster = ALONE,
+) -> Dataset:
     """All rows of a channel, or a uniform sample of as many as take ``limit`` bytes."""
-    data, rest = reader.read(limit)
+    data, rest, shape = read_rows(name, reader, limit, cluster)
     check(data)
+    if notice := one_label_notice(name, shape.one_label, predictor_type=hp.predictor_type):
+        logger.warning("%s", notice)
     if rest is None:
         logger.info("Channel '%s': %d rows of %d features.", data.name, len(data), data.feature_dim)
         return data
@@ -127,18 +214,22 @@ def read_held_out(reader: ChannelReader, limit: int, check: Callable[[Dataset], 
     return replace(data, features=features, labels=labels, segments=data.segments[:1])
 
 
-def read_train(reader: ChannelReader, budget: int, hp: HyperParameters, *, is_judge: bool) -> Dataset | Stream:
+def read_train(
+    reader: ChannelReader | EmptyChannelError, budget: int, hp: HyperParameters, cluster: Cluster, *, is_judge: bool
+) -> Dataset | Stream:
     """All rows of the train channel, if five eighths of ``budget`` bytes hold them, or half of it where the channel
     ``is_judge`` as well: its rows are held twice then. Else a stream of them, whose windows are a quarter of the
     budget. An eighth is for the sample that the scaler is fitted on, or that judges."""
-    data, rest = reader.read(budget // 2 if is_judge else budget * 5 // 8)
+    data, rest, _ = read_rows("train", reader, budget // 2 if is_judge else budget * 5 // 8, cluster)
     check = partial(check_labels, predictor_type=hp.predictor_type, num_classes=hp.num_classes)
     if hp.missing_values == "mean":
         sample = data.features[sample_rows(len(data), hp.num_point_for_scaler)]
-        reader.fills = imputation.column_means(sample)
-        data = fill_missing(data, reader.fills)
-    if rest is None:
-        check(data, is_train=True)
+        fills = imputation.means_of(cluster.sum(imputation.column_sums(sample)))
+        data = fill_missing(data, fills)
+        if isinstance(reader, ChannelReader):
+            reader.fills = fills
+    if rest is None or not isinstance(reader, ChannelReader):
+        check(data, is_train=cluster.size == 1)
         logger.info("Channel '%s': %d rows of %d features.", data.name, len(data), data.feature_dim)
         return data
     survey = Survey(
@@ -146,6 +237,7 @@ def read_train(reader: ChannelReader, budget: int, hp: HyperParameters, *, is_ju
         classes=number_of_classes(hp),
         sample_size=budget // 8,
         sample_rows=None if is_judge else hp.num_point_for_scaler,
+        is_shard=cluster.size > 1,
     )
     logger.info(
         "Channel '%s': %d rows of %d features and more, which do not fit in the %d MiB that there are for them. They "

@@ -34,7 +34,7 @@ NOTHING = 0.05
 """Seconds of writing that nobody minds, however short an epoch is."""
 
 NAME = "checkpoint-{epoch:06d}-{rows:015d}.npz"
-FORMAT = 1
+FORMAT = 2
 
 
 class Checkpoints:

@@ -24,12 +24,16 @@ from linear_learner.training.calibration import (
     evenly_spaced,
     sampled_criterion,
 )
+from linear_learner.training.cluster.interface import ALONE, Cluster
 from linear_learner.training.preparation import Task
 from linear_learner.training.progress import Trained
 from linear_learner.training.state import TILE, State
 
 SCORES_AT_ONCE = 1 << 26
 """Scores of candidates held at a time while they are compared: 256 MiB."""
+
+COMPARED_ROWS = 200_000
+"""Of several hosts together, rows by which candidates are compared: their scores meet on the first host."""
 
 
 @dataclass(frozen=True)
@@ -60,38 +64,50 @@ def neutral_threshold(loss: Loss) -> float:
     return 0.5 if loss.link == "logistic" else 0.0
 
 
-def watcher(task: Task, criterion: Criterion) -> Callable[[State], np.ndarray]:
+def watcher(task: Task, criterion: Criterion, cluster: Cluster = ALONE) -> Callable[[State], np.ndarray]:
     """What early stopping asks after each epoch: the criterion of every candidate, float64 (K,), each with its best
-    threshold, on a sample of the judging rows."""
+    threshold, on a sample of the judging rows of all hosts."""
 
     @functools.cache
     def sample() -> tuple[Rows, np.ndarray]:
         judge = task.judge().rows
-        rows = evenly_spaced(len(judge.labels), SAMPLED_ROWS)
+        rows = evenly_spaced(len(judge.labels), own_share(len(judge.labels), SAMPLED_ROWS, cluster))
         return judge.features[rows], judge.labels[rows]
 
     def criterion_of_epoch(state: State) -> np.ndarray:
         features, labels = sample()
         # The link is left out: it changes no order.
-        return sampled_criterion(state.scores(features), labels, criterion)
+        return decide(
+            cluster, state.scores(features), labels, lambda scores, labels: sampled_criterion(scores, labels, criterion)
+        )
 
     return criterion_of_epoch
 
 
-def choose(trained: Trained, task: Task, hp: HyperParameters) -> Choice:
-    """The best candidate as a model with its threshold. ClientError when no candidate is left."""
+def choose(trained: Trained, task: Task, hp: HyperParameters, cluster: Cluster = ALONE) -> Choice:
+    """The best candidate as a model with its threshold, by the judging rows of all hosts. ClientError when no candidate
+    is left."""
     criterion = criterion_of(hp)
     values, slack = trained.loss, 0.0
     if criterion is not None:
-        values = _criterion_values(trained, task, hp)
-        slack = selection.chance(float(np.nanmax(values)), _deciding_rows(criterion, task.judge().rows.labels))
+        values = _criterion_values(trained, task, hp, cluster)
+        deciding = int(cluster.sum(np.array([_deciding_rows(criterion, task.judge().rows.labels)]))[0])
+        slack = selection.chance(float(np.nanmax(values)), deciding)
     tied = selection.equally_good(values, higher_is_better=criterion is not None, alive=trained.alive, slack=slack)
     chosen = selection.least_loss(tied, trained.loss)
     model = to_model(trained.best, chosen, task, hp)
     if hp.predictor_type == BINARY:
         # On the scores as they are served, which differ from those compared above by rounding.
-        threshold = _calibrate(model.predict(task.judge().raw.features).score, task, hp).threshold
-        model = replace(model, threshold=threshold)
+        judge = task.judge()
+        rows = evenly_spaced(len(judge.raw), own_share(len(judge.raw), hp.num_calibration_samples, cluster))
+        scores = model.predict(judge.raw.features[rows]).score
+        (threshold,) = decide(
+            cluster,
+            scores,
+            judge.rows.labels[rows],
+            lambda scores, labels: np.array([_calibrate(scores, labels, task, hp).threshold]),
+        )
+        model = replace(model, threshold=float(threshold))
     return Choice(chosen, model, values, tuple(tied.tolist()))
 
 
@@ -122,24 +138,63 @@ def to_model(best: State, k: int, task: Task, hp: HyperParameters) -> LinearMode
     )
 
 
-def _criterion_values(trained: Trained, task: Task, hp: HyperParameters) -> np.ndarray:
+def _criterion_values(trained: Trained, task: Task, hp: HyperParameters, cluster: Cluster) -> np.ndarray:
     """float64 (K,): the criterion of each candidate at its own best threshold; nan for those that diverged."""
     values = np.full(len(trained.alive), np.nan)
-
-    def value(scores: np.ndarray) -> float:
-        return _calibrate(LINKS[task.loss.link](scores), task, hp).value
+    judge = task.judge().rows
+    features, labels = judge.features, judge.labels
+    if cluster.size > 1:
+        rows = evenly_spaced(len(labels), own_share(len(labels), COMPARED_ROWS, cluster))
+        features, labels = features[rows], labels[rows]
+    at_once = min(max(1, SCORES_AT_ONCE // max(cluster.gather(len(labels)))), TILE)
 
     # Sorting and counting hold no lock, so that each processor can have a candidate of its own.
     with ThreadPoolExecutor(cpu_count()) as pool:
-        for first, block in _scores(trained.best, task.judge().rows.features):
+        for first, block in _scores(trained.best, features, at_once):
             alive = trained.alive[first : first + len(block)]
-            values[first : first + len(block)][alive] = list(pool.map(value, block[alive]))
+
+            def criteria(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+                def value(own: np.ndarray) -> float:
+                    return _calibrate(LINKS[task.loss.link](own), labels, task, hp).value
+
+                return np.array(list(pool.map(value, np.ascontiguousarray(scores.T))), np.float64)
+
+            values[first : first + len(block)][alive] = decide(cluster, block[alive].T, labels, criteria)
     return values
 
 
-def _scores(best: State, features: Rows) -> Iterator[tuple[int, np.ndarray]]:
-    """(k, float32 (m, n)) for candidates k to k + m - 1, of one output each: their scores before the link."""
-    at_once = min(max(1, SCORES_AT_ONCE // len(features)), TILE)
+def own_share(rows: int, most: int, cluster: Cluster) -> int:
+    """How many of this host's ``rows`` to take, so that all hosts together take about ``most``."""
+    total = sum(cluster.gather(rows))
+    return rows if total <= most else -(-most * rows // total)
+
+
+def decide(
+    cluster: Cluster,
+    scores: np.ndarray,
+    labels: np.ndarray,
+    function: Callable[[np.ndarray, np.ndarray], np.ndarray],
+) -> np.ndarray:
+    """What ``function`` makes, on the first host, of the scores, float32 (n,) or (n, m), and labels, float32 (n,), of
+    all hosts' rows, in the order of ranks: float64 (k,)."""
+    if cluster.size == 1:
+        return function(scores, labels)
+    width = scores.shape[1:]
+    own = np.ascontiguousarray(scores, np.float32).tobytes() + np.ascontiguousarray(labels, np.float32).tobytes()
+    columns = int(np.prod(width, dtype=np.int64)) + 1
+
+    def combine(parts: list[bytes]) -> bytes:
+        arrays = [np.frombuffer(part, np.float32) for part in parts]
+        found = [np.split(array, [len(array) // columns * (columns - 1)]) for array in arrays]
+        all_scores = np.concatenate([scores.reshape(-1, *width) for scores, _ in found])
+        return function(all_scores, np.concatenate([labels for _, labels in found])).tobytes()
+
+    return np.frombuffer(cluster.exchange(own, combine))
+
+
+def _scores(best: State, features: Rows, at_once: int) -> Iterator[tuple[int, np.ndarray]]:
+    """(k, float32 (m, n)) for candidates k to k + m - 1, of one output each, no more than ``at_once``: their scores
+    before the link."""
     for first in range(0, best.columns, TILE):
         tile, last = best.weights[first // TILE], min(first + TILE, best.columns)
         for start in range(first, last, at_once):
@@ -148,11 +203,11 @@ def _scores(best: State, features: Rows) -> Iterator[tuple[int, np.ndarray]]:
             yield start, np.ascontiguousarray(block.T)
 
 
-def _calibrate(scores: np.ndarray, task: Task, hp: HyperParameters) -> Calibration:
-    """``scores``: float32 (n,), of the judging rows."""
+def _calibrate(scores: np.ndarray, labels: np.ndarray, task: Task, hp: HyperParameters) -> Calibration:
+    """``scores`` and ``labels``: float32 (n,), of judging rows."""
     return calibrate(
         scores,
-        task.judge().rows.labels,
+        labels,
         _criterion(hp),
         neutral=neutral_threshold(task.loss),
         at_most=hp.num_calibration_samples,

@@ -9,6 +9,7 @@ import numpy as np
 from linear_learner.hyperparameters import HyperParameters
 from linear_learner.hyperparameters.tuning import watched_epochs
 from linear_learner.training import choosing
+from linear_learner.training.cluster.interface import ALONE, Cluster
 from linear_learner.training.preparation import Task
 from linear_learner.training.progress import EpochReport, Trained
 from linear_learner.training.reporting import PassCounter, Reporter
@@ -17,8 +18,9 @@ from linear_learner.training.reporting import PassCounter, Reporter
 class EpochLog:
     """Writes the lines of each epoch."""
 
-    def __init__(self, hp: HyperParameters, task: Task, log: Reporter) -> None:
-        self.hp, self.task, self.log = hp, task, log
+    def __init__(self, hp: HyperParameters, task: Task, log: Reporter, cluster: Cluster = ALONE) -> None:
+        self.hp, self.task, self.log, self.cluster = hp, task, log, cluster
+        self.traffic = cluster.traffic
         self.counter = PassCounter()
         self.since = time.perf_counter()
         criterion = choosing.criterion_of(hp)
@@ -41,6 +43,11 @@ class EpochLog:
         log.counters("training_data_iter", self.counter, epoch)
         now = time.perf_counter()
         log.throughput(report.rows, now - self.since)
+        if self.cluster.size > 1:
+            before, self.traffic = self.traffic, self.cluster.traffic
+            sums, sent = self.traffic.sums - before.sums, self.traffic.bytes_sent - before.bytes_sent
+            seconds = self.traffic.seconds - before.seconds
+            log.joins(epoch, sums, sent, seconds / max(now - self.since, 1e-9))
         self.since = now
 
 

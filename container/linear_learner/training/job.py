@@ -24,12 +24,17 @@ from linear_learner.hyperparameters.auto import expected_rows
 from linear_learner.model import artifact
 from linear_learner.model.linear_model import LinearModel
 from linear_learner.training import choosing, outcome, warm_start
+from linear_learner.training.agreement import totals
+from linear_learner.training.averaging import Averaging
 from linear_learner.training.candidates import Candidate, make_candidates, rates
 from linear_learner.training.channels import read_channels
 from linear_learner.training.checkpoint import Checkpoints
 from linear_learner.training.class_weights import number_of_classes, positive_weights
+from linear_learner.training.cluster.interface import Cluster
+from linear_learner.training.cluster.watch import HostFailed
 from linear_learner.training.engine import import_ahead, make_engine
 from linear_learner.training.epoch_log import EpochLog, repeat_best_epoch
+from linear_learner.training.hosts import joined, store_of
 from linear_learner.training.initializer import initial_state
 from linear_learner.training.leaving_report import leave_report
 from linear_learner.training.life_signs import Pulse, life_signs
@@ -59,14 +64,23 @@ def run(env: Environment, should_stop: Callable[[], bool] | None = None) -> int:
         env.forget_failure()
         train_job(env, should_stop or stop_on_sigterm())
         return 0
-    except KeyboardInterrupt:
+    except (Exception, KeyboardInterrupt) as error:
+        return conclude(env, error)
+
+
+def conclude(env: Environment, error: BaseException) -> int:
+    """Tell of what ended the job; returns the exit code."""
+    if isinstance(error, KeyboardInterrupt):
         logger.error("Interrupted; no model is written.")
         return INTERRUPTED
-    except Stopped:
+    if isinstance(error, Stopped):
         logger.error("Stopped before there was anything to save; no model is written.")
         return STOPPED
-    except Exception as error:
-        return fail(env, error)
+    if isinstance(error, HostFailed):
+        logger.error("%s; no model is written.", error)
+        return error.code
+    assert isinstance(error, Exception)  # noqa: S101 (for the type checker: nothing else is caught)
+    return fail(env, error)
 
 
 def fail(env: Environment, error: Exception) -> int:
@@ -96,43 +110,44 @@ def train_job(env: Environment, should_stop: Callable[[], bool]) -> None:
     Raises for what went wrong, and leaves the model folder as it was then.
     """
     timers = Timers()
-    host, hosts = env.hosts()
-    log = Reporter(host)
+    log = Reporter(env.hosts()[0])
     log.entrypoint("train")
     with timers.measure("initialize.time"):
         requested = configure(env, log)
-        refuse_several_hosts(host, hosts)
-    with profile(env.output_data_dir if requested._enable_profiler else None):
+    profiled = profile(env.output_data_dir if requested._enable_profiler else None)
+    import_ahead()
+    with profiled, joined(env, requested, should_stop, conclude) as cluster:
         with timers.measure("initialize.time"):
-            import_ahead()
-            channels = read_channels(env, requested, should_stop)
+            channels = read_channels(env, requested, should_stop, cluster)
             train = channels["train"]
             requested = with_classes(requested, train.schema)
+            found = totals(train, number_of_classes(requested), cluster)
             hp = hyperparameters.resolve(
                 requested,
                 feature_dim=train.feature_dim,
-                rows=train.rows,
-                seen=train.rows_seen,
-                values_per_row=train.values_per_row,
+                rows=found.rows,
+                seen=found.rows_seen,
+                values_per_row=found.values_per_row,
+                hosts=cluster.size,
             )
             log.resolved(hp.as_dict())
-            task = prepare(hp, channels)
+            task = prepare(hp, channels, cluster)
             report_scaler(task, hp, log)
         with timers.measure("setuptime"):
             start = model_to_start_from(env, hp, train.feature_names)
-            hp = replace(hp, num_models=models_that_fit(requested, hp, task))
+            hp = replace(hp, num_models=models_that_fit(requested, hp, task, cluster))
             candidates = make_candidates(
                 requested,
                 hp,
-                rows=expected_rows(train.rows, train.rows_seen),
-                positive_weights=positive_weights(hp, train.class_counts(number_of_classes(hp))),
+                rows=expected_rows(found.rows, found.rows_seen),
+                positive_weights=positive_weights(hp, found.class_counts),
             )
-        checkpoints = make_checkpoints(env, hp, task, candidates, start)
-        trained = train_candidates(hp, task, candidates, log, timers, should_stop, checkpoints, start)
+        checkpoints = make_checkpoints(env, hp, task, candidates, start, cluster)
+        trained = train_candidates(hp, task, candidates, log, timers, should_stop, checkpoints, start, cluster)
         if not trained.epochs:
             raise Stopped
         with timers.measure("finalize.time"):
-            finish(env, hp, task, candidates, trained, channels, log)
+            finish(env, hp, task, candidates, trained, channels, log, cluster)
         log.totals(timers, hp.epochs)
 
 
@@ -146,21 +161,13 @@ def configure(env: Environment, log: Reporter) -> HyperParameters:
     hp = hyperparameters.validate(provided)
     tuning.check_channels(hp, env.channels())
     configure_logging(hp._log_level, sys.stdout)
-    for notice in hyperparameters.notices(hp):
+    hosts = len(env.hosts()[1])
+    for notice in hyperparameters.notices(hp, hosts):
         logger.warning("%s", notice)
     log.checkpoints(env.checkpoint_dir())
-    log.store("local")
+    log.store(store_of(hp, hosts))
     log.no_gpus()
     return hp
-
-
-def refuse_several_hosts(host: str, hosts: list[str]) -> None:
-    if len(hosts) > 1:
-        raise ClientError(
-            f"The job has {len(hosts)} hosts ({', '.join(hosts)}), and this container trains on one",
-            where=f"resourceconfig.json of {host}",
-            fix="set the instance count to 1",
-        )
 
 
 def report_scaler(task: Task, hp: HyperParameters, log: Reporter) -> None:
@@ -172,16 +179,19 @@ def report_scaler(task: Task, hp: HyperParameters, log: Reporter) -> None:
     )
 
 
-def models_that_fit(requested: HyperParameters, hp: HyperParameters, task: Task) -> int:
-    """How many models to train: as many as asked for, or fewer where the number was left to us and memory is short."""
-    return candidates_that_fit(
+def models_that_fit(requested: HyperParameters, hp: HyperParameters, task: Task, cluster: Cluster) -> int:
+    """How many models to train: as many as asked for, or fewer where the number was left to us and memory is short on
+    any host."""
+    fitting = candidates_that_fit(
         hp.num_models,
         outputs=make_objective(hp, task).outputs,
         trained_columns=task.trained_columns,
         feature_dim=task.scaler.feature_dim,
         memory=available_memory(),
         may_be_fewer=requested.is_auto("num_models"),
+        hosts=cluster.size,
     )
+    return min(cluster.gather(fitting))
 
 
 def model_to_start_from(env: Environment, hp: HyperParameters, names: Sequence[str] | None) -> LinearModel | None:
@@ -194,17 +204,23 @@ def model_to_start_from(env: Environment, hp: HyperParameters, names: Sequence[s
 
 
 def make_checkpoints(
-    env: Environment, hp: HyperParameters, task: Task, candidates: list[Candidate], start: LinearModel | None
+    env: Environment,
+    hp: HyperParameters,
+    task: Task,
+    candidates: list[Candidate],
+    start: LinearModel | None,
+    cluster: Cluster,
 ) -> Checkpoints | None:
-    """The checkpoints of this job, None without a folder for them. What the scaler came to stands for the data."""
-    folder = env.checkpoint_dir()
-    if folder is None:
+    """The checkpoints of this job, None without a folder for them, and on any host but the first, which keeps them for
+    all. What the scaler came to stands for the data."""
+    folder, rows = env.checkpoint_dir(), cluster.gather(task.train.rows)
+    if folder is None or not cluster.is_first:
         return None
     scaler = task.scaler
     job = {
         **{name: value for name, value in hp.as_dict().items() if name not in DOES_NOT_TRAIN},
         "models": [vars(candidate) for candidate in candidates],
-        "rows": task.train.rows,
+        "rows": rows[0] if cluster.size == 1 else rows,
         "scaler": zlib.crc32(scaler.std.tobytes(), zlib.crc32(scaler.mean.tobytes())),
         "label scaler": [scaler.label_mean, scaler.label_std],
         "model channel": None if start is None else zlib.crc32(start.weights.tobytes()),
@@ -221,6 +237,7 @@ def train_candidates(
     should_stop: Callable[[], bool],
     checkpoints: Checkpoints | None,
     start: LinearModel | None,
+    cluster: Cluster,
 ) -> Trained:
     """All candidates, epoch by epoch, with a line for each step in the log; from the checkpoint on, if there is one."""
     objective = make_objective(hp, task)
@@ -233,28 +250,41 @@ def train_candidates(
     progress = Progress.at_the_start(
         state,
         EarlyStopping(hp.early_stopping_patience, hp.early_stopping_tolerance, higher_is_better=criterion is not None),
+        cluster.size,
     )
-    found = None if checkpoints is None else checkpoints.restore(progress)
+    found = restore(checkpoints, progress, cluster)
     if found is not None:
         done = f"epoch {progress.epoch}, after {progress.current.rows} of its rows"
         logger.info("Going on from %s: %s.", found, "training had ended" if progress.finished else done)
-    with life_signs(Pulse(progress, hp, lambda: task.train.rows), hp.epochs) as watch:
+    with life_signs(Pulse(progress, hp, lambda: task.rows), hp.epochs) as watch:
         return train(
             engine,
             progress,
             task.train,
-            mini_batch_size=hp.mini_batch_size,
+            mini_batch_size=objective.mini_batch_size,
             max_epochs=hp.epochs,
+            averaging=Averaging(cluster, hp.optimizer),
             judge=lambda: task.judge().rows,
-            criterion=None if criterion is None else choosing.watcher(task, criterion),
-            report=EpochLog(hp, task, log).write,
+            criterion=None if criterion is None else choosing.watcher(task, criterion, cluster),
+            report=EpochLog(hp, task, log, cluster).write,
             timers=timers,
             should_stop=should_stop,
             snapshots=task.snapshots,
-            rows_at_once=rows_at_once(task.work * objective.outputs * len(candidates), hp.mini_batch_size),
+            rows_at_once=rows_at_once(task.work * objective.outputs * len(candidates), objective.mini_batch_size),
             checkpoints=checkpoints,
             watch=watch,
         )
+
+
+def restore(checkpoints: Checkpoints | None, progress: Progress, cluster: Cluster) -> str | None:
+    """Bring ``progress``, on every host, to where the first host's newest checkpoint is, and return its name."""
+    found = None if checkpoints is None else checkpoints.restore(progress)
+    (name, *_) = cluster.gather(None if found is None else str(found))
+    if name is not None and cluster.size > 1:
+        packed = cluster.from_first(progress.pack())
+        assert packed is not None  # noqa: S101 (for the type checker: the first host has some)
+        progress.unpack(packed)
+    return None if name is None else str(name)
 
 
 def finish(
@@ -265,25 +295,27 @@ def finish(
     trained: Trained,
     channels: dict[str, Dataset | Stream],
     log: Reporter,
+    cluster: Cluster,
 ) -> None:
-    """Choose a candidate, score it on the held-out channels, and write it."""
-    choice = choosing.choose(trained, task, hp)
+    """Choose a candidate, score it on the held-out channels, and write it, which the first host does."""
+    choice = choosing.choose(trained, task, hp, cluster)
     chosen = candidates[choice.candidate]
     scores = {}
     for name in (task.judge_channel, "test"):
         if name in channels:
             data = task.judge().raw if name == task.judge_channel else channels[name]
             assert isinstance(data, Dataset)  # noqa: S101 (for the type checker: the train channel alone is streamed)
-            scores[name] = outcome.score(choice.model, data, task, chosen, hp)
+            scores[name] = outcome.score(choice.model, data, task, chosen, hp, cluster)
             log.scores(name, scores[name])
     repeat_best_epoch(hp, task, log, trained, choice.candidate)
     log.best_model({"optimizer": hp.optimizer, **vars(chosen)})
     if "test" not in channels:
         log.no_test_data()
     metadata = outcome.metadata(hp, choice, chosen, trained, task, scores, channels["train"])
+    if not cluster.is_first:
+        return
     model = replace(choice.model, metadata=metadata)
-    host, _ = env.hosts()
-    artifact.save(model, env.model_dir, host=host, pack=env.job_name is None)
+    artifact.save(model, env.model_dir, host=cluster.names[0], pack=env.job_name is None)
     log.saved(str(env.model_dir / "mx-mod-0000.params"))
     leave_report(env, hp, task, candidates, trained, channels, choice, model, scores)
 

@@ -12,6 +12,9 @@ logger = logging.getLogger(__name__)
 ARRAYS = 5
 """Of the size of the weights: they, two moments, the mean of an epoch, and the best epoch of each candidate."""
 
+ARRAYS_OF_HOSTS = 6
+"""More of them on several hosts: the weights and two moments as float64, on their way."""
+
 SHARE = 0.9
 """Of the memory that is left; the rest is for mini-batches, scores and what else a job holds."""
 
@@ -20,21 +23,29 @@ ARRAYS_OF_A_MODEL = 6
 
 
 def candidates_that_fit(
-    wanted: int, *, outputs: int, trained_columns: int, feature_dim: int, memory: int | None, may_be_fewer: bool
+    wanted: int,
+    *,
+    outputs: int,
+    trained_columns: int,
+    feature_dim: int,
+    memory: int | None,
+    may_be_fewer: bool,
+    hosts: int = 1,
 ) -> int:
     """How many of the ``wanted`` candidates can be trained in ``memory`` bytes; what they take is logged. All of them
     where ``memory`` is not known.
 
-    ``trained_columns`` of ``feature_dim`` columns are trained. ClientError where not one of them fits, or fewer than
-    ``wanted`` and the user named the number.
+    ``hosts``: of the job. ``trained_columns`` of ``feature_dim`` columns are trained. ClientError where not one of them
+    fits, or fewer than ``wanted`` and the user named the number.
     """
     if memory is None:
         return wanted
     model = ARRAYS_OF_A_MODEL * 8 * feature_dim * (1 + outputs)
     room = SHARE * memory - model
+    arrays = ARRAYS if hosts == 1 else ARRAYS + ARRAYS_OF_HOSTS
 
     def size(candidates: int) -> int:
-        return ARRAYS * State.array_bytes(candidates, outputs, trained_columns)
+        return arrays * State.array_bytes(candidates, outputs, trained_columns)
 
     fitting = wanted
     while fitting > 0 and size(fitting) > room:

@@ -120,23 +120,24 @@ class Optimizer:
     """One row of OPTIMIZERS.
 
     ``step`` as above. ``rate(rates, lr, update)``: float64 (K,), what multiplies a direction at that update.
-    ``decays``: the fields of Rates that its ``decay`` argument is made of, each followed by 1 minus it. ``size``: the
-    step s that the moments as they are would give. ``fading``: what a gradient of zero multiplies the two moments by,
-    a number or the field of Rates that holds it; 0 where there is no first moment.
+    ``moments``: which of the two it keeps. ``decays``: the fields of Rates that its ``decay`` argument is made of, each
+    followed by 1 minus it. ``size``: the step s that the moments as they are would give. ``fading``: what a gradient of
+    zero multiplies the two moments by, a number or the field of Rates that holds it; 0 where there is no first moment.
     """
 
     step: Callable[[Any, Array, list[Array], Array, list[Array]], tuple[Array, Array]]
     size: Callable[[Any, list[Array], Array], Array]
     fading: tuple[str | float, str | float]
+    moments: tuple[int, ...]
     rate: Callable[[Rates, np.ndarray, int], np.ndarray] = _plain_rate
     decays: tuple[str, ...] = ()
 
 
 OPTIMIZERS: dict[str, Optimizer] = {
-    "sgd": Optimizer(sgd, _constant_size, ("momentum", 1.0), _sgd_rate, decays=("momentum",)),
+    "sgd": Optimizer(sgd, _constant_size, ("momentum", 1.0), (0,), _sgd_rate, decays=("momentum",)),
     "adam": Optimizer(
-        adam, _adaptive_size(ADAM_EPSILON), ("beta_1", "beta_2"), _adam_rate, decays=("beta_1", "beta_2")
+        adam, _adaptive_size(ADAM_EPSILON), ("beta_1", "beta_2"), (0, 1), _adam_rate, decays=("beta_1", "beta_2")
     ),
-    "rmsprop": Optimizer(rmsprop, _adaptive_size(RMSPROP_EPSILON), (0.0, RMSPROP_DECAY)),
-    "adagrad": Optimizer(adagrad, _adaptive_size(ADAGRAD_EPSILON), (0.0, 1.0)),
+    "rmsprop": Optimizer(rmsprop, _adaptive_size(RMSPROP_EPSILON), (0.0, RMSPROP_DECAY), (1,)),
+    "adagrad": Optimizer(adagrad, _adaptive_size(ADAGRAD_EPSILON), (0.0, 1.0), (1,)),
 }

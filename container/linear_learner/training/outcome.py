@@ -15,35 +15,62 @@ from linear_learner.hyperparameters import HyperParameters
 from linear_learner.model.linear_model import LinearModel
 from linear_learner.model.losses import BINARY
 from linear_learner.training import metrics
+from linear_learner.training.calibration import evenly_spaced
 from linear_learner.training.candidates import Candidate
-from linear_learner.training.choosing import Choice
+from linear_learner.training.choosing import Choice, decide, own_share
+from linear_learner.training.cluster.interface import ALONE, Cluster
 from linear_learner.training.metrics import LOSS, Metric
 from linear_learner.training.preparation import Task, row_weights
 from linear_learner.training.progress import Trained
+
+SCORES_THAT_MEET = 1 << 26
+"""Scores of several hosts' rows that the first host may hold: 256 MiB."""
 
 VALUES_AT_ONCE = 1 << 20
 """Scores whose loss is taken at a time: a few arrays of so many float64."""
 
 
-def score(model: LinearModel, data: Dataset, task: Task, chosen: Candidate, hp: HyperParameters) -> list[Metric]:
-    """The objective and all metrics of the model, as it is served, on the raw rows of a channel."""
-    predictions = model.predict(data.features)
-    return [
-        Metric(task.loss.objective, LOSS, objective(model, data, task, chosen, hp)),
-        *metrics.evaluate(
-            predictions.score,
-            data.labels,
-            predictor_type=hp.predictor_type,
-            link=model.link,
-            threshold=model.threshold,
-            f_beta=hp.f_beta,
-            accuracy_top_k=hp.accuracy_top_k,
-        ),
-    ]
+def score(
+    model: LinearModel,
+    data: Dataset,
+    task: Task,
+    chosen: Candidate,
+    hp: HyperParameters,
+    cluster: Cluster = ALONE,
+) -> list[Metric]:
+    """The objective and all metrics of the model, as it is served, on the raw rows of a channel, of all hosts
+    together. Metrics take a sample of the rows of several hosts where their scores are more than SCORES_THAT_MEET."""
+    loss, rows = cluster.sum(np.array([loss_sum(model, data, task, chosen, hp), len(data)]))
+    found: list[Metric] = []
+
+    def evaluate(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        found.extend(
+            metrics.evaluate(
+                scores,
+                labels,
+                predictor_type=hp.predictor_type,
+                link=model.link,
+                threshold=model.threshold,
+                f_beta=hp.f_beta,
+                accuracy_top_k=hp.accuracy_top_k,
+            )
+        )
+        return np.zeros(0)
+
+    most = SCORES_THAT_MEET // model.outputs if cluster.size > 1 else len(data)
+    kept = evenly_spaced(len(data), own_share(len(data), most, cluster))
+    decide(cluster, model.predict(data.features[kept]).score, data.labels[kept], evaluate)
+    told = cluster.gather([(metric.name, metric.tag, metric.value) for metric in found])[0]
+    return [Metric(task.loss.objective, LOSS, loss / rows), *(Metric(*metric) for metric in told)]
 
 
 def objective(model: LinearModel, data: Dataset, task: Task, chosen: Candidate, hp: HyperParameters) -> float:
     """The mean weighted loss of the model on raw rows, in raw label units."""
+    return loss_sum(model, data, task, chosen, hp) / len(data)
+
+
+def loss_sum(model: LinearModel, data: Dataset, task: Task, chosen: Candidate, hp: HyperParameters) -> float:
+    """The sum of it over the rows."""
     constants = {keyword: getattr(hp, name) for keyword, name in task.loss.constants}
     weights = row_weights(data.labels, task.class_weights)
     if task.loss.predictor_type == BINARY:
@@ -60,7 +87,7 @@ def objective(model: LinearModel, data: Dataset, task: Task, chosen: Candidate, 
         else:
             values = task.loss.value(np, scores, labels[:, None].astype(np.float64), **constants)[:, 0]
         total += float(np.sum(values if weights is None else values * weights[rows]))
-    return total / len(data.labels)
+    return total
 
 
 def metadata(

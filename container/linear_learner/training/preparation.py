@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -14,14 +15,19 @@ from linear_learner.data.epochs import Epochs
 from linear_learner.data.feature_ranges import MOST_RANGES, FeatureRanges
 from linear_learner.data.stream import Stream
 from linear_learner.data.streamed_epochs import StreamedEpochs
-from linear_learner.formats.csr import CsrMatrix, Rows
+from linear_learner.formats.csr import CsrMatrix
 from linear_learner.hyperparameters import HyperParameters
 from linear_learner.model import scaler
 from linear_learner.model.losses import LOSSES, Loss
 from linear_learner.model.scaler import Scaler
+from linear_learner.training.agreement import Totals, merged, merged_ranges, totals
 from linear_learner.training.class_weights import class_weights, number_of_classes
+from linear_learner.training.cluster.interface import ALONE, Cluster
 from linear_learner.training.state import Objective
 from linear_learner.training.trainer import SNAPSHOTS, snapshots_of_sparse_rows
+
+FEWEST_ROWS = 8
+"""Of a mini-batch on one of several hosts: what the engine takes at a time."""
 
 SPARSE_VALUE = 10
 """The work of a stored value of a sparse row, in values of a dense one, which are read in order."""
@@ -40,11 +46,12 @@ class Task:
     """What a job trains on and is judged by.
 
     ``train``: the normalised rows of the train channel. ``judge_channel``: validation, or else train. ``judge`` and
-    ``ranges`` may be asked for once an epoch is over; ranges are None for more than MOST_RANGES columns.
-    ``columns``: int64 (u,), ascending, where ``train`` and ``judge`` hold these columns alone, those in which any
-    sparse row of the train channel has something: of the others there is nothing to learn, and their weights are 0.
-    None where they hold all columns. ``snapshots``: how many an epoch is averaged over. ``work``: of a row, for one
-    output of one candidate, in values of a dense row. ``class_weights``: float32 (num_classes,) or None.
+    ``ranges`` may be asked for once an epoch is over; ranges are None for more than MOST_RANGES columns. ``columns``:
+    int64 (u,), ascending, where ``train`` and ``judge`` hold these columns alone, those in which any sparse row of the
+    train channel has something: of the others there is nothing to learn, and their weights are 0. None where they hold
+    all columns. ``snapshots``: how many an epoch is averaged over. ``work``: of a row, for one output of one candidate,
+    in values of a dense row. ``class_weights``: float32 (num_classes,) or None. ``share``: this host's of the rows of
+    ``train`` and of each mini-batch.
     """
 
     loss: Loss
@@ -57,6 +64,13 @@ class Task:
     work: float
     columns: np.ndarray | None = None
     snapshots: int = SNAPSHOTS
+    share: float = 1.0
+
+    @property
+    def rows(self) -> int | None:
+        """Of an epoch on all hosts, as far as this one can tell."""
+        own = self.train.rows
+        return round(own / self.share) if own else None
 
     @property
     def trained_columns(self) -> int:
@@ -64,85 +78,114 @@ class Task:
         return self.scaler.feature_dim if self.columns is None else len(self.columns)
 
 
-def prepare(hp: HyperParameters, channels: Mapping[str, Dataset | Stream]) -> Task:
+def prepare(hp: HyperParameters, channels: Mapping[str, Dataset | Stream], cluster: Cluster = ALONE) -> Task:
     """Fit the scaler on the train channel and normalise. ``channels``: by name, train at least, which alone may be
-    streamed."""
+    streamed; each host has its own rows of them, and all hosts come to the same scaler and weights."""
     train, validation = channels["train"], channels.get("validation")
     assert not isinstance(validation, Stream)  # noqa: S101 (for the type checker)
+    found = totals(train, number_of_classes(hp), cluster)
+    sample = train.survey.sample() if isinstance(train, Stream) else train
+    common = Common(
+        scaler=fit_scaler(hp, sample, cluster, found.share),
+        columns=_columns_to_train(train, cluster) if found.rows is not None else None,
+        class_weights=class_weights(hp, found.class_counts, are_all=found.rows is not None),
+        totals=found,
+        cluster=cluster,
+    )
     if isinstance(train, Stream):
-        return prepare_stream(hp, train, validation)
-    return prepare_in_memory(hp, train, validation)
+        return prepare_stream(hp, train, validation, common)
+    return prepare_in_memory(hp, train, validation, common)
 
 
-def prepare_in_memory(hp: HyperParameters, train: Dataset, validation: Dataset | None) -> Task:
+@dataclass(frozen=True)
+class Common:
+    """What is the same on all hosts; see ``Task``."""
+
+    scaler: Scaler
+    columns: np.ndarray | None
+    class_weights: np.ndarray | None
+    totals: Totals
+    cluster: Cluster
+
+    def normalise(self, data: Dataset, *, in_place: bool = False) -> Chunk:
+        return _normalise(data, self.scaler, self.columns, self.class_weights, in_place=in_place)
+
+
+def prepare_in_memory(hp: HyperParameters, train: Dataset, validation: Dataset | None, common: Common) -> Task:
     """The train channel is normalised in place, to hold it once, unless its raw rows are needed as the judge."""
     judge_channel = "train" if validation is None else "validation"
-    fitted = fit_scaler(hp, train)
-    ranges = FeatureRanges.of(train.features) if train.feature_dim <= MOST_RANGES else None
-    columns = _columns_to_train(train.features)
-    weights = class_weights(hp, train.class_counts(number_of_classes(hp)))
+    ranges = FeatureRanges.of(train.features) if train.feature_dim <= MOST_RANGES and len(train) else None
     raw_judge = train if validation is None else validation
-    judge = Judge(raw_judge, _normalise(raw_judge, fitted, columns, weights))
-    rows = judge.rows if judge_channel == "train" else _normalise(train, fitted, columns, weights, in_place=True)
+    judge = Judge(raw_judge, common.normalise(raw_judge))
+    rows = judge.rows if judge_channel == "train" else common.normalise(train, in_place=True)
     return Task(
         loss=LOSSES[hp.predictor_type, hp.loss],
-        scaler=fitted,
-        class_weights=weights,
-        train=Epochs(rows.features, rows.labels, rows.weights, hp.seed),
+        scaler=common.scaler,
+        class_weights=common.class_weights,
+        train=Epochs(rows.features, rows.labels, rows.weights, seed_of_order(hp, common.cluster)),
         judge_channel=judge_channel,
         judge=lambda: judge,
-        ranges=lambda: ranges,
-        work=_work(train),
-        columns=columns,
-        snapshots=_snapshots(train, columns),
+        ranges=functools.cache(lambda: merged_ranges(ranges, train.feature_dim, common.cluster)),
+        work=_work(train, common.totals),
+        columns=common.columns,
+        snapshots=_snapshots(train, common),
+        share=common.totals.share,
     )
 
 
-def prepare_stream(hp: HyperParameters, stream: Stream, validation: Dataset | None) -> Task:
+def prepare_stream(hp: HyperParameters, stream: Stream, validation: Dataset | None, common: Common) -> Task:
     """Scaler and class weights come from the rows surveyed so far; the judging rows, where there is no ``validation``,
     are a sample of all rows of the first epoch."""
     survey = stream.survey
-    fitted = fit_scaler(hp, survey.sample())
-    is_complete = stream.rows is not None
-    columns = survey.used_columns if is_complete else None
-    weights = class_weights(hp, survey.class_counts, are_all=is_complete)
 
     @functools.cache
     def judge() -> Judge:
         raw = survey.sample() if validation is None else validation
-        return Judge(raw, _normalise(raw, fitted, columns, weights))
+        return Judge(raw, common.normalise(raw))
 
     return Task(
         loss=LOSSES[hp.predictor_type, hp.loss],
-        scaler=fitted,
-        class_weights=weights,
+        scaler=common.scaler,
+        class_weights=common.class_weights,
         train=StreamedEpochs(
             stream,
-            lambda rows: _normalise(rows, fitted, columns, weights, in_place=True),
+            lambda rows: common.normalise(rows, in_place=True),
             window_size=stream.window_size,
-            mini_batch_size=hp.mini_batch_size,
-            seed=hp.seed,
+            mini_batch_size=own_mini_batch_size(hp, common.totals.share),
+            seed=seed_of_order(hp, common.cluster),
         ),
         judge_channel="train" if validation is None else "validation",
         judge=judge,
-        ranges=lambda: survey.ranges,
-        work=_work(stream),
-        columns=columns,
-        snapshots=_snapshots(stream, columns),
+        ranges=functools.cache(lambda: merged_ranges(survey.ranges, stream.feature_dim, common.cluster)),
+        work=_work(stream, common.totals),
+        columns=common.columns,
+        snapshots=_snapshots(stream, common),
+        share=common.totals.share,
     )
 
 
-def fit_scaler(hp: HyperParameters, train: Dataset) -> Scaler:
-    """From ``num_point_for_scaler`` rows, spread over the channel."""
-    sample = scaler.sample_rows(len(train.labels), hp.num_point_for_scaler)
-    return scaler.fit(
-        train.features[sample],
-        train.labels[sample],
+def fit_scaler(hp: HyperParameters, train: Dataset, cluster: Cluster = ALONE, share: float = 1.0) -> Scaler:
+    """From ``num_point_for_scaler`` rows, spread over the channel, of which this host has a ``share``."""
+    sample = scaler.sample_rows(len(train.labels), math.ceil(hp.num_point_for_scaler * share))
+    return scaler.of_measures(
+        merged(scaler.measure(train.features[sample]), cluster),
+        merged(scaler.measure(train.labels[sample].reshape(-1, 1)), cluster),
         normalize_data=hp.normalize_data,
         unbias_data=hp.unbias_data,
         normalize_label=hp.normalize_label,
         unbias_label=hp.unbias_label,
     )
+
+
+def own_mini_batch_size(hp: HyperParameters, share: float) -> int:
+    """What a host with a ``share`` of the rows takes of every mini-batch, so that all of them together make as many
+    updates an epoch as one host would; but FEWEST_ROWS at least."""
+    return max(min(FEWEST_ROWS, hp.mini_batch_size), round(hp.mini_batch_size * share))
+
+
+def seed_of_order(hp: HyperParameters, cluster: Cluster) -> int:
+    """Hosts with neighbouring rows visit them in different orders."""
+    return hp.seed if cluster.is_first else hp.seed + (cluster.rank << 64)
 
 
 def make_objective(hp: HyperParameters, task: Task) -> Objective:
@@ -155,7 +198,7 @@ def make_objective(hp: HyperParameters, task: Task) -> Objective:
         loss=task.loss,
         outputs=hp.num_classes if task.loss.coupled else 1,
         optimizer=hp.optimizer,
-        mini_batch_size=hp.mini_batch_size,
+        mini_batch_size=own_mini_batch_size(hp, task.share),
         use_bias=hp.use_bias,
         constants=constants,
     )
@@ -166,25 +209,29 @@ def row_weights(labels: np.ndarray, class_weights: np.ndarray | None) -> np.ndar
     return None if class_weights is None else class_weights[labels.astype(np.int64)]
 
 
-def _snapshots(train: Dataset | Stream, columns: np.ndarray | None) -> int:
+def _snapshots(train: Dataset | Stream, common: Common) -> int:
     """See ``Task.snapshots``."""
-    if not train.is_sparse or train.rows is None:
+    rows = common.totals.rows
+    if not train.is_sparse or rows is None:
         return SNAPSHOTS
-    trained = train.feature_dim if columns is None else len(columns)
-    return snapshots_of_sparse_rows(train.values_per_row * train.rows, trained)
+    trained = train.feature_dim if common.columns is None else len(common.columns)
+    return snapshots_of_sparse_rows(common.totals.values_per_row * rows, trained)
 
 
-def _work(train: Dataset | Stream) -> float:
+def _work(train: Dataset | Stream, totals: Totals) -> float:
     """See ``Task.work``."""
-    return train.values_per_row * (SPARSE_VALUE if train.is_sparse else 1)
+    return totals.values_per_row * (SPARSE_VALUE if train.is_sparse else 1)
 
 
-def _columns_to_train(features: Rows) -> np.ndarray | None:
+def _columns_to_train(train: Dataset | Stream, cluster: Cluster) -> np.ndarray | None:
     """See ``Task.columns``."""
-    if not isinstance(features, CsrMatrix):
+    if not train.is_sparse:
         return None
-    columns = features.used_columns()
-    return columns if len(columns) < features.shape[1] else None
+    used = np.zeros(train.feature_dim, bool)
+    used[slice(None) if (own := train.used_columns) is None else own] = True
+    if cluster.size > 1:
+        used = cluster.sum(used) > 0
+    return None if used.all() else np.flatnonzero(used)
 
 
 def _normalise(

@@ -48,13 +48,22 @@ class Trained:
 
 @dataclass
 class Pass:
-    """The epoch in hand: the sums of each candidate's loss, float64 (K,), over so many ``rows``, and how many
-    ``snapshots`` of the weights its average holds, the last of them after ``rows_then`` rows."""
+    """The epoch in hand: the sums of each candidate's loss, float64 (K,), over so many ``rows`` of all hosts together,
+    ``rows_by_host``, int64 (hosts,), and how many ``snapshots`` of the weights its average holds, the last of them
+    after ``rows_then`` rows."""
 
     sums: np.ndarray
-    rows: int = 0
+    rows_by_host: np.ndarray
     snapshots: int = 0
     rows_then: int = 0
+
+    @classmethod
+    def at_the_start(cls, candidates: int, hosts: int) -> Pass:
+        return cls(np.zeros(candidates), np.zeros(hosts, np.int64))
+
+    @property
+    def rows(self) -> int:
+        return int(self.rows_by_host.sum())
 
 
 @dataclass
@@ -71,7 +80,7 @@ class Progress:
     finished: bool = False
 
     @classmethod
-    def at_the_start(cls, state: State, stopping: EarlyStopping) -> Progress:
+    def at_the_start(cls, state: State, stopping: EarlyStopping, hosts: int = 1) -> Progress:
         count = state.candidates
         trained = Trained(
             best=state.like(),
@@ -79,10 +88,11 @@ class Progress:
             best_epoch=np.full(count, -1),
             alive=np.ones(count, bool),
         )
-        return cls(state, state.like(), trained, stopping, Pass(np.zeros(count)))
+        return cls(state, state.like(), trained, stopping, Pass.at_the_start(count, hosts))
 
     def begin_epoch(self, epoch: int) -> None:
-        self.epoch, self.current = epoch, Pass(np.zeros(self.state.candidates))
+        self.epoch = epoch
+        self.current = Pass.at_the_start(self.state.candidates, len(self.current.rows_by_host))
         self.average.weights[...] = 0
         self.average.bias[...] = 0
 
@@ -101,7 +111,6 @@ class Progress:
             "epoch": self.epoch,
             "finished": self.finished,
             "updates": self.state.updates,
-            "rows": self.current.rows,
             "snapshots": self.current.snapshots,
             "rows_then": self.current.rows_then,
             "idle": self.stopping.idle,
@@ -131,8 +140,7 @@ class Progress:
                 )
             array[...] = packed[name]
         self.epoch, self.finished, self.state.updates = facts["epoch"], facts["finished"], facts["updates"]
-        self.current.rows, self.current.snapshots = facts["rows"], facts["snapshots"]
-        self.current.rows_then = facts["rows_then"]
+        self.current.snapshots, self.current.rows_then = facts["snapshots"], facts["rows_then"]
         self.stopping.idle, self.stopping.references = facts["idle"], packed["references"].tolist()
         self.trained.epochs = [
             EpochReport(epoch, int(rows), train_loss, judge_loss, float(criterion), message)
@@ -166,6 +174,7 @@ class Progress:
             "best_epoch": trained.best_epoch,
             "alive": trained.alive,
             "loss_sums": self.current.sums,
+            "rows_by_host": self.current.rows_by_host,
         }
 
     def _by_epoch(self, losses: list[np.ndarray]) -> np.ndarray:

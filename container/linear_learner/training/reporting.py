@@ -230,6 +230,14 @@ class Reporter:
         rate = records / max(seconds, 1e-9)
         self._always(f"#throughput_metric: host={self._host}, train throughput={_number(rate)} records/second")
 
+    def joins(self, epoch: int, joins: int, sent: int, share: float) -> None:
+        """How often several hosts brought their states together in an epoch, the bytes that this one sent for it and as
+        many that it received, and the share of the time that this took, waiting for others included."""
+        _log.info(
+            "Epoch %d: %d joins of the hosts, %d bytes to and as many from the parameter servers, %.1f %% of the time.",
+            *(epoch, joins, sent, 100 * share),
+        )
+
     def counters(self, meta: str, counter: PassCounter, epoch: int | None = None) -> None:
         """``meta``: ``init_train_data_iter``, ``training_data_iter`` (with its epoch) or ``test_data_iter``."""
         dimensions: dict[str, Any] = {"Meta": meta} if epoch is None else {"Meta": meta, "epoch": epoch}

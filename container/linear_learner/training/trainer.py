@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
 from linear_learner.data.chunk import Chunk
 from linear_learner.errors import ClientError
+from linear_learner.training.averaging import Averaging
+from linear_learner.training.cluster.interface import Cluster
 from linear_learner.training.engine import Engine
 from linear_learner.training.progress import EpochReport, Progress, Trained
 from linear_learner.training.reporting import Timers
@@ -64,6 +66,7 @@ def train(
     *,
     mini_batch_size: int,
     max_epochs: int,
+    averaging: Averaging,
     judge: Callable[[], Chunk],
     criterion: Callable[[State], np.ndarray] | None,
     report: Callable[[EpochReport], None],
@@ -76,26 +79,33 @@ def train(
 ) -> Trained:
     """Train all candidates from where ``progress`` is, and return each one's best epoch.
 
-    ``judge``: gives the rows by whose loss epochs are compared; asked after an epoch. ``criterion``: what early
-    stopping watches besides the loss, (K,), higher is better; None to watch the loss alone. ``should_stop``: asked
-    often; once it says yes, the epoch at hand is the last, cut short, and left out if judging it would take long.
-    ``snapshots``: of an epoch. ``checkpoints``: told of the progress after every epoch, and inside it where it is long
-    or cut short. ``rows_at_once``: the most for one call of the engine, whole mini-batches; None for any number.
-    ClientError when every candidate diverged.
+    ``epochs`` and ``judge`` have the rows of this host, in mini-batches of ``mini_batch_size``; ``averaging`` joins the
+    hosts, after every stretch of an epoch. ``judge``: gives the rows by whose loss epochs are compared; asked after an
+    epoch. ``criterion``: what early stopping watches besides the loss, (K,), higher is better; None to watch the loss
+    alone. ``should_stop``: asked often; once it says yes, the epoch at hand is the last, cut short, and left out if
+    judging it would take long. ``snapshots``: of an epoch. ``checkpoints``: told of the progress after every epoch, and
+    inside it where it is long or cut short. ``rows_at_once``: the most for one call of the engine, whole mini-batches;
+    None for any number. ClientError when every candidate diverged.
     """
-    trained, average = progress.trained, progress.average
+    trained, average, cluster = progress.trained, progress.average, averaging.cluster
     while progress.epoch < max_epochs and not progress.finished:
         epoch = progress.epoch
         with timers.measure("update.time"):
-            stride = _rows_per_snapshot(_rows_of_an_epoch(progress, epochs), mini_batch_size, snapshots)
-            pieces = _pieces(epochs.chunks(epoch), stride, rows_at_once or stride, done=progress.current.rows)
-            cut_short = _run_epoch(engine, progress, pieces, stride, should_stop, checkpoints, watch)
+            known = _rows_of_an_epoch(progress, epochs, cluster)
+            if cluster.size == 1:
+                stride = _rows_per_snapshot(known, mini_batch_size, snapshots)
+            else:
+                stride = _rows_per_join(known, mini_batch_size, snapshots, rows_at_once, cluster)
+            done = int(progress.current.rows_by_host[cluster.rank])
+            pieces = _pieces(epochs.chunks(epoch), stride, rows_at_once or stride, done)
+            stretches = _stretches(engine, progress.state, pieces, cluster, stride, done, known)
+            cut_short = _run_epoch(progress, stretches, averaging, stride, should_stop, checkpoints, watch)
             rows = progress.current.rows
             if not rows:
                 break
             _finish_average(progress)
             train_loss = progress.current.sums / rows
-            loss = _judge(engine, judge(), average, rows_at_once, should_stop, needed=not trained.epochs)
+            loss = _judge(engine, judge(), average, cluster, rows_at_once, should_stop, needed=not trained.epochs)
             if loss is None:
                 break
             _drop_diverged(progress, ~(np.isfinite(train_loss) & np.isfinite(loss)))
@@ -115,35 +125,76 @@ def train(
         is_last = progress.finished or progress.epoch == max_epochs
         if checkpoints is not None and (is_last or checkpoints.due(epoch_is_over=True)):
             checkpoints.save(progress)
-        if should_stop():
+        if cluster.any(should_stop()):
             break
     return trained
 
 
-def _run_epoch(
+@dataclass(frozen=True)
+class Stretch:
+    """What this host has trained on before the hosts join: so many rows, with these sums of losses, (K,).
+    ``has_more``: whether it expects more rows in this epoch."""
+
+    rows: int
+    sums: np.ndarray
+    has_more: bool
+
+
+def _stretches(
     engine: Engine,
-    progress: Progress,
+    state: State,
     pieces: Iterator[Chunk],
+    cluster: Cluster,
+    stride: int,
+    done: int,
+    known: int | None,
+) -> Iterator[Stretch]:
+    """Trains. On one host every piece is a stretch. Several join after ``stride`` rows each, of which ``known`` are
+    expected and ``done`` done before, and go on to do so without rows when they have no more: another may have."""
+    if cluster.size == 1:
+        for piece in pieces:
+            yield Stretch(len(piece.order), engine.step(piece, state), has_more=True)
+        return
+    rows, sums = 0, np.zeros(state.candidates)
+    for piece in pieces:
+        sums += engine.step(piece, state)
+        rows += len(piece.order)
+        if (done + rows) % stride == 0:
+            done += rows
+            yield Stretch(rows, sums, has_more=known is None or done < known)
+            rows, sums = 0, np.zeros(state.candidates)
+    while True:
+        yield Stretch(rows, sums, has_more=False)
+        rows, sums = 0, np.zeros(state.candidates)
+
+
+def _run_epoch(
+    progress: Progress,
+    stretches: Iterator[Stretch],
+    averaging: Averaging,
     stride: int,
     should_stop: Callable[[], bool],
     checkpoints: Checkpoints | None,
     watch: Callable[[Progress], None],
 ) -> bool:
-    """The rest of the pass over the rows that is in hand, with a snapshot every ``stride`` rows. Returns whether it was
-    cut short."""
-    current = progress.current
-    for piece in pieces:
-        current.sums += engine.step(piece, progress.state)
-        current.rows += len(piece.order)
-        if current.rows % stride == 0:
+    """The rest of the pass over the rows that is in hand, with a snapshot every ``stride`` rows, or whenever hosts have
+    joined. Returns whether it was cut short."""
+    current, cluster = progress.current, averaging.cluster
+    for stretch in stretches:
+        joined = averaging.join(
+            progress.state, stretch.rows, stretch.sums, has_more=stretch.has_more, stops=should_stop()
+        )
+        current.sums += joined.sums
+        current.rows_by_host += joined.rows
+        if current.rows % stride == 0 or cluster.size > 1:
             progress.take_snapshot()
         watch(progress)
-        if should_stop():
+        if joined.stops or not joined.has_more:
             break
         if checkpoints is not None and checkpoints.due():
             checkpoints.save(progress)
     # Rows that are read as they are trained on end early by themselves where the job is stopped.
-    stopped = should_stop()
+    stopped = cluster.any(should_stop())
     if stopped and checkpoints is not None:
         checkpoints.save(progress)
     return stopped
@@ -169,25 +220,28 @@ def _judge(
     engine: Engine,
     judging: Chunk,
     average: State,
+    cluster: Cluster,
     rows_at_once: int | None,
     should_stop: Callable[[], bool],
     *,
     needed: bool,
 ) -> np.ndarray | None:
-    """(K,): the mean loss of each candidate. Once the job is to end, no more rows are looked at: None then, or where it
-    is ``needed`` to have a model at all, the loss on as many rows as one call takes, evenly spaced."""
+    """(K,): the mean loss of each candidate, on the judging rows of all hosts. Once a job on one host is to end, no
+    more rows are looked at: None then, or where it is ``needed`` to have a model at all, the loss on as many rows as
+    one call takes, evenly spaced."""
     rows = len(judging.order)
-    at_once = rows_at_once or rows
+    at_once = rows_at_once or max(1, rows)
     sums = np.zeros(average.candidates)
     for start in range(0, rows, at_once):
-        if start and should_stop():
+        if start and cluster.size == 1 and should_stop():
             if not needed:
                 return None
             few = replace(judging, order=judging.order[:: -(-rows // at_once)])
             logger.info("The models are judged by %d of %d rows, since the job is to end.", len(few.order), rows)
             return engine.evaluate(few, average) / len(few.order)
         sums += engine.evaluate(replace(judging, order=judging.order[start : start + at_once]), average)
-    return sums / rows
+    *total, rows_of_all = cluster.sum(np.append(sums, rows))
+    return np.array(total) / rows_of_all
 
 
 def rows_at_once(work: float, mini_batch_size: int) -> int:
@@ -196,10 +250,10 @@ def rows_at_once(work: float, mini_batch_size: int) -> int:
     return max(1, int(rows) // mini_batch_size) * mini_batch_size
 
 
-def _rows_of_an_epoch(progress: Progress, epochs: Epochs) -> int | None:
-    """As far as it is known."""
+def _rows_of_an_epoch(progress: Progress, epochs: Epochs, cluster: Cluster) -> int | None:
+    """On this host, as far as it is known."""
     passes = progress.trained.epochs
-    return passes[-1].rows if passes else epochs.rows
+    return passes[-1].rows if passes and cluster.size == 1 else epochs.rows
 
 
 def snapshots_of_sparse_rows(values: float, columns: int) -> int:
@@ -214,6 +268,19 @@ def _rows_per_snapshot(rows: int | None, mini_batch_size: int, snapshots: int) -
         return MINI_BATCHES_PER_SNAPSHOT * mini_batch_size
     mini_batches = -(-rows // mini_batch_size)
     return -(-mini_batches // snapshots) * mini_batch_size
+
+
+def _rows_per_join(
+    rows: int | None, mini_batch_size: int, snapshots: int, rows_at_once: int | None, cluster: Cluster
+) -> int:
+    """Of this host, which has ``rows``: as many mini-batches as on every other one, so that an epoch comes to about so
+    many snapshots, and hosts need not wait for each other for longer than a call of the engine takes."""
+    mini_batches = None if rows is None else -(-rows // mini_batch_size)
+    at_once = None if rows_at_once is None else rows_at_once // mini_batch_size
+    facts = cluster.gather([mini_batches, at_once])
+    each = [count for count, _ in facts]
+    stretch = MINI_BATCHES_PER_SNAPSHOT if None in each else max(1, -(-max(each) // snapshots))
+    return min([stretch, *(most for _, most in facts if most is not None)]) * mini_batch_size
 
 
 def _pieces(chunks: Iterator[Chunk], stride: int, at_once: int, done: int) -> Iterator[Chunk]:

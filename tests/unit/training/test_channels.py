@@ -80,7 +80,8 @@ def test_a_held_out_channel_that_does_not_fit_is_a_sample(env: Environment) -> N
 
     def read(limit: int) -> Dataset:
         checked.clear()
-        return read_held_out(ChannelReader(config), limit, lambda data: checked.append(len(data)))
+        check = lambda data: checked.append(len(data))  # noqa: E731
+        return read_held_out("train", ChannelReader(config), limit, check, hyperparameters())
 
     assert len(read(40_000 * ROW)) == 40_000
     sample = read(35_000 * ROW)

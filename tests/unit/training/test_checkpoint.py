@@ -17,7 +17,9 @@ from linear_learner.data.epochs import Epochs
 from linear_learner.errors import ClientError
 from linear_learner.formats.csr import CsrMatrix
 from linear_learner.model.losses import BINARY, LOSSES
+from linear_learner.training.averaging import Averaging
 from linear_learner.training.checkpoint import KEPT, Checkpoints
+from linear_learner.training.cluster.interface import ALONE
 from linear_learner.training.engine import make_engine
 from linear_learner.training.progress import Progress, Trained
 from linear_learner.training.reporting import Timers
@@ -86,6 +88,7 @@ def run(
         make_epochs(features, labels, None, 0),
         mini_batch_size=30,
         max_epochs=4,
+        averaging=Averaging(ALONE, "adam"),
         judge=lambda: Chunk(features, labels, np.arange(ROWS)),
         criterion=None,
         report=lambda report: None,
@@ -260,7 +263,7 @@ def test_it_is_an_npz_file_that_leaves_an_average_of_nothing_out(tmp_path: Path)
     progress = start()
     checkpoints = Checkpoints(tmp_path, JOB)
     checkpoints.save(progress)
-    progress.current.rows, progress.average.weights[...] = 30, 7
+    progress.current.rows_by_host[:], progress.average.weights[...] = 30, 7
     progress.take_snapshot()
     checkpoints.save(progress)
     found = [dict(np.load(path, allow_pickle=False)) for path in sorted(tmp_path.iterdir())]

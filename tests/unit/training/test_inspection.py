@@ -53,7 +53,7 @@ def test_a_good_job_has_no_problems(base: Path) -> None:
 
 def test_all_problems_are_told_at_once(base: Path) -> None:
     hyperparameters(base, predictor_type="binary_classifier", feature_dim="7", _log_level="info")
-    (base / "input/config/resourceconfig.json").write_text('{"current_host": "a", "hosts": ["a", "b"]}')
+    (base / "input/config/resourceconfig.json").write_text('{"current_host": "a", "hosts": ["b", "c"]}')
     channel(base, "train", "0,1,x\n", "0,1,2\n7,1,2\n", "1,2\n1,\n")
     channel(base, "validation", "")
     channel(base, "test", "\x00\x01")
@@ -61,7 +61,7 @@ def test_all_problems_are_told_at_once(base: Path) -> None:
     found = found_in(base)
     problems = "\n".join(found.problems)
     for expected in (
-        "2 hosts",
+        "current_host 'a' is not one of hosts",
         "value 'x'",
         "feature_dim hyperparameter '7'",
         "Channel 'validation' has no rows",

@@ -131,15 +131,6 @@ class TestStop:
         assert answers == [False]
 
 
-class TestHosts:
-    def test_one_is_enough(self) -> None:
-        job.refuse_several_hosts("algo-1", ["algo-1"])
-
-    def test_several_are_named(self) -> None:
-        with pytest.raises(ClientError, match=r"2 hosts \(a, b\).*resourceconfig.json of b.*instance count"):
-            job.refuse_several_hosts("b", ["a", "b"])
-
-
 class TestChannels:
     @pytest.fixture
     def channels(self, env: Environment) -> dict[str, Path]:

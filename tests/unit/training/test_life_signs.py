@@ -36,7 +36,7 @@ def progress(epoch: int = 0, rows: int = 0, idle: int = 0) -> Progress:
     nothing = np.zeros(1)
     found.trained.epochs = [EpochReport(number, 1000, nothing, nothing, 0.0, None) for number in range(epoch)]
     found.begin_epoch(epoch)
-    found.current.rows = rows
+    found.current.rows_by_host[:] = rows
     return found
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from linear_learner.data.chunk import Chunk
 from linear_learner.errors import ClientError
+from linear_learner.training.averaging import Averaging
+from linear_learner.training.cluster.interface import ALONE
 from linear_learner.training.progress import EpochReport, Progress, Trained
 from linear_learner.training.reporting import Timers
 from linear_learner.training.selection import EarlyStopping
@@ -71,6 +73,7 @@ def run(engine: Scripted, epochs: InChunks | None = None, **changed: object) -> 
         engine,
         Progress.at_the_start(State.zeros(len(engine.losses[0]), 1, 2), stopping),
         epochs or InChunks(ROWS, rows=ROWS),
+        averaging=Averaging(ALONE, "adam"),
         judge=chunk,
         timers=Timers(),
         **{"report": reports.append, **settings},
