@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import os
 import sys
 from collections.abc import Sequence
 
 from linear_learner import __version__
-from linear_learner.commands import sagemaker, serve, train, validate
+from linear_learner.commands import predict, sagemaker, serve, train, validate
 from linear_learner.environment import failure_text
-from linear_learner.errors import LinearLearnerError
+from linear_learner.errors import LinearLearnerError, PlatformError
 
-INTERRUPTED = 130
-"""The exit code of a command that Ctrl-C ended: 128 and the number of the signal."""
-COMMANDS = (train, serve, validate, sagemaker)
+INTERRUPTED, BROKEN_PIPE = 130, 141
+"""128 and the number of the signal that would end a program without a handler."""
+COMMANDS = (train, predict, serve, validate, sagemaker)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,13 +24,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _arguments(argv)
     try:
         code: int = arguments.run(arguments)
-    except LinearLearnerError as error:
-        print(failure_text(error), file=sys.stderr)
-        return error.exit_code
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # Whoever read the output has seen enough (| head). What is left of it goes nowhere, at the exit as well.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
     except KeyboardInterrupt:
-        print("\nInterrupted.", file=sys.stderr)
+        print("Interrupted.", file=sys.stderr)
         return INTERRUPTED
-    return code
+    except LinearLearnerError as error:
+        return _failed(error)
+    except MemoryError:
+        return _failed(PlatformError("Out of memory"))
+    except OSError as error:
+        return _failed(PlatformError(error.strerror or str(error), where=str(error.filename or "")))
+
+
+def _failed(error: LinearLearnerError) -> int:
+    print(failure_text(error), file=sys.stderr)
+    return error.exit_code
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:

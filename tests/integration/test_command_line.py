@@ -4,27 +4,38 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
+import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 from sklearn.datasets import load_breast_cancer
 from sklearn.metrics import accuracy_score, roc_auc_score
 from sklearn.model_selection import train_test_split
 
+from linear_learner.commands.predict import ACCEPTED
 from linear_learner.model import artifact
+from linear_learner.serving.app import create_app
+from linear_learner.serving.settings import Settings
 
 PACKAGES = Path(__file__).parents[2] / "container"
 
 
+def environment() -> dict[str, str]:
+    """In which this project's command runs, and not as a platform's job."""
+    kept = {name: value for name, value in os.environ.items() if name != "TRAINING_JOB_NAME"}
+    return {**kept, "PYTHONPATH": str(PACKAGES)}
+
+
 def linear_learner(line: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
     """A command, as one types it, run to its end."""
-    environment = {**os.environ, "PYTHONPATH": str(PACKAGES)}
-    environment.pop("TRAINING_JOB_NAME", None)
     command = [sys.executable, "-m", "linear_learner.cli", *shlex.split(line)]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=120)
 
 
 @pytest.fixture(scope="module")
@@ -128,3 +139,89 @@ def test_validate_looks_at_plain_files(data: Path) -> None:
     done = linear_learner(f"validate --train {data}/named.csv {options}")
     assert done.returncode == 2
     assert "labels" in done.stdout and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("accept", ["csv", "json", "jsonlines", "recordio"])
+def test_predict_answers_as_the_server_does(
+    trained: subprocess.CompletedProcess[str], data: Path, tmp_path: Path, accept: str
+) -> None:
+    rows = (data / "test.csv").read_text().splitlines()
+    (tmp_path / "rows.csv").write_text("".join(row.partition(",")[2] + "\n" for row in rows))
+    done = linear_learner(f"predict --model {data}/out rows.csv --accept {accept} --output answer", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{len(rows)} rows are predicted in answer\n"
+    app = create_app(artifact.load(data / "out"), Settings.from_environ(port=None))
+    answer = app.test_client().post(
+        "/invocations",
+        data=(tmp_path / "rows.csv").read_bytes(),
+        content_type="text/csv",
+        headers={"Accept": ACCEPTED[accept]},
+    )
+    assert answer.status_code == 200
+    newline = b"\n" if accept in ("csv", "jsonlines") else b""
+    assert (tmp_path / "answer").read_bytes() == answer.data + newline
+
+
+def test_predict_scores_labelled_rows(trained: subprocess.CompletedProcess[str], data: Path) -> None:
+    done = linear_learner(f"predict --model {data}/out/model.tar.gz {data}/test.csv --has-label --threshold 0.9")
+    assert done.returncode == 0, done.stderr
+    answer = np.loadtxt(done.stdout.splitlines(), delimiter=",")
+    labels = np.loadtxt(data / "test.csv", delimiter=",")[:, 0]
+    assert_array_equal(answer[:, 1], answer[:, 0] >= 0.9)
+    shown = {line.split()[0]: line.split()[1] for line in done.stderr.splitlines()}
+    accuracy = accuracy_score(labels, answer[:, 1])
+    assert float(shown["binary_classification_accuracy"]) == pytest.approx(accuracy, rel=1e-5)
+    assert float(shown["roc_auc_score"]) == pytest.approx(roc_auc_score(labels, answer[:, 0]), rel=1e-5)
+
+
+def test_predict_in_a_pipe_ends_cleanly_when_nobody_reads_on(
+    trained: subprocess.CompletedProcess[str], data: Path, tmp_path: Path
+) -> None:
+    row = (data / "test.csv").read_text().partition("\n")[0].partition(",")[2]
+    (tmp_path / "many.csv").write_text(f"{row}\n" * 100_000)
+    command = f"{sys.executable} -m linear_learner.cli predict --model {data}/out - < {tmp_path}/many.csv"
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command} | head -n 1"], env=environment(), capture_output=True, timeout=120
+    )
+    assert done.returncode == 141
+    assert done.stdout.count(b"\n") == 1 and done.stderr == b""
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("--model absent test.csv", "There is no such folder or file (absent)"),
+        ("--model train.csv test.csv", "The zip archive cannot be read"),
+        ("--model out absent.csv", "There is no such file or folder (absent.csv)"),
+        ("--model out test.csv", "If its first column is the label, add --has-label"),
+        ("--model out test.csv --label-column y", "The file has no header that names the column 'y'"),
+        ("--model out test.csv --outputs luck", "There is no output 'luck' (--outputs)"),
+        ("--model out train.csv --has-label --output absent/file", "No such file or directory (absent/"),
+    ],
+)
+def test_what_predict_cannot_do_is_told_in_a_line(
+    trained: subprocess.CompletedProcess[str], data: Path, line: str, sentence: str
+) -> None:
+    done = linear_learner(f"predict {line}", data)
+    assert done.returncode in (2, 3)
+    assert sentence in done.stderr and done.stderr.count("\n") == 1
+    assert done.stdout == ""
+
+
+def test_ctrl_c_ends_a_command_without_a_traceback(trained: subprocess.CompletedProcess[str], data: Path) -> None:
+    command = [sys.executable, "-m", "linear_learner.cli", "predict", "--model", str(data / "out"), "-"]
+    pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
+    # Tests that run in the background ignore the signal, and so would the command.
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(
+        command, env=environment(), stdin=pipe, stdout=nowhere, stderr=pipe, preexec_fn=heard
+    ) as running:
+        assert running.stdin is not None and running.stderr is not None
+        # More than a pipe holds: once all is written the command reads rows, and waits for more.
+        row = (data / "test.csv").read_bytes().partition(b"\n")[0].partition(b",")[2] + b"\n"
+        running.stdin.write(row * 2000)
+        running.stdin.flush()
+        time.sleep(0.5)  # a signal that comes between two reads is heard after the next one alone
+        running.send_signal(signal.SIGINT)
+        assert running.wait(60) == 130
+        assert running.stderr.read() == b"Interrupted.\n"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from linear_learner import s3
 from linear_learner.environment import DEFAULT_BASE
@@ -52,6 +53,23 @@ def place(text: str) -> Path:
         return s3.path(text)
     except ClientError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def add_model(parser: argparse.ArgumentParser, name: str, **more: Any) -> None:
+    """An option or an argument: the path of a model."""
+    about = "the model: model.tar.gz, model_algo-1, or a folder with its files"
+    parser.add_argument(name, type=place, metavar="MODEL", help=about, **more)
+
+
+def number(text: str) -> float:
+    """A finite number. ArgumentTypeError for anything else."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number")
+    return value
 
 
 def port(text: str) -> int:

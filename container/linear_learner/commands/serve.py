@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from linear_learner import openblas
-from linear_learner.commands.arguments import Commands, add_base, add_command, place, port
+from linear_learner.commands.arguments import Commands, add_base, add_command, add_model, port
 from linear_learner.environment import Environment
 from linear_learner.errors import ClientError
 
@@ -24,9 +24,7 @@ def add_to(commands: Commands) -> None:
         metavar="N",
         help="port to listen on (default: SAGEMAKER_BIND_TO_PORT or 8080)",
     )
-    parser.add_argument(
-        "--model", type=place, metavar="PATH", help="the model: model.tar.gz, model_algo-1, or a folder with its files"
-    )
+    add_model(parser, "--model")
     add_base(parser)
 
 

@@ -80,11 +80,11 @@ def decode_json_lines(
     allow_missing: bool = False,
     schema: TableSchema | None = None,
 ) -> Iterator[Batch]:
-    """Rows of JSON records, one a line, blank lines left out, as ``decode_json`` reads them."""
-    lines = _text(stream.read(), source).split("\n")
+    """Rows of JSON records, one a line, blank lines left out, as ``decode_json`` reads them. Of the stream no more is
+    held than a batch."""
     records = (
-        (f"line {i}", _parse(line, source, i, allow_missing=allow_missing))
-        for i, line in enumerate(lines, 1)
+        (f"line {i}", _parse(_text(line, f"{source}, line {i}"), source, i, allow_missing=allow_missing))
+        for i, line in enumerate(stream, 1)
         if line.strip()
     )
     return _batches(records, source, _Layout(feature_dim, feature_names, allow_missing, schema))

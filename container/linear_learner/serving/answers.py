@@ -32,6 +32,7 @@ from linear_learner.serving.served_model import ServedModel
 
 MOST_CONTRIBUTIONS = 1 << 18
 """Terms of one batch of rows; each takes some 50 bytes of the answer."""
+MOST_ROWS = 1 << 16
 CUSTOM_ATTRIBUTES = "inference_output", "threshold"
 
 
@@ -161,6 +162,13 @@ def _contributions(served: ServedModel, X: Rows, predictions: Predictions) -> Co
         ]
         rows.append(classes if model.predictor_type == MULTICLASS else classes[0])
     return rows
+
+
+def rows_at_once(served: ServedModel, wish: Wish) -> int:
+    """How many rows at most one answer with what ``wish`` asks for may have, at least 1."""
+    if "contributions" not in wish.outputs:
+        return MOST_ROWS
+    return max(1, MOST_CONTRIBUTIONS // (served.model.feature_dim * served.model.num_classes))
 
 
 def _linear(served: ServedModel, name: str) -> LinearModel:

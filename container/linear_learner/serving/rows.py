@@ -61,7 +61,7 @@ def decode(
         row = _plain_row(body)
         if row is not None:
             return iter((Batch(row, None, SOURCE),))
-    order = _order(body, names, label_size) if names and kind.name == CSV else None
+    order = order_by_header(body, names, label_size) if names and kind.name == CSV else None
     if order is not None:
         # A blank line in its stead: it is skipped, and the rows keep their numbers.
         body = b"\n" + body.partition(b"\n")[2]
@@ -91,7 +91,7 @@ def _plain_row(body: bytes) -> np.ndarray | None:
     return row if np.isfinite(row).all() else None
 
 
-def _order(body: bytes, names: Sequence[str], label_size: int) -> list[int] | None:
+def order_by_header(body: bytes, names: Sequence[str], label_size: int = 0, source: str = SOURCE) -> list[int] | None:
     """Where among a row's features those of the model are, by the header line; None if the first line is a row."""
     first = body.partition(b"\n")[0].decode("utf-8-sig", "replace")
     cells = [cell.strip().strip('"') for cell in first.split(",")][label_size:]
@@ -104,7 +104,7 @@ def _order(body: bytes, names: Sequence[str], label_size: int) -> list[int] | No
     if strange or len(position) != len(cells):
         raise ClientError(
             "The header does not name every feature of the model once, and nothing else",
-            where=f"{SOURCE}, row 1, '{strange[0] if strange else 'a name twice'}'",
+            where=f"{source}, row 1, '{strange[0] if strange else 'a name twice'}'",
             fix=f"name: {', '.join(names)}; or send no header",
         )
     return [position[name] for name in names]

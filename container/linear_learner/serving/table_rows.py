@@ -24,7 +24,7 @@ def decode(body: bytes, kind: ContentType, schema: TableSchema, source: str, *, 
     order = None
     if kind.name == CSV:
         label_size = kind.label_size or 0
-        order = _order(body, schema.names, label_size, source)
+        order = order_by_header(body, schema.names, label_size, source)
         if order is not None:
             # A blank line in its stead: it is skipped, and the rows keep their numbers.
             body = b"\n" + body.partition(b"\n")[2]
@@ -40,10 +40,11 @@ def decode(body: bytes, kind: ContentType, schema: TableSchema, source: str, *, 
             allow_missing=allow_missing,
             schema=schema,
         )
-    return _features(batches, schema, order)
+    return features(batches, schema, order)
 
 
-def _features(batches: Iterator[Batch], schema: TableSchema, order: list[int] | None) -> Iterator[Batch]:
+def features(batches: Iterator[Batch], schema: TableSchema, order: list[int] | None) -> Iterator[Batch]:
+    """The features of decoded rows, whose columns are those of the ``schema`` at ``order``."""
     try:
         for batch in batches:
             assert isinstance(batch.features, np.ndarray)  # noqa: S101 (for the type checker: rows of tables are dense)
@@ -57,7 +58,7 @@ def _features(batches: Iterator[Batch], schema: TableSchema, order: list[int] | 
         ) from None
 
 
-def _order(body: bytes, names: Sequence[str], label_size: int, source: str) -> list[int] | None:
+def order_by_header(body: bytes, names: Sequence[str], label_size: int, source: str) -> list[int] | None:
     """Where among a row's features those of the model are, by the header line; None if the first line is a row: fewer
     than half of its cells are names then."""
     first = body.partition(b"\n")[0].decode("utf-8-sig", "replace").rstrip("\r")

@@ -1,0 +1,129 @@
+"""``linear-learner predict``"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from linear_learner import openblas
+from linear_learner.commands.arguments import Commands, add_command, add_model, number, place
+
+if TYPE_CHECKING:
+    from linear_learner.model.linear_model import Model
+    from linear_learner.prediction.files import Seen
+
+EXAMPLES = """\
+  linear-learner predict --model out/model.tar.gz data.csv --output predictions.csv
+  linear-learner predict --model out/model.tar.gz --label-column price held-out.parquet --accept jsonlines
+  zcat rows.csv.gz | linear-learner predict --model out/model.tar.gz - | head
+"""
+ACCEPTED = {
+    "csv": "text/csv",
+    "json": "application/json",
+    "jsonlines": "application/jsonlines",
+    "recordio": "application/x-recordio-protobuf",
+}
+"""The short names of what answers are written in."""
+
+
+def add_to(commands: Commands) -> None:
+    parser = add_command(commands, "predict", run, summary="predict the rows of files", examples=EXAMPLES)
+    add_model(parser, "--model", required=True)
+    parser.add_argument(
+        "data",
+        type=place,
+        nargs="+",
+        metavar="DATA",
+        help="files, or folders of files: those of train, or JSON; - is standard input",
+    )
+    parser.add_argument(
+        "--output", type=place, metavar="FILE", help="where to write predictions (default: standard output)"
+    )
+    parser.add_argument(
+        "--accept",
+        choices=list(ACCEPTED),
+        help="what to write: csv is the score and the predicted label on a line (default: by the name of --output, or "
+        "else csv)",
+    )
+    parser.add_argument(
+        "--content-type",
+        metavar="TYPE",
+        help="of the data, such as 'text/libsvm; index_base=0' (default: by the files' names, or else their first "
+        "bytes)",
+    )
+    parser.add_argument(
+        "--has-label", action="store_true", help="the first column is the label; tell how good the predictions are"
+    )
+    parser.add_argument("--label-column", metavar="NAME", help="the same, and the label is the column of this name")
+    parser.add_argument(
+        "--outputs",
+        metavar="NAME,...",
+        help="what to write for a row: some of score, predicted_label, probabilities, raw_score, labels, contributions "
+        "(default: score and predicted_label)",
+    )
+    parser.add_argument(
+        "--threshold", type=number, metavar="X", help="a binary classifier's, in place of the model's own"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Predict the rows of files, however large: the answers are those of the server, in the same forms. Labels among
+    the data are told apart by --has-label or --label-column; then scores are shown as well."""
+    openblas.prepare()
+    from linear_learner.formats.answer_writer import AnswerWriter
+    from linear_learner.model import artifact
+    from linear_learner.prediction.file_rows import Reading
+    from linear_learner.prediction.files import Seen, output_stream, predict
+    from linear_learner.serving.answers import Wish, parse_outputs
+    from linear_learner.serving.served_model import ServedModel
+
+    model = artifact.load(arguments.model)
+    accepted = _accepted(arguments)
+    reading = Reading(
+        arguments.content_type,
+        has_label=arguments.has_label or arguments.label_column is not None,
+        label_column=arguments.label_column or "",
+    )
+    wish = Wish(parse_outputs(arguments.outputs or "", "--outputs"), arguments.threshold)
+    seen = Seen() if reading.has_label else None
+    with output_stream(arguments.output) as stream:
+        writer = AnswerWriter(stream, accepted)
+        count = predict(ServedModel.of(model), arguments.data, reading, wish, writer, seen)
+    told = sys.stdout if arguments.output else sys.stderr
+    if seen is not None:
+        print(_scores(model, seen, arguments.threshold), file=told)
+    if arguments.output:
+        print(f"{count} rows are predicted in {arguments.output}")
+    return 0
+
+
+def _accepted(arguments: argparse.Namespace) -> str:
+    """The content type that is asked for, or that the name of the output speaks of, or CSV."""
+    from linear_learner.formats.file_names import content_type_by_name
+
+    if arguments.accept:
+        return ACCEPTED[arguments.accept]
+    by_name = content_type_by_name(arguments.output.name) if arguments.output else None
+    return by_name if by_name and by_name in ACCEPTED.values() else ACCEPTED["csv"]
+
+
+def _scores(model: Model, seen: Seen, threshold: float | None) -> str:
+    """How good the predictions are, a line a metric."""
+    from linear_learner.commands.training_summary import score_table
+    from linear_learner.model.losses import LOSSES
+    from linear_learner.training.metrics import evaluate
+
+    settings = model.metadata.get("hyperparameters", {})
+    loss = LOSSES.get((model.predictor_type, model.loss))
+    scores, labels = seen.all()
+    found = evaluate(
+        scores,
+        labels,
+        predictor_type=model.predictor_type,
+        link="identity" if loss is None else loss.link,
+        threshold=model.threshold if threshold is None else threshold,
+        f_beta=settings.get("f_beta", 1.0),
+        accuracy_top_k=settings.get("accuracy_top_k", 3),
+    )
+    return "\n".join(score_table({"data": {metric.name: metric.value for metric in found}}))

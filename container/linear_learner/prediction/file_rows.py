@@ -1,0 +1,156 @@
+"""The rows of files to predict: decoded as the server decodes requests, or with their labels as training reads them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import BinaryIO, cast
+
+import numpy as np
+
+from linear_learner.environment import cpu_count
+from linear_learner.errors import ClientError, UnsupportedContentType
+from linear_learner.formats import CHANNEL_DECODERS
+from linear_learner.formats.batch import Batch
+from linear_learner.formats.content_type import CSV, PARQUET, parse
+from linear_learner.formats.csr import CsrMatrix
+from linear_learner.formats.file_names import content_type_by_name
+from linear_learner.formats.json_records import REQUEST_DECODERS
+from linear_learner.formats.line_blocks import LONGEST_LINE
+from linear_learner.formats.options import Options
+from linear_learner.formats.sniffing import SNIFFED_BYTES, content_type_of
+from linear_learner.serving import table_rows
+from linear_learner.serving.rows import order_by_header
+from linear_learner.serving.served_model import ServedModel
+
+ByHeader = Callable[[bytes, Sequence[str], int, str], list[int] | None]
+TABLES = (CSV, PARQUET, *REQUEST_DECODERS)
+"""Content types whose rows are those of people's tables, with text where the training data had some."""
+_LABEL_FIX = "if it is the label, add --has-label, or --label-column with its name"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How files are read. ``content_type``: as a user writes it; None to go by the file's name, or else by its first
+    bytes. ``has_label``: each row carries its label, in the column ``label_column`` or, if that is "", in the first."""
+
+    content_type: str | None = None
+    has_label: bool = False
+    label_column: str = ""
+
+
+def decode(unpacked: BinaryIO, source: str, model: ServedModel, reading: Reading) -> Iterator[Batch]:
+    """Batches of the rows of file ``source``, their columns in the order of the model's wherever both have names.
+    ``unpacked`` are the file's bytes. ClientError names file and row."""
+    stream = unpacked if isinstance(unpacked, io.BufferedReader) else io.BufferedReader(cast(io.RawIOBase, unpacked))
+    written = reading.content_type or content_type_by_name(source) or content_type_of(_head(stream))
+    kind = parse(written)
+    schema = model.schema if model.schema is not None and kind.name in TABLES else None
+    table = schema if schema is not None and schema.columns else None
+    names = model.names if table is None else table.names
+    allow_missing = model.fills is not None
+    if kind.name in REQUEST_DECODERS:
+        if reading.has_label:
+            raise ClientError("Records in JSON have no labels", where=source, fix="give rows in another form")
+        batches = REQUEST_DECODERS[kind.name](
+            cast(BinaryIO, stream),
+            source=source,
+            feature_dim=model.model.feature_dim if table is None else len(table.columns),
+            feature_names=names,
+            allow_missing=allow_missing,
+            schema=table,
+        )
+        return batches if table is None else table_rows.features(batches, table, None)
+    if kind.name not in CHANNEL_DECODERS:
+        raise UnsupportedContentType(written, supported=[*REQUEST_DECODERS, *CHANNEL_DECODERS], where=source)
+    rows, order = cast(BinaryIO, stream), None
+    if kind.name == CSV and names and not reading.has_label:
+        by_header = order_by_header if table is None else table_rows.order_by_header
+        rows, order = _after_header(stream, by_header, names, source)
+    if table is not None and order is not None:
+        schema = table.in_order([int(i) for i in np.argsort(order)])
+    options = Options(
+        model.model.feature_dim,
+        index_base=kind.index_base,
+        label_column=reading.label_column,
+        allow_missing=allow_missing,
+        schema=schema if table is not None or reading.has_label else None,
+    )
+    label_size = int(reading.has_label)
+    batches = CHANNEL_DECODERS[kind.name](
+        rows, label_size=label_size, source=source, threads=cpu_count(), options=options
+    )
+    return _in_order(batches, model, order, reading) if table is None else table_rows.features(batches, table, order)
+
+
+def _head(stream: io.BufferedReader) -> bytes:
+    return stream.peek(SNIFFED_BYTES)[:SNIFFED_BYTES]
+
+
+class _Again:
+    """A stream whose beginning was read, and is read again, perhaps another one in its stead."""
+
+    def __init__(self, beginning: bytes, rest: io.BufferedReader) -> None:
+        self._beginning = beginning
+        self._rest = rest
+
+    def read(self, size: int) -> bytes:
+        if not self._beginning:
+            return self._rest.read(size)
+        piece, self._beginning = self._beginning[:size], self._beginning[size:]
+        return piece
+
+
+def _after_header(
+    stream: io.BufferedReader, by_header: ByHeader, names: Sequence[str], source: str
+) -> tuple[BinaryIO, list[int] | None]:
+    """The rows, and where in them the model's columns are if a header tells."""
+    first = stream.readline(LONGEST_LINE)
+    try:
+        order = by_header(first, names, 0, source)
+    except ClientError as error:
+        raise ClientError(error.message, where=error.where, fix=f"{error.fix}; {_LABEL_FIX}") from None
+    # A blank line in its stead: it is skipped, and the rows keep their numbers.
+    return cast(BinaryIO, _Again(first if order is None else b"\n", stream)), order
+
+
+def _in_order(
+    batches: Iterator[Batch], model: ServedModel, order: list[int] | None, reading: Reading
+) -> Iterator[Batch]:
+    """Batches with the columns of the model, by ``order`` or by the names that batches bring."""
+    for batch in batches:
+        if batch.feature_names is not None and model.names:
+            order = _order_by_names(batch, model.names)
+        _check_width(batch, model.model.feature_dim, reading)
+        if order is not None and not isinstance(batch.features, CsrMatrix):
+            batch = replace(batch, features=np.ascontiguousarray(batch.features[:, order]))
+        yield batch
+
+
+def _order_by_names(batch: Batch, names: Sequence[str]) -> list[int]:
+    position = {name: i for i, name in enumerate(batch.feature_names or ())}
+    missing = [name for name in names if name not in position]
+    strange = [name for name in position if name not in set(names)]
+    if missing:
+        raise ClientError(f"The file has no column '{missing[0]}', a feature of the model", where=batch.source)
+    if strange:
+        raise ClientError(
+            f"The file has a column '{strange[0]}', which is no feature of the model",
+            where=batch.source,
+            fix=_LABEL_FIX,
+        )
+    return [position[name] for name in names]
+
+
+def _check_width(batch: Batch, expected: int, reading: Reading) -> None:
+    found = batch.feature_dim
+    if found == expected:
+        return
+    fix = ""
+    if found == expected + 1 and not reading.has_label:
+        fix = "if its first column is the label, add --has-label"
+    elif found == expected - 1 and reading.has_label:
+        fix = "if the rows have no labels, leave out --has-label"
+    where = batch.where(0) if len(batch) else batch.source
+    raise ClientError(f"The rows have {found} features, and the model has {expected}", where=where, fix=fix)

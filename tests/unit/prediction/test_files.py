@@ -1,0 +1,91 @@
+"""Whole files: what is predicted for them, and what is left where that fails."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from linear_learner.errors import ClientError
+from linear_learner.formats.answer_writer import AnswerWriter
+from linear_learner.model.linear_model import LinearModel
+from linear_learner.prediction.file_rows import Reading
+from linear_learner.prediction.files import Seen, output_stream, predict
+from linear_learner.serving.answers import MOST_CONTRIBUTIONS, Wish
+from linear_learner.serving.served_model import ServedModel
+
+
+def served(width: int = 1) -> ServedModel:
+    weights, bias = np.ones((width, 1), np.float32), np.zeros(1, np.float32)
+    return ServedModel(LinearModel(weights, bias, "binary_classifier", "logistic", "logistic", 0.5, 2))
+
+
+def lines(
+    *places: Path, reading: Reading | None = None, wish: Wish | None = None, seen: Seen | None = None
+) -> list[str]:
+    stream = io.BytesIO()
+    writer = AnswerWriter(stream, "application/jsonlines")
+    count = predict(served(), list(places), reading or Reading(), wish or Wish(), writer, seen)
+    found = stream.getvalue().decode().splitlines()
+    assert count == len(found)
+    return found
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/part-10.csv").write_text("30\n")
+    (tmp_path / "in/part-2.csv").write_text("-30\n")
+    (tmp_path / "in/_SUCCESS").write_text("")
+    (tmp_path / "more.csv.gz").write_bytes(gzip.compress(b"0\n"))
+    return tmp_path
+
+
+def test_files_and_folders_come_in_their_order(folder: Path) -> None:
+    scores = [json.loads(line)["score"] for line in lines(folder / "in", folder / "more.csv.gz")]
+    assert scores == pytest.approx([0, 1, 0.5], abs=1e-12)
+
+
+def test_scores_and_labels_are_seen(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("1,0\n0,30\n")
+    seen = Seen()
+    lines(path, reading=Reading(has_label=True), seen=seen)
+    scores, labels = seen.all()
+    assert_array_equal(scores, np.float32([0.5, 1]))
+    assert_array_equal(labels, [1, 0])
+    path.write_text("2,0\n")
+    with pytest.raises(ClientError, match=r"Label 2 of channel 'data' is neither 0 nor 1"):
+        lines(path, reading=Reading(has_label=True), seen=seen)
+
+
+def test_explanations_of_many_rows_come_in_parts(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("1\n" * (MOST_CONTRIBUTIONS + 1))
+    assert len(lines(path, wish=Wish(("contributions",)))) == MOST_CONTRIBUTIONS + 1
+
+
+def test_nothing_to_predict_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("\n")
+    with pytest.raises(ClientError, match=r"There are no rows to predict \(.*a\.csv\)"):
+        lines(path)
+    with pytest.raises(ClientError, match=r"There is no such file or folder \(.*absent\)"):
+        lines(tmp_path / "absent")
+
+
+def test_an_output_file_is_there_once_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    path.write_text("old")
+    with pytest.raises(KeyboardInterrupt), output_stream(path) as stream:
+        stream.write(b"half")
+        raise KeyboardInterrupt
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+    with output_stream(path) as stream:
+        stream.write(b"new")
+    assert path.read_text() == "new" and list(tmp_path.iterdir()) == [path]
