@@ -14,7 +14,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -126,13 +126,13 @@ class JobFolder:
         assert outcome.code == 0, outcome.failure
         return outcome
 
-    def start(self, **environ: str) -> subprocess.Popen[str]:
-        """As a process of its own, by the command line; stdout and stderr come through one pipe."""
+    def start(self, stdout: IO[str] | int = subprocess.PIPE, **environ: str) -> subprocess.Popen[str]:
+        """As a process of its own, by the command line; stdout and stderr come through one pipe, or go to a file."""
         own = {name: value for name, value in os.environ.items() if name != "TRAINING_JOB_NAME"}
         return subprocess.Popen(
             [sys.executable, "-m", "linear_learner.cli", "train", "--base", str(self.base)],
             env={**own, "PYTHONPATH": str(CONTAINER), **environ},
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.STDOUT,
             text=True,
         )
