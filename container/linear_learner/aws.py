@@ -140,14 +140,20 @@ def aws_errors(where: str = "") -> Iterator[None]:
         raise PlatformError(f"The AWS client failed: {_plain(error)}", where=where) from None
 
 
+@functools.cache
+def _service_model(service: str) -> Any:
+    import botocore.session
+
+    return botocore.session.Session().get_service_model(service)
+
+
 def check_request(service: str, operation: str, request: dict[str, Any]) -> None:
     """ClientError for what the AWS client refuses to send: unknown names, missing ones, values of another type. Needs
     neither credentials nor a network."""
-    import botocore.session
     import botocore.validate
     from botocore.exceptions import ParamValidationError
 
-    shape = botocore.session.Session().get_service_model(service).operation_model(operation).input_shape
+    shape = _service_model(service).operation_model(operation).input_shape
     report = botocore.validate.ParamValidator().validate(request, shape)
     if report.has_errors():
         with aws_errors(operation):

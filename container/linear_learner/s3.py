@@ -1,6 +1,6 @@
 """Objects of Amazon S3 in the place of files: ``s3://bucket/key`` wherever a path is read.
 
-``S3Path`` is a ``Path``, so that readers of files need not know. It reads in ranges and holds two of them at the most;
+``S3Path`` is a ``Path``, so that readers of files need not know. It reads in ranges, some ahead, of which few are held;
 nothing is copied to the disk. What would touch the disk, or write, fails with an error that says so.
 """
 
@@ -12,6 +12,7 @@ import os
 import re
 import stat
 import time
+from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from linear_learner.errors import ClientError
 SCHEME = "s3://"
 SMALLEST_RANGE, LARGEST_RANGE = 1 << 17, 1 << 23
 """Bytes asked for at a time: few where a reader jumps about, twice as many each time while it goes straight on."""
+AHEAD = 3
+"""Ranges that are on their way while one is used up."""
 TRIES, FIRST_PAUSE = 5, 0.2
 """How often a range is asked for whose bytes stop coming, and seconds before the second time, doubled each time."""
 
@@ -156,7 +159,7 @@ class S3Path(PosixPath):
 
 
 class _Ranges(io.RawIOBase):
-    """The bytes of an object. While one range is used up, the next one is on its way."""
+    """The bytes of an object. While one range is used up, the next ones are on their way."""
 
     def __init__(self, source: S3Path, facts: _Facts) -> None:
         super().__init__()
@@ -167,7 +170,8 @@ class _Ranges(io.RawIOBase):
         self._start, self._range = -1, memoryview(b"")
         self._size = SMALLEST_RANGE
         self._pool: ThreadPoolExecutor | None = None
-        self._next: tuple[int, Future[bytes]] | None = None
+        self._asked_to = 0
+        self._coming: deque[tuple[int, Future[bytes]]] = deque()
 
     def readable(self) -> bool:
         return True
@@ -200,24 +204,32 @@ class _Ranges(io.RawIOBase):
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._pool = None
-        self._range, self._next = memoryview(b""), None
+        self._range = memoryview(b"")
+        self._coming.clear()
         super().close()
 
     def _load(self, wanted: int) -> None:
         """Have the range that begins at the position."""
         goes_on = self._position == self._start + len(self._range)
         self._range = memoryview(b"")
-        if self._next is not None and self._next[0] == self._position:
-            content = self._next[1].result()
+        if self._coming and self._coming[0][0] == self._position:
+            content = self._coming.popleft()[1].result()
         else:
+            self._coming.clear()
             self._size = SMALLEST_RANGE if not goes_on else self._size
             content = self._fetch(self._position, max(self._size, min(wanted, LARGEST_RANGE)))
-        self._start, self._range, self._next = self._position, memoryview(content), None
-        following = self._start + len(content)
-        if goes_on and following < self._facts.size:
+        self._start, self._range = self._position, memoryview(content)
+        if goes_on:
+            self._read_ahead()
+
+    def _read_ahead(self) -> None:
+        if not self._coming:
+            self._asked_to = self._start + len(self._range)
+        while len(self._coming) < AHEAD and self._asked_to < self._facts.size:
             self._size = min(2 * self._size, LARGEST_RANGE)
-            self._pool = self._pool or ThreadPoolExecutor(1, "s3")
-            self._next = following, self._pool.submit(self._fetch, following, self._size)
+            self._pool = self._pool or ThreadPoolExecutor(AHEAD, "s3")
+            self._coming.append((self._asked_to, self._pool.submit(self._fetch, self._asked_to, self._size)))
+            self._asked_to += self._size
 
     def _fetch(self, start: int, size: int) -> bytes:
         """The bytes from ``start`` on, to the end of the object at the most. Those that stop coming are asked for

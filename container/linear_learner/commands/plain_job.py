@@ -66,8 +66,8 @@ class PlainJob(Environment):
         return "algo-1", ["algo-1"]
 
 
-def add_files(parser: argparse.ArgumentParser) -> None:
-    """The options of channels and of hyperparameters."""
+def add_files(parser: argparse.ArgumentParser, *, split: bool = True) -> None:
+    """The options of channels and of hyperparameters; --split where rows are read on this machine."""
     files = parser.add_argument_group(
         "data",
         "Each is a file, or a folder with the files in it: CSV, Parquet, LIBSVM or recordIO, plain, .gz or .zst.",
@@ -76,12 +76,13 @@ def add_files(parser: argparse.ArgumentParser) -> None:
     files.add_argument("--validation", type=place, metavar="PATH", help="rows by which the best model is chosen")
     files.add_argument("--test", type=place, metavar="PATH", help="rows for a last score")
     files.add_argument("--start-from", type=place, metavar="MODEL", help="a model whose weights training starts from")
-    files.add_argument(
-        "--split",
-        type=share,
-        metavar="SHARE",
-        help="hold out this share of the rows of --train, drawn at random by --seed, as the validation rows",
-    )
+    if split:
+        files.add_argument(
+            "--split",
+            type=share,
+            metavar="SHARE",
+            help="hold out this share of the rows of --train, drawn at random by --seed, as the validation rows",
+        )
     files.add_argument(
         "--content-type",
         metavar="TYPE",

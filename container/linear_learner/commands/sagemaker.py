@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from linear_learner.aws import Account
 from linear_learner.commands import plain_job
 from linear_learner.commands.arguments import Commands, add_base, add_command, place
-from linear_learner.environment import DEFAULT_BASE, INPUT_MODES, ChannelConfig, Environment
+from linear_learner.environment import INPUT_MODES, ChannelConfig, Environment
 from linear_learner.errors import ClientError
 from linear_learner.s3 import S3Path
 from linear_learner.sagemaker import description
@@ -137,7 +137,7 @@ def _add_job(parser: argparse.ArgumentParser) -> None:
         help="use spare machines, which cost less and may be taken back; keeps checkpoints",
     )
     _add_common(parser)
-    plain_job.add_files(parser)
+    plain_job.add_files(parser, split=False)
 
 
 def _add_role(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
@@ -318,13 +318,11 @@ def _machines(arguments: argparse.Namespace) -> Machines:
 
 def _inputs(arguments: argparse.Namespace) -> tuple[dict[str, str], dict[str, ChannelConfig]]:
     """Hyperparameters, and channels whose paths are local or in S3."""
-    if arguments.split is not None:
-        raise ClientError(
-            "--split holds out no rows on SageMaker", fix="write two files, and name them with --train and --validation"
-        )
     options = vars(arguments) | {"output": None, "checkpoints": None}
     if not plain_job.is_asked_for(argparse.Namespace(**options)):
-        env = Environment.from_environ(arguments.base or DEFAULT_BASE)
+        if arguments.base is None:
+            raise ClientError("Nothing says what to train on", fix="give --train FILE, or --base with a job's folder")
+        env = Environment.from_environ(arguments.base)
         return env.hyperparameters(), env.channels()
     from linear_learner.formats.file_names import content_type_by_name
 

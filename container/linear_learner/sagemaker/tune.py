@@ -39,7 +39,8 @@ def tune(account: Account, job: Job, tuning: Tuning, *, waits: bool, dry_run: bo
     describe = partial(account.call, "sagemaker", "DescribeHyperParameterTuningJob", where=job.name, **name)
     try:
         answer = wait(describe, "HyperParameterTuningJobStatus", is_done=ended, on_change=_counts)
-        print("\n".join(_outcome(account, answer)))
+        for line in _outcome(account, answer):
+            print(line)
     except KeyboardInterrupt:
         look, stop = (
             f"{verb}-hyper-parameter-tuning-job --hyper-parameter-tuning-job-name" for verb in ("describe", "stop")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 from pathlib import Path
 
@@ -43,6 +44,7 @@ def allowed() -> set[str]:
     return actions
 
 
+@functools.cache
 def trees() -> dict[str, ast.Module]:
     return {str(file.relative_to(PACKAGE)): ast.parse(file.read_text()) for file in PACKAGE.rglob("*.py")}
 

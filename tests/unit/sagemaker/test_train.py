@@ -203,7 +203,6 @@ def test_wrong_hyperparameters_are_told_before_anything_is_sent(
         (["--name", "a" * 64], "cannot be used"),
         (["--role", "SageMaker"], "'SageMaker' is not the ARN of a role"),
         (["--output", "out"], "This must be in S3"),
-        (["--split", "0.2"], "--split holds out no rows on SageMaker"),
         (["--validation", "none.csv"], "There is no such file or folder"),
     ],
 )
@@ -213,3 +212,8 @@ def test_what_sagemaker_would_refuse_is_told_before_anything_is_sent(
     assert train(rows, *options) == 2
     assert sentence in capsys.readouterr().err
     assert service.sent == []
+
+
+def test_a_job_without_files_is_told(service: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sagemaker", "train", *PLACE]) == 2
+    assert "Nothing says what to train on. Give --train FILE, or --base" in capsys.readouterr().err
