@@ -38,7 +38,7 @@ native: $(LIBRARY)       ## compile the C++ library
 image:                   ## build the Docker image, linear-learner (or IMAGE=NAME)
 	docker build $(DOCKER_BUILD_FLAGS) --tag $(IMAGE) .
 
-test-image: $(VENV)/.test-ready   ## test the built image with docker run
+test-image: $(VENV)/.test-ready   ## test the built image with docker run and the SageMaker SDK
 	$(BIN)/python -m pytest -m image tests/image --image $(IMAGE) $(PYTEST_FLAGS)
 
 bench: native $(VENV)/.test-ready   ## measure on real data, which is fetched on first use
@@ -53,7 +53,7 @@ clean:                   ## remove what was built, but not .venv
 	rm -f $(LIBRARY)
 
 distclean: clean         ## remove .venv too
-	rm -rf $(VENV)
+	rm -rf $(VENV) .venv-sdk-*
 
 # -- set-up ------------------------------------------------------------------------------------------------------
 

@@ -26,6 +26,9 @@ from linear_learner.s3 import S3Path
 HIDDEN = (".", "_")
 """Names that begin so are no data: ``.amazon.manifest``, ``_SUCCESS``, ``.ipynb_checkpoints``."""
 
+MANIFEST = ".amazon.manifest"
+"""What ``LinearLearner.record_set`` of the SageMaker SDK writes beside its records."""
+
 
 class EmptyChannelError(ClientError):
     """The channel has no rows on this host. Another host may have some."""
@@ -109,6 +112,12 @@ def list_files(channel: ChannelConfig) -> list[Path]:
                 where=str(file),
                 fix="let all users read it (chmod a+r)",
             )
+    if not files and (channel.path / MANIFEST).is_file():
+        raise ClientError(
+            f"Channel '{channel.name}' has a manifest, and none of the files that it lists",
+            where=str(channel.path / MANIFEST),
+            fix="in local mode, give the SageMaker SDK the prefix of the files, and s3_data_type='S3Prefix'",
+        )
     if not files:
         raise empty(channel, str(channel.path))
     return files

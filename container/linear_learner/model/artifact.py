@@ -13,6 +13,7 @@ import contextlib
 import gzip
 import json
 import os
+import re
 import shutil
 import tarfile
 import zipfile
@@ -32,12 +33,16 @@ from linear_learner.model.params_file import read_params
 
 LOOSE = (ADDITIONAL_PARAMS, MANIFEST, SYMBOL, PARAMS)
 
+LOCAL_MODE_HOST = re.compile(r"^(algo-\d+)-[a-z0-9]{5}$")
+"""The SageMaker SDK's local mode adds random letters to a host's name; but users' code opens ``model_algo-1``."""
+
 BIAS_LR_MULT = 10.0
 """What ``auto`` means for it, where a model does not tell what it was trained with."""
 
 
 def save(model: LinearModel, model_dir: Path, *, host: str = "algo-1", pack: bool) -> None:
-    """Write the four files and ``model_<host>``; with ``pack`` also model.tar.gz. The same model gives the same bytes.
+    """Write the four files and ``model_<host>``, in local mode too ``model_algo-1``; with ``pack`` also model.tar.gz.
+    The same model gives the same bytes.
 
     Everything is written to temporary names first. The zip appears at once; of the loose files an earlier model's are
     taken away before the first new one appears, so that a job killed at any moment leaves an earlier model, the new
@@ -49,7 +54,7 @@ def save(model: LinearModel, model_dir: Path, *, host: str = "algo-1", pack: boo
             fix="scale features whose values are extremely small or large",
         )
     writers = _loose_writers(model)
-    zip_name = f"model_{host}"
+    zip_name = "model_" + LOCAL_MODE_HOST.sub(r"\1", host)
     names = [*LOOSE, zip_name, *([TAR] if pack else [])]
     new = {name: model_dir / f".{name}.{host}.partial" for name in names}
     writers[zip_name] = lambda path: _write_zip(path, {name: new[name] for name in LOOSE})

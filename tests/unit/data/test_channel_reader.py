@@ -178,6 +178,14 @@ def test_a_channel_without_files_or_rows_is_told(channel: ChannelConfig) -> None
         read_channel(channel)
 
 
+def test_a_manifest_without_its_files_is_told_from_an_empty_channel(tmp_path: Path) -> None:
+    folder = tmp_path / "train"
+    folder.mkdir()
+    (folder / ".amazon.manifest").write_text('[{"prefix": "s3://bucket/rows/"}, "matrix_0.pbr"]')
+    with pytest.raises(ClientError, match=r"'train' has a manifest, and none .*S3Prefix"):
+        read_channel(ChannelConfig("train", folder))
+
+
 def test_a_channel_without_folder_is_told(tmp_path: Path) -> None:
     with pytest.raises(ClientError, match=r"Channel 'test' has no folder \(.*/test\)\. Put its files there, or "):
         read_channel(ChannelConfig("test", tmp_path / "test", "text/csv"))

@@ -68,6 +68,20 @@ class TestSave:
         for name in names(tmp_path / "unpacked"):
             assert (tmp_path / "unpacked" / name).read_bytes() == (tmp_path / name).read_bytes()
 
+    @pytest.mark.parametrize(
+        ("host", "name"),
+        [
+            ("algo-1-7g2xq", "model_algo-1"),
+            ("algo-12-abcde", "model_algo-12"),
+            ("my-host-abcde", "model_my-host-abcde"),
+        ],
+    )
+    def test_the_zip_is_called_in_local_mode_as_on_the_service(
+        self, tmp_path: Path, make_model: MakeModel, host: str, name: str
+    ) -> None:
+        save(make_model("logistic"), tmp_path, host=host, pack=False)
+        assert names(tmp_path) == LOOSE | {name}
+
     def test_the_manifest_is_amazons(self, tmp_path: Path, make_model: MakeModel) -> None:
         save(make_model("logistic"), tmp_path, pack=False)
         manifest = json.loads((tmp_path / MANIFEST).read_text())

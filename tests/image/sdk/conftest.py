@@ -1,0 +1,34 @@
+"""Running scripts that use the real SageMaker SDK in local mode."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from containers import docker
+from environments import Sdk, python_of
+from local_mode import Run, ScriptRunner, environment, run_process, without_traces
+
+HERE = Path(__file__).resolve().parent
+DATA = HERE.parents[2] / "local_test" / "test_dir" / "input" / "data"
+
+
+@pytest.fixture(scope="session")
+def run_script(image: str, tmp_path_factory: pytest.TempPathFactory) -> ScriptRunner:
+    """Runs a script beside this file with an SDK, in a folder with the bundled data's channels. A script that fails or
+    takes too long fails the test with all that was printed; its containers are removed in any case."""
+    if shutil.which("docker-compose") is None and docker("compose", "version").returncode != 0:
+        pytest.fail("the SageMaker SDK needs docker-compose: apt-get install docker-compose")
+
+    def run(sdk: Sdk, script: str) -> Run:
+        python = python_of(sdk)
+        folder = tmp_path_factory.mktemp("sdk", numbered=True)
+        shutil.copytree(DATA, folder, dirs_exist_ok=True)
+        with without_traces(folder):
+            exit_code, log = run_process([str(python), str(HERE / script)], environment(image, folder))
+        assert exit_code == 0, f"{script} ended with {exit_code}; it printed:\n{log}"
+        return Run(json.loads((folder / "report.json").read_text()), log, folder)
+
+    return run

@@ -1,0 +1,88 @@
+"""What a user of SageMaker SDK v2 sees in local mode. The code that the scripts run is that of docs/sdk.md."""
+
+from __future__ import annotations
+
+import json
+import re
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from environments import V2
+from local_mode import Run, ScriptRunner
+
+from linear_learner.model import artifact
+
+pytestmark = pytest.mark.image
+
+MODEL_FILES = {"additional-params.json", "manifest.json", "mx-mod-0000.params", "mx-mod-symbol.json", "model_algo-1"}
+
+
+@pytest.fixture(scope="module")
+def run(run_script: ScriptRunner) -> Run:
+    return run_script(V2, "v2_estimator.py")
+
+
+def test_the_log_of_the_job_is_shown(run: Run) -> None:
+    assert re.search(r"\|\S* \[\S+ \S+ INFO \d+\] #quality_metric: host=algo-1-\w+, validation", run.log)
+
+
+def test_hyperparameters_arrive_as_the_sdk_writes_them(run: Run) -> None:
+    """Numbers and booleans become strings, True with a capital letter."""
+    provided = re.search(r"Merging with provided configuration \S+ \S+ (\{.*?\})", run.log)
+    assert provided is not None
+    assert "'epochs': '5'" in provided[1] and "'normalize_data': 'True'" in provided[1]
+    resolved = re.search(r"Resolved hyperparameters: (\{.*?\})", run.log)
+    assert resolved is not None
+    assert "'epochs': 5" in resolved[1] and "'normalize_data': True" in resolved[1]
+
+
+def test_model_data_is_the_model(run: Run) -> None:
+    path = Path(run.report["model_data"].removeprefix("file://"))
+    with tarfile.open(path) as archive:
+        assert {name.removeprefix("./") for name in archive.getnames() if name != "."} == MODEL_FILES
+    model = artifact.load(path)
+    features = np.loadtxt(run.folder / "test" / "test.csv", np.float32, delimiter=",")[:, 1:]
+    assert model.predict(features).score == pytest.approx(scores(run), abs=1e-6)
+
+
+def test_predictions_are_right(run: Run) -> None:
+    predicted = np.array([row["predicted_label"] for row in run.report["answer"]["predictions"]])
+    assert np.mean(predicted == run.report["labels"]) > 0.95
+
+
+def test_all_formats_give_the_same_scores(run: Run) -> None:
+    report = run.report
+    assert report["from_json"] == report["answer"]
+    assert report["from_records"] == pytest.approx(scores(run), rel=1e-6)
+    assert [float(score) for score, _ in report["from_csv"]] == scores(run)
+
+
+def test_a_wrong_request_is_told_in_the_answer(run: Run) -> None:
+    """The SDK hides the status, and takes the sentence for a line of CSV."""
+    ((sentence,),) = run.report["wrong_width"]
+    assert sentence.startswith("Customer Error: The feature dimension of the input: 3 does not match")
+
+
+def test_deleting_an_endpoint_does_not_wait_for_a_kill(run: Run) -> None:
+    assert run.seconds("Delete") < 8  # docker-compose kills after 10
+
+
+def test_batch_transform_writes_one_line_for_each_row(run: Run) -> None:
+    lines = run.report["transformed"].splitlines()
+    assert [json.loads(line) for line in lines] == run.report["answer"]["predictions"]
+
+
+def test_why_a_job_failed_is_in_the_log_and_in_the_output(run: Run) -> None:
+    sentence = "Customer Error: The value 'hinge' is not valid for the 'loss' hyperparameter"
+    log = run.log.partition("== When a job fails")[2]
+    assert sentence in log and "Did you mean 'hinge_loss'?" in log
+    assert "Process exited with code: 2" in log
+    with tarfile.open(run.folder / "failed" / "output.tar.gz") as archive:
+        failure = archive.extractfile("failure")
+        assert failure is not None and failure.read().decode().startswith(sentence)
+
+
+def scores(run: Run) -> list[float]:
+    return [row["score"] for row in run.report["answer"]["predictions"]]

@@ -1,0 +1,42 @@
+"""What a user of SageMaker SDK v3 sees in local mode. The code that the script runs is that of docs/sdk.md."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from environments import V3
+from local_mode import Run, ScriptRunner
+
+from linear_learner.model import artifact
+
+pytestmark = pytest.mark.image
+
+
+@pytest.fixture(scope="module")
+def run(run_script: ScriptRunner) -> Run:
+    return run_script(V3, "v3_model_trainer.py")
+
+
+def test_the_image_trains_without_being_given_a_command(run: Run) -> None:
+    assert "Docker entrypoint called with argument(s): train" in run.log
+    assert re.search(r"#quality_metric: host=algo-1, validation", run.log)
+
+
+def test_hyperparameters_arrive_as_the_sdk_writes_them(run: Run) -> None:
+    """Booleans in small letters."""
+    assert "'normalize_data': 'true'" in run.log
+    assert "'normalize_data': True" in run.log
+
+
+def test_the_packed_model_opens(run: Run) -> None:
+    model = artifact.load(run.folder / "job" / "compressed_artifacts" / "model.tar.gz")
+    features = np.loadtxt(run.folder / "test" / "test.csv", np.float32, delimiter=",")[:, 1:]
+    served = [row["score"] for row in run.report["answer"]["predictions"]]
+    assert model.predict(features).score == pytest.approx(served, abs=1e-6)
+
+
+def test_predictions_are_right(run: Run) -> None:
+    predicted = np.array([row["predicted_label"] for row in run.report["answer"]["predictions"]])
+    assert np.mean(predicted == run.report["labels"]) > 0.95

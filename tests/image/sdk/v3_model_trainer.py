@@ -1,0 +1,12 @@
+"""SDK v3: ModelTrainer in a local container, and an endpoint through the local session."""
+
+from __future__ import annotations
+
+from example import Example
+
+example = Example()
+names = example.names
+
+example.run("Train with ModelTrainer")
+example.run("Serve with the session's client")
+example.report(labels=names["labels"], answer=names["answer"])
