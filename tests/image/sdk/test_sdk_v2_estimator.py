@@ -10,13 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from environments import V2
-from local_mode import Run, ScriptRunner
+from local_mode import MODEL_FILES, Run, ScriptRunner
 
 from linear_learner.model import artifact
 
 pytestmark = pytest.mark.image
-
-MODEL_FILES = {"additional-params.json", "manifest.json", "mx-mod-0000.params", "mx-mod-symbol.json", "model_algo-1"}
 
 
 @pytest.fixture(scope="module")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import tarfile
 
 import numpy as np
 import pytest
 from environments import V3
-from local_mode import Run, ScriptRunner
+from local_mode import MODEL_FILES, Run, ScriptRunner, share_right
 
 from linear_learner.model import artifact
 
@@ -40,3 +41,13 @@ def test_the_packed_model_opens(run: Run) -> None:
 def test_predictions_are_right(run: Run) -> None:
     predicted = np.array([row["predicted_label"] for row in run.report["answer"]["predictions"]])
     assert np.mean(predicted == run.report["labels"]) > 0.95
+
+
+def test_two_hosts_train_one_model(run: Run) -> None:
+    """Although the SDK names a network interface that no container has."""
+    path = run.folder / "job-of-two" / "compressed_artifacts" / "model.tar.gz"
+    with tarfile.open(path) as archive:
+        assert {name.removeprefix("./") for name in archive.getnames()} == MODEL_FILES
+    assert share_right(path, run.folder / "test" / "test.csv") > 0.95
+    rows = dict(re.findall(r"algo-(\d)_1 +\|.* Channel 'train': (\d+) rows", run.log.partition("algo-2_1")[2]))
+    assert sum(map(int, rows.values())) == 343 and len(rows) == 2
