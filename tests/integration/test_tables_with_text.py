@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import gzip
 import io
+import itertools
 import json
-from collections.abc import Sequence
+import os
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +29,7 @@ from sklearn.metrics import log_loss
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from linear_learner.data import channel_reader
 from linear_learner.model import artifact
 from linear_learner.serving.app import create_app
 from linear_learner.serving.settings import Settings
@@ -312,7 +318,7 @@ def test_missing_categories_are_a_level_of_their_own(job: JobFolder) -> None:
         (
             TEXTS,
             files_of({**PEOPLE, "validation": [[39, "?", "11th", 40, "rich"]]}),
-            "Unable to read data channel 'validation'. Found a label that the train channel lacks (",
+            "read data channel 'validation'. Found a label that is none of the classes of the train channel (",
         ),
         (TEXTS, files_of({"train": [[1, "?", "11th", 3, str(i % 3)] for i in range(9)]}), "are 3 different texts"),
         (TEXTS, files_of({"train": [[1, "?", "11th", 3, "x"] for i in range(9)]}), "Every label of channel 'train' is"),
@@ -345,7 +351,7 @@ def test_unseen_categories_of_a_channel_are_counted(job: JobFolder) -> None:
     rows = [[39, "Astronaut", "11th", 40, ">50K"], [39, "Astronaut", "None", 40, "<=50K"]]
     outcome = run(job, files_of({**PEOPLE, "validation": PEOPLE["validation"] + rows}), **TEXTS)
     assert outcome.code == 0, outcome.failure
-    (notice,) = outcome.found("(Channel 'validation' has categories .*)")
+    (notice,) = outcome.found("(Channel 'validation' has unseen categories.*)")
     assert "2 in 'workclass', 1 in 'education'" in notice
 
 
@@ -355,3 +361,71 @@ def test_records_have_no_text(make_job: MakeJob) -> None:
     outcome = job.channel("train", np.eye(2), np.arange(2), content_type="application/x-recordio-protobuf").run()
     assert outcome.code == 2
     assert "Its columns hold numbers alone" in (outcome.failure or "")
+
+
+def through_pipes(job: JobFolder, content: bytes, content_type: str = "text/csv") -> JobFolder:
+    """A train channel whose every pass has this content."""
+    folder = job.base / "input/data"
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def write() -> None:
+        for number in itertools.count():
+            os.mkfifo(folder / f"train_{number}")
+            with contextlib.suppress(BrokenPipeError), (folder / f"train_{number}").open("wb") as pipe:
+                pipe.write(content)
+
+    threading.Thread(target=write, daemon=True).start()
+    train = {"ContentType": content_type, "TrainingInputMode": "Pipe"}
+    return job.config("inputdataconfig", {"train": train, "validation": {"ContentType": "text/csv"}})
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_pipe_that_fits_gives_the_model_of_the_file(
+    pack: Callable[[bytes], bytes], finished: Outcome, job: JobFolder
+) -> None:
+    job.file("input/data/validation/a.csv", as_csv(PEOPLE["validation"]))
+    job.hyperparameters("binary_classifier", epochs=10, num_models=4, **TEXTS)
+    outcome = through_pipes(job, pack(as_csv(PEOPLE["train"]))).run()
+    assert outcome.code == 0, outcome.failure
+    assert outcome.found("(The first rows of channel 'train' tell which categories)")
+    np.testing.assert_array_equal(SavedModel.of(outcome.model_dir).weights, SavedModel.of(finished.model_dir).weights)
+
+
+def test_the_head_of_a_pipe_tells_the_categories(job: JobFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channel_reader, "HEAD_BYTES", 5000)
+    later = [[39, "Astronaut", "11th", 40, ">50K"]] * 3
+    rows = PEOPLE["train"] * 20 + later
+    job.file("input/data/validation/a.csv", as_csv(PEOPLE["validation"]))
+    job.hyperparameters("binary_classifier", epochs=2, num_models=2, memory_mb=1, **TEXTS)
+    outcome = through_pipes(job, as_csv(rows)).run()
+    assert outcome.code == 0, outcome.failure
+    assert outcome.found("Channel 'train' has unseen categories: (.*) They") == ["3 in 'workclass'."]
+    assert outcome.facts["schema"]["columns"][1]["levels"] == sorted(WORK)
+    assert outcome.final("validation", "binary_classification_accuracy") > 0.7
+
+
+def test_a_label_that_the_head_of_a_pipe_lacks_is_told(job: JobFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channel_reader, "HEAD_BYTES", 5000)
+    job.file("input/data/validation/a.csv", as_csv(PEOPLE["validation"]))
+    job.hyperparameters("binary_classifier", epochs=2, num_models=2, **TEXTS)
+    outcome = through_pipes(job, as_csv([*PEOPLE["train"], [39, "?", "11th", 40, "rich"]])).run()
+    assert outcome.code == 2
+    assert "train_0, row 2002, column 5, value 'rich'" in (outcome.failure or "")
+
+
+def test_parquet_cannot_be_looked_at_first_in_a_pipe(job: JobFolder) -> None:
+    job.file("input/data/validation/a.csv", as_csv(PEOPLE["validation"]))
+    job.hyperparameters("binary_classifier", **TEXTS)
+    outcome = through_pipes(job, b"", "application/x-parquet").run()
+    assert outcome.code == 2
+    assert "Please use File mode, or CSV" in (outcome.failure or "")
+
+
+@pytest.mark.parametrize("mode", ["File", "Pipe"])
+def test_a_train_channel_without_rows_is_told(mode: str, job: JobFolder) -> None:
+    job.file("input/data/validation/a.csv", as_csv(PEOPLE["validation"]))
+    if mode == "Pipe":
+        outcome = through_pipes(job.hyperparameters("binary_classifier", **TEXTS), b"\n").run()
+    else:
+        outcome = run(job, {"train/a.csv": b"\n", "validation/a.csv": as_csv(PEOPLE["validation"])}, **TEXTS)
+    assert "Channel 'train' has no rows" in (outcome.failure or "")

@@ -58,6 +58,30 @@ def unpacked(packed: io.BufferedReader[Any], source: str) -> ChannelFile:
     return ChannelFile(packed, packed)
 
 
+def rejoined(head: bytes, opened: ChannelFile) -> ChannelFile:
+    """A file that gives ``head`` again, which was read from it."""
+    return ChannelFile(cast(BinaryIO, io.BufferedReader(_Rejoined(head, opened.stream))), opened.packed)
+
+
+class _Rejoined(io.RawIOBase):
+    """``head``, and then the bytes of the stream."""
+
+    def __init__(self, head: bytes, rest: BinaryIO) -> None:
+        super().__init__()
+        self._head = memoryview(head)
+        self._rest = rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, target: Any) -> int:
+        room = memoryview(target).cast("B")
+        piece = self._head[: len(room)] or self._rest.read(len(room))
+        self._head = self._head[len(room) :]
+        room[: len(piece)] = piece
+        return len(piece)
+
+
 class _Gunzip(gzip.GzipFile):
     """The bytes in a gzip stream of one or more members; the end of each holds its length and checksum."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import itertools
 import logging
 import threading
@@ -13,6 +14,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from linear_learner.data.channel_file import ChannelFile, rejoined
 from linear_learner.data.columns import Columns, unreadable
 from linear_learner.data.dataset import Dataset
 from linear_learner.data.dataset_builder import DatasetBuilder
@@ -25,7 +27,7 @@ from linear_learner.environment import ChannelConfig, cpu_count
 from linear_learner.errors import ClientError
 from linear_learner.formats import LEARNERS, Learn, decoder_for
 from linear_learner.formats.batch import Batch
-from linear_learner.formats.content_type import parse
+from linear_learner.formats.content_type import CSV, parse
 from linear_learner.formats.csv_cells import NOT_A_NUMBER
 from linear_learner.formats.faults import MISSING, TEXT_ADVICE, VERIFY, MissingLabel
 from linear_learner.formats.imputation import filled
@@ -36,6 +38,8 @@ from linear_learner.formats.width import WrongWidth
 
 logger = logging.getLogger(__name__)
 
+HEAD_BYTES = 1 << 24
+"""Of a pipe, where categories and labels are looked for."""
 HAVE_COLUMN_NAMES = tuple(LEARNERS)
 """Content types in which ``label_column`` can find the label, and columns may hold text."""
 
@@ -68,6 +72,7 @@ class ChannelReader:
         self.columns = Columns(channel.name, feature_dim)
         self.fills: np.ndarray | None = None
         self.unseen: Counter[str] = Counter()
+        self._begun: Iterator[tuple[ChannelFile, str]] | None = None
         self._channel = channel
         self._abandoned = threading.Event()
         self._pace = Pace(BETWEEN_SIGNS)
@@ -109,27 +114,54 @@ class ChannelReader:
         return self._source.place
 
     def learn_schema(self, settings: TextSettings) -> TableSchema:
-        """What the columns mean, found by reading all files once; the rows are decoded by it from now on."""
+        """What the columns mean; the rows are decoded by it from now on. Files are read once for it. Of a pipe, which
+        gives its rows once, it is the first HEAD_BYTES that tell."""
         learn, learner = self._learner(), SchemaLearner(settings)
-        if not self.can_begin_anew:
-            raise ClientError(
-                "A pipe cannot be searched for the categories and labels that its rows hold",
-                where=f"channel '{self._channel.name}'",
-                fix="use File mode for the train channel, or leave out categorical_columns and text_labels",
-            )
-        for opened, source in self._source.streams(None):
-            if self._ends():
-                raise Stopped
+        if isinstance(self._source, Pipes):
             with self._told_of_channel():
-                learn(opened.stream, learner, source=source)
+                head, source = self._look_ahead(self._source)
+                self._learn(learn(io.BytesIO(head), learner, source=source), 0)
+        else:
+            rows = 0
+            for opened, source in self._source.streams(None):
+                with self._told_of_channel():
+                    rows = self._learn(learn(opened.stream, learner, source=source), rows)
+        if not learner.begun:
+            raise empty(self._channel, self.place)
         schema = learner.schema()
         self._options = replace(self._options, schema=schema)
         return schema
+
+    def _learn(self, learning: Iterator[int], rows_before: int) -> int:
+        """See all rows of a file; returns how many there are with those of the files before."""
+        rows = rows_before
+        for rows_of_file in learning:
+            if self._ends():
+                raise Stopped
+            rows = rows_before + rows_of_file
+            if self._pace.is_time():
+                logger.info("Channel '%s': categories and labels of %d rows seen so far.", self._channel.name, rows)
+        return rows
+
+    def _look_ahead(self, pipes: Pipes) -> tuple[bytes, str]:
+        """The first lines of the next pipe, and its name. The next pass gives them again."""
+        streams = pipes.streams(None)
+        opened, source = next(streams)
+        head = opened.stream.read(HEAD_BYTES) + opened.stream.readline()
+        self._begun = itertools.chain([(rejoined(head, opened), source)], streams)
+        return head, source
 
     def _learner(self) -> Learn:
         """ClientError for a content type whose columns hold no text."""
         content_type = self._source.content_type
         learn = LEARNERS.get(parse(content_type).name)
+        if learn is not None and isinstance(self._source, Pipes) and self.schema is None and learn is not LEARNERS[CSV]:
+            raise unreadable(
+                self._channel.name,
+                "What is in a Parquet file is told at its end, and a pipe has none to look at first",
+                where=f"content type '{content_type}'",
+                fix="Please use File mode, or CSV",
+            )
         if learn is None:
             raise unreadable(
                 self._channel.name,
@@ -175,7 +207,8 @@ class ChannelReader:
         have the columns of the channel. With ``on_error``, which is told of each file that cannot be read to its end,
         the pass goes on with the next file."""
         bytes_before = rows = 0
-        for opened, source in self._source.streams(random):
+        streams, self._begun = self._begun or self._source.streams(random), None
+        for opened, source in streams:
             try:
                 for batch in self._own(self._decoded(opened.stream, source), source):
                     if self._ends():

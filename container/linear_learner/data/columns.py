@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from linear_learner.data.dataset import differing_names
 from linear_learner.errors import ClientError
 from linear_learner.formats.batch import Batch
 from linear_learner.formats.csr import CsrMatrix
+
+_SHOWN_COLUMNS = 20
 
 
 class Columns:
@@ -89,6 +93,16 @@ class Columns:
                 where=batch.source,
                 fix=f"Please set feature_dim to the number of features in {name} dataset",
             )
+
+
+def unseen_notice(channel: str, unseen: Mapping[str, int]) -> str:
+    """A sentence for the log about cells that are of no level of their column, ``unseen`` by its name; "" if there are
+    none."""
+    if not unseen:
+        return ""
+    named = ", ".join(f"{count} in '{name}'" for name, count in list(unseen.items())[:_SHOWN_COLUMNS])
+    more = ", ..." if len(unseen) > _SHOWN_COLUMNS else ""
+    return f"Channel '{channel}' has unseen categories: {named}{more}. They are 0 in all features of their column."
 
 
 def unreadable(channel: str, problem: str, *, where: str, fix: str) -> ClientError:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from linear_learner.data.channel_reader import ChannelReader
+from linear_learner.data.columns import unseen_notice
 from linear_learner.data.dataset import Dataset
 from linear_learner.data.survey import Survey
 from linear_learner.errors import ClientError
@@ -94,4 +95,6 @@ class Stream:
                 self.survey.add(data)
                 yield data
         self.rows = self.survey.rows
+        if notice := unseen_notice(self.name, self._reader.unseen):
+            logger.warning("%s", notice)
         self.survey.check_end()

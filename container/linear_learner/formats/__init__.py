@@ -28,9 +28,10 @@ class Decoder(Protocol):
 
 
 class Learn(Protocol):
-    """Shows a learner all rows of one file. ClientError for what cannot be read as far as it has to be."""
+    """Shows a learner all rows of one file, and how many it has shown so far after each of some. ClientError for what
+    cannot be read as far as it has to be."""
 
-    def __call__(self, stream: BinaryIO, learner: SchemaLearner, *, source: str) -> None: ...
+    def __call__(self, stream: BinaryIO, learner: SchemaLearner, *, source: str) -> Iterator[int]: ...
 
 
 DECODERS: dict[str, Decoder] = {

@@ -15,13 +15,13 @@ NAMED_FAULTS = 3
 MISSING = "Found missing (NaN) values"
 INFINITE = "Found infinite floating point values"
 OUT_OF_RANGE = "Found values beyond the range of float32 (3.4e38)"
-UNKNOWN_LABEL = "Found a label that the train channel lacks"
+UNKNOWN_LABEL = "Found a label that is none of the classes of the train channel"
 
 _FIXES = {
     MISSING: "Please remove any missing (NaN) values in the input data",
     INFINITE: "Please remove any infinite floating point values in the input data",
     OUT_OF_RANGE: "Please scale the values, or remove the rows",
-    UNKNOWN_LABEL: "Please drop the rows, or give the train channel rows with this label",
+    UNKNOWN_LABEL: "Please drop the rows, or give the train channel such rows (in Pipe mode among its first)",
 }
 TEXT_ADVICE = "set categorical_columns=auto for features that are text and text_labels=true for labels that are"
 VERIFY = "Please verify the data matches the requested content-type"

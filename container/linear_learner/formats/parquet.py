@@ -74,7 +74,7 @@ def decode(
             first_row += len(rows)
 
 
-def learn(stream: BinaryIO, learner: SchemaLearner, *, source: str, block_cells: int = BLOCK_CELLS) -> None:
+def learn(stream: BinaryIO, learner: SchemaLearner, *, source: str, block_cells: int = BLOCK_CELLS) -> Iterator[int]:
     """Show the learner the texts in all rows of a file; which columns may hold some, their types say."""
     with _opened(stream, source) as table:
         if table is None:
@@ -94,11 +94,14 @@ def learn(stream: BinaryIO, learner: SchemaLearner, *, source: str, block_cells:
             _check_category(name, found.field(name).type, source)
         if not wanted:
             return
+        shown = 0
         for rows in _record_batches(table, wanted, block_cells, threads=1):
             for i, name in categories.items():
                 learner.add_levels(i, _texts(rows, name, source)[0], source)
             if text_labels:
                 learner.add_classes(_texts(rows, names[label], source)[0], source)
+            shown += len(rows)
+            yield shown
 
 
 class _Columns:

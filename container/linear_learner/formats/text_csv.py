@@ -99,7 +99,7 @@ def decode(
             yield batch
 
 
-def learn(stream: BinaryIO, learner: SchemaLearner, *, source: str, block_size: int = BLOCK_SIZE) -> None:
+def learn(stream: BinaryIO, learner: SchemaLearner, *, source: str, block_size: int = BLOCK_SIZE) -> Iterator[int]:
     """Show the learner all rows of a file, the first of them also to find the columns with text."""
     settings = learner.settings
     blocks = line_blocks(stream, block_size, source, CSV)
@@ -107,11 +107,12 @@ def learn(stream: BinaryIO, learner: SchemaLearner, *, source: str, block_size: 
     if not head:
         return
     form = form_of(head, line, 1, settings.label_column, source, settings.known_names)
-    columns, names = form.text_columns(source), form.names_of_features
+    columns, names, first_line = form.text_columns(source), form.names_of_features, line
     for text in itertools.chain([head], blocks):
         if not learner.begun:
             learner.begin(names, columns.features, columns_with_text(text, line, columns), source)
         line += show(learner, text, line, columns)
+        yield line - first_line
     if names is not None:
         learner.name_columns(names)
 

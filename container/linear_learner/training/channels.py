@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 
 from linear_learner.data.channel_reader import ChannelReader
+from linear_learner.data.columns import unseen_notice
 from linear_learner.data.dataset import Dataset, check_same_columns, in_form_of, without_rows
 from linear_learner.data.dataset_builder import bytes_of
 from linear_learner.data.fifo import Patience
@@ -30,7 +31,7 @@ from linear_learner.model.scaler import sample_rows
 from linear_learner.training.agreement import Shape, agree_on_columns, agree_on_rows
 from linear_learner.training.class_weights import number_of_classes
 from linear_learner.training.cluster.interface import ALONE, Cluster
-from linear_learner.training.table_text import log_schema, text_settings, unseen_notice, with_classes
+from linear_learner.training.table_text import log_schema, text_settings, with_classes
 from linear_learner.training.warm_start import CHANNEL as MODEL
 
 logger = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ def read_channels(
     if texts := text_settings(hp):
         schema = learn_schema(train_reader, texts, configs["train"], cluster)
         hp = with_classes(hp, schema)
-        log_schema(schema, hp)
+        log_schema(schema, hp, is_all=train_reader.can_begin_anew)
         options = replace(options, schema=schema)
     check = partial(check_labels, predictor_type=hp.predictor_type, num_classes=hp.num_classes, is_train=False)
     width = learn_columns(train_reader, cluster)
@@ -230,6 +231,8 @@ def read_train(
             reader.fills = fills
     if rest is None or not isinstance(reader, ChannelReader):
         check(data, is_train=cluster.size == 1)
+        if isinstance(reader, ChannelReader) and (notice := unseen_notice(data.name, reader.unseen)):
+            logger.warning("%s", notice)
         logger.info("Channel '%s': %d rows of %d features.", data.name, len(data), data.feature_dim)
         return data
     survey = Survey(

@@ -14,6 +14,7 @@ import numpy as np
 
 from linear_learner import hyperparameters
 from linear_learner.data.channel_reader import ChannelReader
+from linear_learner.data.columns import unseen_notice
 from linear_learner.data.dataset import Dataset, check_same_columns
 from linear_learner.data.dataset_builder import BESIDE_FEATURES
 from linear_learner.data.labels import check_labels, label_notice, only_one_class
@@ -29,7 +30,7 @@ from linear_learner.hyperparameters.schema import MULTICLASS, REGRESSOR
 from linear_learner.training import warm_start
 from linear_learner.training.candidates import make_candidates
 from linear_learner.training.channels import memory_budget
-from linear_learner.training.table_text import text_settings, unseen_notice, with_classes
+from linear_learner.training.table_text import text_settings, with_classes
 
 FLOATS_A_WEIGHT = 4
 """The weight, its two moments and its best value so far."""

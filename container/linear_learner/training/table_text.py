@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import replace
 
 from linear_learner.errors import ClientError
@@ -58,8 +57,10 @@ def with_classes(hp: HyperParameters, schema: TableSchema | None) -> HyperParame
     return hp
 
 
-def log_schema(schema: TableSchema, hp: HyperParameters) -> None:
-    """How texts become numbers."""
+def log_schema(schema: TableSchema, hp: HyperParameters, *, is_all: bool) -> None:
+    """How texts become numbers. ``is_all``: all rows of the train channel were looked at."""
+    if not is_all:
+        logger.info("The first rows of channel 'train' tell which categories and labels there are.")
     if schema.classes:
         named = ", ".join(f"'{text}' is {number}" for number, text in enumerate(schema.classes[:_SHOWN]))
         more = ", ..." if len(schema.classes) > _SHOWN else ""
@@ -76,18 +77,6 @@ def log_schema(schema: TableSchema, hp: HyperParameters) -> None:
         )
     elif hp.categorical_columns:
         logger.info("No column of channel 'train' holds text: all features are numbers.")
-
-
-def unseen_notice(channel: str, unseen: Mapping[str, int]) -> str:
-    """A sentence for the log about categories of a channel that the train channel lacks; "" if there are none."""
-    if not unseen:
-        return ""
-    named = ", ".join(f"{count} in '{name}'" for name, count in list(unseen.items())[:_SHOWN])
-    more = ", ..." if len(unseen) > _SHOWN else ""
-    return (
-        f"Channel '{channel}' has categories that the train channel lacks: {named}{more}. Such a cell is 0 in all "
-        "features of its column."
-    )
 
 
 def _unfit(message: str, fix: str) -> ClientError:
