@@ -20,6 +20,7 @@ import pytest
 import zstandard
 from finished_job import MakeJob
 from flask.testing import FlaskClient
+from hosts import Hosts, all_well
 from job_folder import JobFolder, Outcome
 from pyarrow import parquet
 from saved_model import SavedModel
@@ -387,7 +388,7 @@ def test_a_pipe_that_fits_gives_the_model_of_the_file(
     job.hyperparameters("binary_classifier", epochs=10, num_models=4, **TEXTS)
     outcome = through_pipes(job, pack(as_csv(PEOPLE["train"]))).run()
     assert outcome.code == 0, outcome.failure
-    assert outcome.found("(The first rows of channel 'train' tell which categories)")
+    assert outcome.found("(Channel 'train': its first [0-9]+ bytes tell categories and labels)")
     np.testing.assert_array_equal(SavedModel.of(outcome.model_dir).weights, SavedModel.of(finished.model_dir).weights)
 
 
@@ -429,3 +430,35 @@ def test_a_train_channel_without_rows_is_told(mode: str, job: JobFolder) -> None
     else:
         outcome = run(job, {"train/a.csv": b"\n", "validation/a.csv": as_csv(PEOPLE["validation"])}, **TEXTS)
     assert "Channel 'train' has no rows" in (outcome.failure or "")
+
+
+def on_hosts(base: Path, shards: list[bytes], **settings: Any) -> list[Outcome]:
+    """Each with its own rows of the train channel, and the first with those of the validation channel."""
+    hosts = Hosts(base, len(shards), **{"epochs": 10, "num_models": 4, **TEXTS, **settings})
+    hosts.describe("ShardedByS3Key", "text/csv", "train", "validation")
+    for folder, shard in zip(hosts.folders, shards, strict=True):
+        (folder.base / "input/data/train").mkdir(parents=True)
+        (folder.base / "input/data/validation").mkdir(parents=True)
+        if shard:
+            folder.file("input/data/train/a.csv", shard)
+    hosts.folders[0].file("input/data/validation/a.csv", as_csv(PEOPLE["validation"]))
+    return hosts.run()
+
+
+def test_hosts_agree_on_what_is_in_the_rows_of_any(finished: Outcome, tmp_path: Path) -> None:
+    """Here no host sees all that there is: two have rows of one label, and one has no rows at all."""
+    of_label = [[row for row in PEOPLE["train"] if row[-1] == label] for label in ("<=50K", ">50K")]
+    first = [row for row in of_label[0] if row[1] != "Private"]
+    second = of_label[1] + [row for row in of_label[0] if row[1] == "Private" and row[2] != "11th"]
+    third = [row for row in of_label[0] if row[1] == "Private" and row[2] == "11th"]
+    outcomes = on_hosts(tmp_path, [as_csv(first), as_csv(second), as_csv(third), b""])
+    all_well(outcomes)
+    assert outcomes[0].facts["schema"] == finished.facts["schema"]
+    assert outcomes[0].objective("validation") == pytest.approx(finished.objective("validation"), rel=0.05)
+
+
+def test_hosts_with_other_columns_are_told(tmp_path: Path) -> None:
+    other = as_csv(PEOPLE["train"][:100], ("age", "job", "education", "hours", "income"))
+    outcomes = on_hosts(tmp_path, [as_csv(PEOPLE["train"]), other])
+    assert [outcome.code for outcome in outcomes] == [2, 2]
+    assert "The hosts have different columns in channel 'train'" in (outcomes[0].failure or "")

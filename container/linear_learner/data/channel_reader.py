@@ -113,9 +113,9 @@ class ChannelReader:
         """Where the rows come from, for an error about all of them."""
         return self._source.place
 
-    def learn_schema(self, settings: TextSettings) -> TableSchema:
-        """What the columns mean; the rows are decoded by it from now on. Files are read once for it. Of a pipe, which
-        gives its rows once, it is the first HEAD_BYTES that tell."""
+    def learn_schema(self, settings: TextSettings) -> SchemaLearner:
+        """What the columns mean. Files are read once for it. Of a pipe, which gives its rows once, it is the first
+        HEAD_BYTES that tell."""
         learn, learner = self._learner(), SchemaLearner(settings)
         if isinstance(self._source, Pipes):
             with self._told_of_channel():
@@ -126,11 +126,11 @@ class ChannelReader:
             for opened, source in self._source.streams(None):
                 with self._told_of_channel():
                     rows = self._learn(learn(opened.stream, learner, source=source), rows)
-        if not learner.begun:
-            raise empty(self._channel, self.place)
-        schema = learner.schema()
+        return learner
+
+    def use_schema(self, schema: TableSchema) -> None:
+        """Decode the rows by it from now on."""
         self._options = replace(self._options, schema=schema)
-        return schema
 
     def _learn(self, learning: Iterator[int], rows_before: int) -> int:
         """See all rows of a file; returns how many there are with those of the files before."""
@@ -148,6 +148,7 @@ class ChannelReader:
         streams = pipes.streams(None)
         opened, source = next(streams)
         head = opened.stream.read(HEAD_BYTES) + opened.stream.readline()
+        logger.info("Channel '%s': its first %d bytes tell categories and labels.", self._channel.name, len(head))
         self._begun = itertools.chain([(rejoined(head, opened), source)], streams)
         return head, source
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from linear_learner.errors import ClientError
 from linear_learner.formats.csv_cells import NUMBER
@@ -98,6 +99,43 @@ class SchemaLearner:
                 where=source,
                 fix="check which column is the label; a label that is a quantity needs predictor_type=regressor",
             )
+
+    def found(self) -> dict[str, Any] | None:
+        """All that is known so far, as JSON; None before the first rows."""
+        if self._names is None:
+            return None
+        return {
+            "names": list(self._names),
+            "has_header": self._has_header,
+            "levels": {str(column): sorted(levels) for column, levels in self._levels.items()},
+            "classes": sorted(self._classes),
+        }
+
+    def join(self, found: dict[str, Any], source: str) -> None:
+        """Add what another learner, of ``source``, has ``found`` in other rows. ClientError if it has other columns."""
+        names, has_header = tuple(found["names"]), found["has_header"]
+        categories = {int(column): set(levels) for column, levels in found["levels"].items()}
+        if self._names is None:
+            self._names, self._has_header = names, has_header
+            self._levels = {column: set() for column in categories}
+        if len(names) != len(self._names) or (has_header and self._has_header and names != self._names):
+            raise ClientError(
+                "The hosts have different columns in channel 'train'",
+                where=f"{source}: {_shown(names)}; on other hosts {_shown(self._names)}",
+                fix="Please give all files of a channel the same columns in the same order",
+            )
+        if categories.keys() != self._levels.keys():
+            column = min(categories.keys() ^ self._levels.keys())
+            raise ClientError(
+                f"Some hosts find text in the first rows of the column '{self._names[column]}', and others do not",
+                where=source,
+                fix="name the columns of text in categorical_columns",
+            )
+        if has_header:
+            self.name_columns(names)
+        for column, levels in categories.items():
+            self.add_levels(column, levels, source)
+        self.add_classes(found["classes"], source)
 
     def schema(self) -> TableSchema:
         """Levels and classes are in alphabetical order, classes that are all numbers in that of numbers; but the

@@ -12,6 +12,7 @@ from linear_learner.data.feature_ranges import MOST_RANGES, FeatureRanges
 from linear_learner.data.labels import only_one_class
 from linear_learner.data.stream import Stream
 from linear_learner.errors import ClientError
+from linear_learner.formats.schema_learner import SchemaLearner
 from linear_learner.model.scaler import Measures, nothing_measured
 from linear_learner.training.cluster.interface import Cluster
 
@@ -42,6 +43,17 @@ def agree_on_rows(data: Dataset | None, channel: str, cluster: Cluster) -> Shape
     if data is not None:
         fact = _fact(data.feature_dim, data.is_sparse, data.feature_names) | {"label": data.one_label}
     return _agreed(cluster.gather(fact), channel, cluster)
+
+
+def agree_on_texts(found: SchemaLearner, cluster: Cluster) -> SchemaLearner:
+    """What the hosts have found of the columns of the train channel, together. ClientError where they differ."""
+    if cluster.size == 1:
+        return found
+    joined = SchemaLearner(found.settings)
+    for name, fact in zip(cluster.names, cluster.gather(found.found()), strict=True):
+        if fact is not None:
+            joined.join(fact, f"host '{name}'")
+    return joined
 
 
 @dataclass(frozen=True)

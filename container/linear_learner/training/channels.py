@@ -16,19 +16,19 @@ from linear_learner.data.dataset_builder import bytes_of
 from linear_learner.data.fifo import Patience
 from linear_learner.data.labels import check_labels, one_label_notice
 from linear_learner.data.reservoir import Reservoir
-from linear_learner.data.sources import EmptyChannelError
+from linear_learner.data.sources import EmptyChannelError, empty
 from linear_learner.data.stream import Stream
 from linear_learner.data.survey import Survey
-from linear_learner.environment import REPLICATED, ChannelConfig, Environment, Part, available_memory
+from linear_learner.environment import ChannelConfig, Environment, Part, available_memory
 from linear_learner.errors import ClientError
 from linear_learner.formats import imputation
 from linear_learner.formats.batch import Batch
 from linear_learner.formats.options import Options
-from linear_learner.formats.schema_learner import TextSettings
+from linear_learner.formats.schema_learner import SchemaLearner, TextSettings
 from linear_learner.formats.table_schema import TableSchema
 from linear_learner.hyperparameters import HyperParameters
 from linear_learner.model.scaler import sample_rows
-from linear_learner.training.agreement import Shape, agree_on_columns, agree_on_rows
+from linear_learner.training.agreement import Shape, agree_on_columns, agree_on_rows, agree_on_texts
 from linear_learner.training.class_weights import number_of_classes
 from linear_learner.training.cluster.interface import ALONE, Cluster
 from linear_learner.training.table_text import log_schema, text_settings, with_classes
@@ -80,7 +80,7 @@ def read_channels(
     if texts := text_settings(hp):
         schema = learn_schema(train_reader, texts, configs["train"], cluster)
         hp = with_classes(hp, schema)
-        log_schema(schema, hp, is_all=train_reader.can_begin_anew)
+        log_schema(schema, hp)
         options = replace(options, schema=schema)
     check = partial(check_labels, predictor_type=hp.predictor_type, num_classes=hp.num_classes, is_train=False)
     width = learn_columns(train_reader, cluster)
@@ -96,6 +96,8 @@ def read_channels(
             if isinstance(held_out_reader, ChannelReader) and (found := unseen_notice(name, held_out_reader.unseen)):
                 logger.warning("%s", found)
     train = read_train(train_reader, left, hp, cluster, is_judge="validation" not in held_out)
+    if isinstance(train, Dataset):
+        train = replace(train, schema=options.schema)  # a host without rows has learnt nothing by itself
     check_same_columns(train, held_out.values())
     return {"train": train} | {
         name: fill_missing(in_form_of(train, data), train.fills) for name, data in held_out.items()
@@ -117,16 +119,16 @@ def configs_of(env: Environment, cluster: Cluster) -> dict[str, ChannelConfig]:
 def learn_schema(
     reader: ChannelReader | EmptyChannelError, texts: TextSettings, config: ChannelConfig, cluster: Cluster
 ) -> TableSchema:
-    """What the columns of the train channel mean. Several hosts each read all rows of it for that."""
-    if cluster.size > 1 and config.is_sharded:
-        raise ClientError(
-            "Hosts that have rows of their own do not see each other's categories and labels",
-            where="categorical_columns or text_labels",
-            fix=f"give the train channel the S3DistributionType {REPLICATED}",
-        )
-    if not isinstance(reader, ChannelReader):
-        raise reader
-    return reader.learn_schema(texts)
+    """What the columns of the train channel mean, by the rows of all hosts."""
+    if isinstance(reader, ChannelReader):
+        found = agree_on_texts(reader.learn_schema(texts), cluster)
+        if found.begun:
+            reader.use_schema(found.schema())
+    else:
+        found = agree_on_texts(SchemaLearner(texts), cluster)
+    if not found.begun:
+        raise empty(config, str(config.path))
+    return found.schema()
 
 
 def learn_columns(reader: ChannelReader | EmptyChannelError, cluster: Cluster) -> int | None:
@@ -161,7 +163,6 @@ def read_rows(
     if data is None:
         logger.info("Channel '%s' has no rows on this host; all of them are on the others.", name)
         data = without_rows(name, shape.feature_dim, is_sparse=shape.is_sparse, feature_names=shape.feature_names)
-        data = replace(data, schema=reader.schema if isinstance(reader, ChannelReader) else None)
     return replace(data, feature_names=shape.feature_names), rest, shape
 
 

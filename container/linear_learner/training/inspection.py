@@ -148,7 +148,8 @@ def _inspect_channels(
         try:
             reader = ChannelReader(configs[name], feature_dim=width, options=options)
             if texts and name == "train":
-                schema = reader.learn_schema(texts)
+                schema = reader.learn_schema(texts).schema()
+                reader.use_schema(schema)
                 hp = _with_classes(hp, schema, found)
             channel = _read(reader, name, hp, found)
         except ClientError as error:

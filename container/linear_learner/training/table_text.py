@@ -57,10 +57,8 @@ def with_classes(hp: HyperParameters, schema: TableSchema | None) -> HyperParame
     return hp
 
 
-def log_schema(schema: TableSchema, hp: HyperParameters, *, is_all: bool) -> None:
-    """How texts become numbers. ``is_all``: all rows of the train channel were looked at."""
-    if not is_all:
-        logger.info("The first rows of channel 'train' tell which categories and labels there are.")
+def log_schema(schema: TableSchema, hp: HyperParameters) -> None:
+    """How texts become numbers."""
     if schema.classes:
         named = ", ".join(f"'{text}' is {number}" for number, text in enumerate(schema.classes[:_SHOWN]))
         more = ", ..." if len(schema.classes) > _SHOWN else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 
 import numpy as np
@@ -217,3 +218,37 @@ def test_what_csv_writes_comes_back(rows: list[tuple[str, str, int]], block_size
     found = np.concatenate([np.column_stack([batch.labels, batch.features]) for batch in batches])  # type: ignore[list-item]
     back = [(schema.classes[int(y)], schema.columns[0].levels[int(x)], int(n)) for y, x, n in found]
     assert back == stripped
+
+
+def test_what_learners_find_in_parts_is_what_one_finds_in_all() -> None:
+    first, second = b"income,age,work\n<=50K,39,a\n", b"<=50K,1,b\n>50K,2,c\n"
+    joined = SchemaLearner(EVERYTHING)
+    for content in (second, first):
+        part = SchemaLearner(EVERYTHING)
+        for _ in text_csv.learn(io.BytesIO(content), part, source="a.csv"):
+            pass
+        found = part.found()
+        assert found is not None
+        joined.join(json.loads(json.dumps(found)), "host 'a'")
+    assert joined.schema() == learnt(first, second)
+    assert SchemaLearner(EVERYTHING).found() is None
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (b"income,age,job\n<=50K,39,a\n", "different columns .*host 'b': age, job; on other hosts age, work"),
+        (b"income,age\n<=50K,39\n", "different columns"),
+        (b"income,age,work\n<=50K,39,1\n", "Some hosts find text in the first rows of the column 'work'"),
+    ],
+)
+def test_parts_with_other_columns_are_told(other: bytes, message: str) -> None:
+    found = []
+    for content in (TABLE, other):
+        part = SchemaLearner(EVERYTHING)
+        list(text_csv.learn(io.BytesIO(content), part, source="a.csv"))
+        found.append(part.found())
+    joined = SchemaLearner(EVERYTHING)
+    joined.join(found[0] or {}, "host 'a'")
+    with pytest.raises(ClientError, match=message):
+        joined.join(found[1] or {}, "host 'b'")
