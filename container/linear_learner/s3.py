@@ -6,6 +6,7 @@ nothing is copied to the disk. What would touch the disk, or write, fails with a
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import io
 import os
@@ -15,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PosixPath
 from typing import Any, BinaryIO, NoReturn, cast
@@ -275,6 +277,55 @@ def put(file: Path, target: S3Path) -> None:
             # boto3 hides what AWS said in the text of its own error.
             cause = error.__context__
             raise cause if cause is not None else ClientError(str(error)) from None
+
+
+@contextmanager
+def writing(target: S3Path) -> Iterator[BinaryIO]:
+    """A stream whose bytes become the object, which is there once the stream is left without an error. They are sent as
+    they come, in parts of which few are held."""
+    reads, writes = os.pipe()
+    source = _Whole(os.fdopen(reads, "rb"))
+    with ThreadPoolExecutor(1, "s3") as pool:
+        sent = pool.submit(_send, source, target)
+        with contextlib.suppress(BrokenPipeError), os.fdopen(writes, "wb") as stream:
+            # Of a broken pipe nobody reads any more, and the sender tells why.
+            try:
+                yield stream
+            except BaseException:
+                source.is_whole = False
+                raise
+        sent.result()
+
+
+class _Whole(io.RawIOBase):
+    """The bytes of a pipe; its end is an error unless all was written."""
+
+    def __init__(self, pipe: BinaryIO) -> None:
+        super().__init__()
+        self.is_whole = True
+        self._pipe = pipe
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        content = self._pipe.read(size)
+        if not content and not self.is_whole:
+            raise _Abandoned
+        return content
+
+    def close(self) -> None:
+        self._pipe.close()
+        super().close()
+
+
+class _Abandoned(Exception):  # noqa: N818 (nothing is wrong with S3)
+    """What was to be sent is not: whoever wrote it failed."""
+
+
+def _send(source: _Whole, target: S3Path) -> None:
+    with source, contextlib.suppress(_Abandoned), aws_errors(str(target)):
+        client("s3").upload_fileobj(source, target.bucket, target.key)
 
 
 def remove(target: S3Path) -> None:

@@ -99,8 +99,27 @@ def test_plain_files_may_be_in_s3(account: Any, binary: FinishedJob, tmp_path: P
     assert tars[0] == tars[1]
 
 
-def test_what_is_written_goes_to_the_disk(account: Any) -> None:
+def test_results_may_go_to_s3(account: Any, binary: FinishedJob, tmp_path: Path) -> None:
+    rows = str(binary.outcome.base / "input/data/train")
+    settings = ["--predictor-type", "binary_classifier", "--epochs", "2", "--num-models", "2"]
+    for output in (f"{PLACE}/out", str(tmp_path / "out")):
+        code, text = run("train", "--train", rows, *settings, "--output", output)
+        assert code == 0, text
+        assert f"{output}/model.tar.gz" in text
+        code, text = run(
+            "predict", "--model", f"{output}/model.tar.gz", "--has-label", rows, "--output", f"{output}/p.csv"
+        )
+        assert code == 0, text
+    local = {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir() if file.is_file()}
+    remote = {name.removeprefix("out/"): content for name, content in objects(account).items()}
+    assert remote.keys() == local.keys()
+    for name in ("model.tar.gz", "p.csv"):
+        assert remote[name] == local[name]
+
+
+def test_what_cannot_be_in_s3_is_told(account: Any) -> None:
     account.put_object(Bucket="a-bucket", Key="jobs/one/rows.csv", Body=b"0,1\n1,2\n")
-    files = ["--train", f"{PLACE}/rows.csv", "--output", f"{PLACE}/out"]
+    files = ["--train", f"{PLACE}/rows.csv", "--output", f"{PLACE}/out", "--checkpoints", f"{PLACE}/state"]
     code, text = run("train", *files, "--predictor-type", "binary_classifier")
-    assert code == 2 and text == f"Customer Error: What S3 holds cannot be used here ({PLACE}/out). Give a local path\n"
+    assert code == 2
+    assert text == f"Customer Error: What S3 holds cannot be used here ({PLACE}/state). Give a local path\n"

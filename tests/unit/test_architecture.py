@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "training": {"errors", "hyperparameters", "formats", "environment", "data", "model", "native", "report"},
     "sagemaker": {"errors", "aws", "s3", "hyperparameters", "formats", "environment", "data"},
     "serving": {"errors", "formats", "environment", "model"},
-    "prediction": {"errors", "formats", "environment", "data", "model", "serving"},
+    "prediction": {"errors", "formats", "environment", "data", "model", "serving", "s3"},
 }
 ANYTHING_BELOW_IT = {"cli", "commands", "__main__"}
 

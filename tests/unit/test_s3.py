@@ -270,3 +270,35 @@ def test_bytes_that_stop_coming_are_asked_for_again(
         relay.cut = s3.TRIES
         with pytest.raises(PlatformError, match="AWS cannot be reached"):
             place.read_bytes()
+
+
+@pytest.mark.parametrize("size", [0, 10, 20 << 20])
+def test_what_is_written_becomes_the_object(account: Any, size: int) -> None:
+    """The largest goes in parts."""
+    content = np.random.default_rng(4).bytes(size)
+    place = S3Path.parse(f"s3://{BUCKET}/out")
+    with s3.writing(place) as stream:
+        for start in range(0, size, 1 << 20):
+            stream.write(content[start : start + (1 << 20)])
+        assert not place.exists()
+    assert account.get_object(Bucket=BUCKET, Key="out")["Body"].read() == content
+
+
+@pytest.mark.parametrize("size", [0, 10, 20 << 20])
+def test_what_is_not_written_to_its_end_is_no_object(account: Any, size: int) -> None:
+    place = S3Path.parse(f"s3://{BUCKET}/out")
+    with pytest.raises(ZeroDivisionError), s3.writing(place) as stream:
+        stream.write(bytes(size))
+        raise ZeroDivisionError
+    assert not place.exists()
+    assert "Uploads" not in account.list_multipart_uploads(Bucket=BUCKET)
+
+
+@pytest.mark.parametrize("size", [10, 20 << 20])
+def test_what_cannot_be_written_is_told(account: Any, size: int) -> None:
+    with (
+        pytest.raises(ClientError, match=r"NoSuchBucket\] \(s3://no-such-bucket/out\)"),
+        s3.writing(S3Path.parse("s3://no-such-bucket/out")) as stream,
+    ):
+        for _ in range(0, size, 10):
+            stream.write(b"0123456789")

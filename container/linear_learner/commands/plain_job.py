@@ -39,19 +39,19 @@ class PlainJob(Environment):
 
     @property
     def model_dir(self) -> Path:
-        return self.base
+        return self.results or self.base
 
     @property
     def output_data_dir(self) -> Path:
-        return self.base
+        return self.model_dir
 
     @property
     def failure_file(self) -> Path:
-        return self.base / "failure"
+        return self.model_dir / "failure"
 
     @property
     def log_file(self) -> Path:
-        return self.base / "train.log"
+        return self.model_dir / "train.log"
 
     def checkpoint_dir(self) -> Path | None:
         return self.checkpoints

@@ -8,7 +8,9 @@ import logging
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from linear_learner import openblas
 from linear_learner.commands import plain_job
@@ -24,6 +26,7 @@ EXAMPLES = """\
       --predictor-type regressor --loss absolute_loss --epochs 30 --output out
   linear-learner train --base /opt/ml
 """
+AnyJob = TypeVar("AnyJob", bound=Environment)
 USAGE = """\
 linear-learner train --train PATH [--validation PATH | --split SHARE] [--test PATH] --output DIR
                             --predictor-type WORD [--HYPERPARAMETER VALUE ...]
@@ -49,7 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
         return _train_in_folder(plain_job.base_of(arguments))
     if arguments.output is None:
         raise ClientError("Nothing says where to write the model", fix="name a folder: --output out")
-    return _train_on_files(plain_job.job_of(arguments, arguments.output))
+    with _results_on_disk(plain_job.job_of(arguments, arguments.output)) as env:
+        return _train_on_files(env)
 
 
 def _train_in_folder(base: Path) -> int:
@@ -57,12 +61,19 @@ def _train_in_folder(base: Path) -> int:
     openblas.prepare()
     from linear_learner.training import job
 
-    if not isinstance(base, S3Path):
-        return job.run(Environment.from_environ(base), should_stop)
+    with _results_on_disk(Environment.from_environ(base)) as env:
+        return job.run(env, should_stop)
+
+
+@contextlib.contextmanager
+def _results_on_disk(env: AnyJob) -> Iterator[AnyJob]:
+    """A job whose results belong in S3 writes them to a folder, which is brought there in the end."""
+    if not isinstance(env.base, S3Path):
+        yield env
+        return
     with tempfile.TemporaryDirectory(prefix="linear-learner-") as folder:
-        code = job.run(Environment.from_environ(base, results=Path(folder)), should_stop)
-        upload(Path(folder), base)
-    return code
+        yield replace(env, results=Path(folder))
+        upload(Path(folder), env.base)
 
 
 def _train_on_files(env: plain_job.PlainJob) -> int:
@@ -81,7 +92,7 @@ def _train_on_files(env: plain_job.PlainJob) -> int:
 
 def _prepare_output(env: plain_job.PlainJob) -> None:
     try:
-        for folder in (env.base, env.checkpoints):
+        for folder in (env.model_dir, env.checkpoints):
             if folder is not None:
                 folder.mkdir(parents=True, exist_ok=True)
         env.log_file.touch()

@@ -30,10 +30,10 @@ def _lines(env: PlainJob, facts: dict[str, Any]) -> Iterator[str]:
     yield ""
     yield from score_table(facts["metrics"])
     yield ""
-    model = env.model_dir / TAR
+    model = env.base / TAR
     yield f"model    {model}"
     if (env.output_data_dir / REPORT).exists():
-        yield f"report   {env.output_data_dir / REPORT}"
+        yield f"report   {env.base / REPORT}"
     if "validation" not in env.given:
         yield "note     these are scores of the rows that it was trained on: --split 0.2 holds some out"
     example = env.given.get("test", env.given.get("validation", env.given["train"])).path

@@ -19,6 +19,7 @@ from linear_learner.errors import ClientError
 from linear_learner.formats.answer_writer import AnswerWriter
 from linear_learner.formats.batch import Batch
 from linear_learner.prediction.file_rows import Reading, decode
+from linear_learner.s3 import S3Path, writing
 from linear_learner.serving import answers
 from linear_learner.serving.answers import Wish
 from linear_learner.serving.served_model import ServedModel
@@ -90,6 +91,10 @@ def output_stream(path: Path | None) -> Iterator[BinaryIO]:
     """Where an answer goes: standard output, or a file that is there once it is whole."""
     if path is None:
         yield sys.stdout.buffer
+        return
+    if isinstance(path, S3Path):
+        with writing(path) as stream:
+            yield stream
         return
     partial = path.with_name(f".{path.name}.partial")
     try:
