@@ -5,7 +5,7 @@
     GET  /execution-parameters   how batch transform should call
     GET  /metrics                counts for Prometheus
 
-An endpoint of many models has these in place of /invocations:
+An endpoint of many models has these as well, and its /invocations asks the model that a header names:
 
     POST   /models                  load one: {"model_name": ..., "url": folder}
     GET    /models                  those that are loaded, a page at a time: ?limit=, ?next_page_token=
@@ -19,6 +19,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,8 @@ from linear_learner.serving.multi_model import Entry, Registry
 from linear_learner.serving.request_log import ERROR, RequestLog
 from linear_learner.serving.served_model import ServedModel
 from linear_learner.serving.settings import Settings
+from linear_learner.serving.target_models import HEADER as TARGET_MODEL
+from linear_learner.serving.target_models import TargetModels
 
 PAGE = 100
 LONGEST_NAME = 256
@@ -66,8 +69,12 @@ def create_app(model: Model | None, settings: Settings, measurements: Measuremen
     return _logged(app, mounted, settings, measurements)
 
 
-def create_multi_model_app(registry: Registry, settings: Settings, measurements: Measurements | None = None) -> Flask:
-    """The application for the models that the platform loads and unloads while it runs."""
+def create_multi_model_app(
+    registry: Registry, folder: Path, settings: Settings, measurements: Measurements | None = None
+) -> Flask:
+    """The application for the models that the platform loads and unloads while it runs, or that requests name among
+    those in ``folder``."""
+    targets = TargetModels(registry, folder)
     measurements = measurements or Measurements()
     invocations = Invocations(None, settings, measurements)
     app = _new_app(settings, measurements)
@@ -97,6 +104,10 @@ def create_multi_model_app(registry: Registry, settings: Settings, measurements:
     @app.post("/models/<path:name>/invoke")
     def invoke(name: str) -> Response:
         return _response(invocations.answer(request.environ, registry.get(name)))
+
+    @app.post("/invocations")
+    def invoke_target() -> Response:
+        return _response(invocations.answer(request.environ, targets.get(request.headers.get(TARGET_MODEL, ""))))
 
     return _logged(app, app.wsgi_app, settings, measurements)
 

@@ -35,8 +35,8 @@ OPAQUE_FACTOR = 4
 class ModelNotLoaded(ClientError):  # noqa: N818 (HTTP status 404)
     """No model of that name is loaded."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"Model '{name}' is not loaded", fix="load it with POST /models")
+    def __init__(self, name: str, fix: str = "load it with POST /models") -> None:
+        super().__init__(f"Model '{name}' is not loaded", fix=fix)
 
 
 class ModelAlreadyLoaded(ClientError):  # noqa: N818 (HTTP status 409)
@@ -182,9 +182,12 @@ class Registry:
 
 
 def _largest_file(url: str) -> int:
-    """The least that the model in a folder can take: it may be there loose, in a zip and in a tar at once."""
+    """The least that the model in a folder, or in one archive, can take: in a folder it may be loose, in a zip and in a
+    tar at once."""
+    place = Path(url)
     try:
-        return max((file.stat().st_size for file in Path(url).glob("*")), default=0)
+        files = [place] if place.is_file() else place.glob("*")
+        return max((file.stat().st_size for file in files), default=0)
     except (OSError, ValueError):  # whatever is wrong with the folder is told when the model is loaded
         return 0
 

@@ -29,7 +29,7 @@ KEEP_ALIVE_SECONDS = 75
 
 def serve(model_dir: Path, settings: Settings) -> int:
     """Answer requests until a signal says stop; returns the exit code, 0 after SIGTERM and SIGINT. With
-    ``settings.multi_model`` the models are those that POST /models names, and ``model_dir`` is left alone."""
+    ``settings.multi_model`` the models are those that POST /models names, or requests name in ``model_dir``."""
     master = os.getpid()
     folder = Path(mkdtemp(prefix=f"linear-learner-{master}-", dir=_memory_folder()))
     try:
@@ -71,7 +71,7 @@ class _Server(BaseApplication):
         settings, measurements = self._settings, self._rows.measurements
         if settings.multi_model:
             registry = Registry(self._folder, memory_limit=settings.models_memory, copies=self.cfg.workers)
-            return create_multi_model_app(registry, settings, measurements)
+            return create_multi_model_app(registry, self._model_dir, settings, measurements)
         return _application(self._model_dir, settings, measurements)
 
 

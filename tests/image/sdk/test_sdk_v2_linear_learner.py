@@ -32,3 +32,10 @@ def test_the_model_goes_to_s3(run: Run) -> None:
 
 def test_predictions_are_right(run: Run) -> None:
     assert np.mean(np.array(run.report["predicted"]) == run.report["labels"]) > 0.95
+
+
+def test_an_endpoint_of_several_models_asks_the_one_that_is_named(run: Run) -> None:
+    answers = run.report["answers"]
+    classified = answers["classifier.tar.gz"]["predictions"]
+    assert [row["predicted_label"] for row in classified] == run.report["predicted"][:3]
+    assert [row.keys() for row in answers["regressor.tar.gz"]["predictions"]] == 3 * [{"score"}]

@@ -26,3 +26,6 @@ example.report(
     labels=names["labels"].tolist(),
     predicted=names["predicted"],
 )
+
+example.run("Several models on one endpoint")
+example.report(answers=names["answers"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def new_client(tmp_path: Path, memory_limit: int = 1 << 30) -> FlaskClient:
     folder = tmp_path / "registry"
     folder.mkdir()
     registry = Registry(folder, memory_limit=memory_limit, copies=1)
-    return create_multi_model_app(registry, Settings(body_limit=1000)).test_client()
+    return create_multi_model_app(registry, tmp_path / "models", Settings(body_limit=1000)).test_client()
 
 
 def load(client: FlaskClient, name: str, url: str) -> TestResponse:
@@ -59,6 +60,45 @@ def test_a_name_may_hold_slashes_and_other_characters(client: FlaskClient, make_
         assert client.get(f"/models/{path}").json["modelName"] == name
         assert client.post(f"/models/{path}/invoke", data="1,2", headers=CSV).json == {"predictions": [{"score": i}]}
         assert client.delete(f"/models/{path}").status_code == 200
+
+
+def ask(client: FlaskClient, target: str | None) -> TestResponse:
+    headers = CSV if target is None else {**CSV, "X-Amzn-SageMaker-Target-Model": target}
+    return client.post("/invocations", data="1,2", headers=headers)
+
+
+def test_a_request_may_name_an_archive_in_the_model_folder(client: FlaskClient, make_model: MakeModel) -> None:
+    """As the SageMaker SDK's local mode does."""
+    for name, constant in (("a", 1), ("b", 2)):
+        shutil.make_archive(make_model(name, constant), "gztar", make_model(f"of-{name}", constant))
+    assert client.get("/models").json == {"models": []}
+    for _ in range(2):  # loaded by the first request, found by the second
+        assert ask(client, "a.tar.gz").json == {"predictions": [{"score": 1}]}
+        assert ask(client, "b.tar.gz").json == {"predictions": [{"score": 2}]}
+    assert [model["modelName"] for model in client.get("/models").json["models"]] == ["a.tar.gz", "b.tar.gz"]
+    assert ask(client, "a").json == {"predictions": [{"score": 1}]}  # a folder
+
+
+@pytest.mark.parametrize(
+    ("target", "status", "sentence"),
+    [
+        (None, 400, "The request names no model"),
+        ("c.tar.gz", 404, "Model 'c.tar.gz' is not loaded. Put its archive into "),
+        ("../outside", 400, "'../outside' is no name of a model in the folder"),
+        ("/tmp", 400, "'/tmp' is no name of a model in the folder"),
+        ("link", 400, "'link' is no name of a model in the folder"),
+        ("stranger", 400, "No model was found"),
+    ],
+)
+def test_a_name_that_is_none_of_a_model_is_told(
+    client: FlaskClient, make_model: MakeModel, tmp_path: Path, target: str | None, status: int, sentence: str
+) -> None:
+    shutil.move(make_model("outside", 1), tmp_path / "outside")
+    (tmp_path / "models" / "link").symlink_to(tmp_path / "outside")
+    (tmp_path / "models" / "stranger").mkdir()
+    response = ask(client, target)
+    assert response.status_code == status
+    assert sentence in response.text
 
 
 def test_pages(client: FlaskClient, make_model: MakeModel) -> None:
@@ -99,7 +139,6 @@ def test_conflicts_and_strangers(client: FlaskClient, make_model: MakeModel) -> 
         client.post("/models/b/invoke", data="1,2", headers=CSV),
     ):
         assert (response.status_code, response.text) == (404, "Model 'b' is not loaded. Load it with POST /models")
-    assert client.post("/invocations", data="1,2", headers=CSV).status_code == 404
 
 
 def test_no_memory_left(tmp_path: Path, make_model: MakeModel) -> None:
