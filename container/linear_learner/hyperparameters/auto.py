@@ -120,6 +120,7 @@ AUTO_MEANS: dict[str, Meaning] = {
     "_num_kv_servers": Meaning("as many as there are hosts", lambda hp, train: train.hosts),
     "_num_gpus": _always(0),
     "memory_mb": Meaning("three quarters of the free memory, and 256 at most in Pipe mode"),
+    "probability_calibration": Meaning("what has the least log loss on validation rows that it was not fitted to"),
     "_engine": Meaning("`native` where it can be loaded, else `operators`"),
 }
 

@@ -28,9 +28,9 @@ def resolve(
     ``feature_dim`` is the width of the train channel, ``rows`` its length (None: not known, a stream, of which ``seen``
     rows have come), and ``values_per_row`` how many values a row holds in the mean (None: as many as it is wide).
     ``hosts``: how many the job has; all else is of all of them together. What has no effect in this job is put back to
-    its default first, so that no reader needs to ask. Left as they are: ``positive_example_weight_mult``, ``memory_mb``
-    and ``_engine``, for which training decides what ``auto`` means. Raises ClientError where a given ``feature_dim`` is
-    not that of the data.
+    its default first, so that no reader needs to ask. Left as they are: ``positive_example_weight_mult``,
+    ``memory_mb``, ``probability_calibration`` and ``_engine``, for which training decides what ``auto`` means. Raises
+    ClientError where a given ``feature_dim`` is not that of the data.
     """
     _check_width(hp, feature_dim)
     hp = settle(hp)

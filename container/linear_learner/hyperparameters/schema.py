@@ -40,12 +40,16 @@ LOSSES_OF = {
 }
 """The losses that suit a predictor type; the first is what ``auto`` means."""
 
+CALIBRATIONS_OF = {BINARY: ("platt", "isotonic"), MULTICLASS: ("temperature",)}
+"""The ways to calibrate probabilities that suit a predictor type."""
+
 FEWEST_CLASSES = 3
 """Of a multiclass classifier; two classes are a binary classifier's."""
 
 _BINARY_ONLY = {"predictor_type": (BINARY,)}
 _MULTICLASS_ONLY = {"predictor_type": (MULTICLASS,)}
 _REGRESSOR_ONLY = {"predictor_type": (REGRESSOR,)}
+_CLASSIFIERS_ONLY = {"predictor_type": (BINARY, MULTICLASS)}
 _WITH_BIAS = {"use_bias": (True,)}
 _WITH_SCHEDULER = {"use_lr_scheduler": (True,)}
 _CRITERION = "binary_classifier_model_selection_criteria"
@@ -220,7 +224,7 @@ class HyperParameters:
     f_beta: float = number(
         above=0,
         default=1.0,
-        used_if={"predictor_type": (BINARY, MULTICLASS)},
+        used_if=_CLASSIFIERS_ONLY,
         text="Recall counts this many times as much as precision, in the F metric and in the criterion `f_beta`.",
     )
     accuracy_top_k: int = integer(
@@ -374,6 +378,43 @@ class HyperParameters:
         ours=True,
         text="In a tuning job, train as many models as a given `num_models` says, and log the best one's values, "
         "instead of training one.",
+    )
+    probability_calibration: str = choice(
+        "none",
+        "platt",
+        "isotonic",
+        "temperature",
+        default="none",
+        words=(AUTO,),
+        used_if=_CLASSIFIERS_ONLY,
+        ours=True,
+        text="How scores are made to agree with the frequencies in the validation channel: `platt` or `isotonic` of a "
+        "binary classifier, `temperature` of a multiclass one. After it, the scores of a hinge loss are probabilities.",
+    )
+    correct_weighted_probabilities: bool = boolean(
+        default=False,
+        used_if=_CLASSIFIERS_ONLY,
+        ours=True,
+        text="Take what `positive_example_weight_mult` or `balance_multiclass_weights` adds to the logits out of the "
+        "saved bias, so that probabilities are those of rows as they come.",
+    )
+    target_confidence: float | str = number(
+        above=0.5,
+        below=1,
+        default="none",
+        words=("none",),
+        used_if={**_BINARY_ONLY, _CRITERION: ("precision_at_target_recall", "recall_at_target_precision")},
+        ours=True,
+        text="Choose the threshold so that the true recall or precision, and not only that of the validation rows, is "
+        "at least the target with this confidence.",
+    )
+    bootstrap_samples: int = integer(
+        at_least=0,
+        at_most=100_000,
+        default=0,
+        ours=True,
+        text="Bootstrap samples from which 95 % intervals of the final metrics and of the threshold are taken; 0 for "
+        "none.",
     )
     _engine: str = choice(
         "native",

@@ -13,7 +13,15 @@ from typing import Any
 
 from linear_learner.errors import ClientError
 from linear_learner.hyperparameters.fields import AUTO, REQUIRED, OutOfRangeError, Row, WrongTypeError
-from linear_learner.hyperparameters.schema import BINARY, FEWEST_CLASSES, LOSSES_OF, MULTICLASS, ROWS, HyperParameters
+from linear_learner.hyperparameters.schema import (
+    BINARY,
+    CALIBRATIONS_OF,
+    FEWEST_CLASSES,
+    LOSSES_OF,
+    MULTICLASS,
+    ROWS,
+    HyperParameters,
+)
 from linear_learner.hyperparameters.tuning import wrong_predictor_type
 
 _LONGEST_SHOWN = 60
@@ -86,6 +94,32 @@ def _misfits(values: Mapping[str, Any], raw: Mapping[str, Any]) -> list[str]:
                 f"expects an integer of at least {FEWEST_CLASSES} when predictor_type is '{predictor}'. For two "
                 f"classes use predictor_type '{BINARY}'."
             )
+    return errors + _probability_misfits(values, raw)
+
+
+def _probability_misfits(values: Mapping[str, Any], raw: Mapping[str, Any]) -> list[str]:
+    """What is asked of the probabilities of a classifier, and is not to be had. Without an effect elsewhere."""
+    errors = []
+    predictor, method = values["predictor_type"], values.get("probability_calibration", "none")
+    suitable = ("none", AUTO, *CALIBRATIONS_OF.get(predictor, (method,)))
+    if method not in suitable:
+        problem = _not_one_of("probability_calibration", raw["probability_calibration"], suitable)
+        errors.append(f"{problem} when predictor_type is '{predictor}'.")
+    if values.get("correct_weighted_probabilities") and values.get("loss") == "hinge_loss":
+        errors.append(
+            "The value 'true' is not valid for the 'correct_weighted_probabilities' hyperparameter when loss is "
+            "'hinge_loss', whose scores are no probabilities that weights could shift. Use probability_calibration."
+        )
+    if (
+        method == "isotonic"
+        and values.get("target_confidence", "none") != "none"
+        and values.get("binary_classifier_model_selection_criteria") == "recall_at_target_precision"
+    ):
+        errors.append(
+            "The value 'isotonic' is not valid for the 'probability_calibration' hyperparameter when target_confidence "
+            "is given for a target_precision: its steps are laid by the rows on which the precision is counted. Use "
+            "'platt'."
+        )
     return errors
 
 

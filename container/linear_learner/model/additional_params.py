@@ -1,8 +1,9 @@
 """``additional-params.json``: what the graph and its arrays do not say of a model.
 
 Amazon's keys are kept as its container writes them (``threshold``, ``loss_type``, ``predictor_type``,
-``metrics_params``). Ours stand beside them: ``link``, ``num_classes``, ``feature_dim`` and whatever ``metadata`` a
-model carries, by convention ``hyperparameters`` (the chosen ones), ``metrics`` and ``versions``.
+``metrics_params``). Ours stand beside them: ``link``, ``num_classes``, ``feature_dim``, ``probability_map`` where there
+is one, and whatever ``metadata`` a model carries, by convention ``hyperparameters`` (the chosen ones), ``metrics`` and
+``versions``.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from linear_learner.errors import ClientError
 from linear_learner.model.graph import OUTPUT_OF_LINK
 from linear_learner.model.linear_model import LinearModel
 from linear_learner.model.losses import BINARY, LOSSES, MULTICLASS, REGRESSOR
+from linear_learner.model.probability_map import ProbabilityMap
 
 NO_THRESHOLD = 0.5
 """What Amazon writes as the threshold of a regressor."""
@@ -28,13 +30,17 @@ USUAL_LOSS = {BINARY: "logistic", MULTICLASS: "softmax_loss", REGRESSOR: "square
 USUAL_THRESHOLD = 0.5
 """Of a binary classifier that has none, neither as its own nor among the settings of its metrics."""
 
-OWN_KEYS = ("threshold", "loss_type", "predictor_type", "metrics_params", "link", "num_classes", "feature_dim")
+OWN_KEYS = (
+    "threshold", "loss_type", "predictor_type", "metrics_params", "link", "num_classes", "feature_dim",
+    "probability_map",
+)  # fmt: skip
 """All keys that are not ``metadata``."""
 
 
 @dataclass(frozen=True)
 class AdditionalParams:
-    """``link``, ``num_classes`` and ``feature_dim`` are None where Amazon's container wrote the model."""
+    """``link``, ``num_classes``, ``feature_dim`` and ``probability_map`` are None where Amazon's container wrote the
+    model."""
 
     predictor_type: str
     loss: str
@@ -42,6 +48,7 @@ class AdditionalParams:
     link: str | None
     num_classes: int | None
     feature_dim: int | None
+    probability_map: ProbabilityMap | None
     metadata: dict[str, Any]
 
 
@@ -59,6 +66,8 @@ def to_json(model: LinearModel) -> str:
         "num_classes": model.num_classes,
         "feature_dim": model.feature_dim,
     }
+    if model.probability_map is not None:
+        content["probability_map"] = model.probability_map.as_json()
     metadata = {name: value for name, value in model.metadata.items() if name not in OWN_KEYS}
     return json.dumps(_plain({**content, **metadata}), allow_nan=False)
 
@@ -107,6 +116,9 @@ def read(content: bytes, *, where: str = "additional-params.json") -> Additional
     link = document.get("link")
     if link is not None and link not in list(OUTPUT_OF_LINK):
         raise _error(f"link {link!r} is none of {', '.join(OUTPUT_OF_LINK)}", where)
+    probability_map = document.get("probability_map")
+    if probability_map is not None and predictor_type != BINARY:
+        raise _error(f"a {predictor_type} has no probability_map", where)
     return AdditionalParams(
         predictor_type=predictor_type,
         loss=loss,
@@ -114,6 +126,7 @@ def read(content: bytes, *, where: str = "additional-params.json") -> Additional
         link=link,
         num_classes=_count(document, "num_classes", where),
         feature_dim=_count(document, "feature_dim", where),
+        probability_map=None if probability_map is None else ProbabilityMap.of_json(probability_map, where),
         metadata={name: value for name, value in document.items() if name not in OWN_KEYS},
     )
 

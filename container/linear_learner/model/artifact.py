@@ -151,6 +151,9 @@ def load(model_dir: Path) -> Model:
     if linear is not None:
         return _linear_model(linear, params, facts, place)
 
+    if facts.probability_map is not None:
+        raise _unfit("probability_map is for a linear graph", place)
+
     from linear_learner.model.network import SymbolModel
 
     return SymbolModel(
@@ -192,6 +195,7 @@ def _linear_model(
         link=graph.link,
         threshold=facts.threshold,
         num_classes=facts.num_classes or outputs,
+        probability_map=facts.probability_map,
         metadata=facts.metadata,
     )
 

@@ -11,6 +11,7 @@ import numpy as np
 from linear_learner.errors import ClientError
 from linear_learner.formats.csr import CsrMatrix, Rows
 from linear_learner.model.losses import BINARY, MULTICLASS
+from linear_learner.model.probability_map import ProbabilityMap
 
 BLOCK_VALUES = 1 << 22
 """Values of features or scores worked on at a time, so that memory does not follow the size of a request."""
@@ -64,6 +65,7 @@ class LinearModel:
     regressor, and of a hinge loss, whose margins are no probabilities.
     ``threshold``: a binary classifier calls a row positive from this score on; None of the others.
     ``num_classes``: C of a multiclass classifier; means nothing otherwise.
+    ``probability_map``: of a binary classifier, takes the place of the link where it is given.
     ``metadata``: how the model came about (JSON values by name); it is saved with the model.
     """
 
@@ -74,7 +76,13 @@ class LinearModel:
     link: str
     threshold: float | None = None
     num_classes: int = 1
+    probability_map: ProbabilityMap | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def score_link(self) -> str:
+        """The link whose kind of scores the model gives: ``logistic`` where a map makes probabilities of them."""
+        return self.link if self.probability_map is None else "logistic"
 
     @property
     def feature_dim(self) -> int:
@@ -87,7 +95,7 @@ class LinearModel:
 
     def predict(self, features: Rows) -> Predictions:
         """Scores and labels of features (n, d)."""
-        scores = self._by_blocks(features, LINKS[self.link])
+        scores = self._by_blocks(features, self.probability_map or LINKS[self.link])
         return Predictions(*scores_and_labels(scores, self.predictor_type, self.threshold))
 
     def raw_scores(self, features: Rows) -> np.ndarray:

@@ -18,6 +18,10 @@ threshold only as far as the rows ask for.
 **Targets out of reach.** If no cut has the target precision, nothing is called positive and the recall is 0, as in
 Amazon's logs. Recall can always be reached, unless no row is positive; then all cuts are equal and worth 0.
 
+**With a confidence** (``target_confidence``) the target is not only met by the rows at hand: ``confidence`` says which
+cuts are allowed then, and what that promises. Where no other is, everything (for a recall) or nothing (for a precision)
+is called positive, whatever its score.
+
 **Selection by loss** searches no threshold: a loss judges scores, so the threshold is the neutral one.
 """
 
@@ -29,6 +33,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from linear_learner.errors import AlgorithmError
+from linear_learner.training.confidence import keeps_precision, keeps_recall
 from linear_learner.training.ranking import Confusion, Ranking, confusion_at, rank
 
 SAMPLED_ROWS = 10_000
@@ -42,12 +47,14 @@ BY_LOSS = ("loss_function", "cross_entropy_loss")
 
 @dataclass(frozen=True)
 class Criterion:
-    """``binary_classifier_model_selection_criteria`` with the numbers it may need."""
+    """``binary_classifier_model_selection_criteria`` with the numbers it may need. ``error``: with which probability at
+    most the true share at a threshold may be below its target; None where the target is met by the rows at hand."""
 
     name: str
     f_beta: float
     target_recall: float
     target_precision: float
+    error: float | None = None
 
     @property
     def by_loss(self) -> bool:
@@ -67,13 +74,23 @@ def f1(cuts: Confusion, _: Criterion) -> np.ndarray:
 
 
 def precision_at_target_recall(cuts: Confusion, criterion: Criterion) -> np.ndarray:
-    return np.where(cuts.recall() >= criterion.target_recall, cuts.precision(), _OUT_OF_REACH)
+    """With a confidence: calling everything positive keeps any recall."""
+    if criterion.error is None:
+        keeps = cuts.recall() >= criterion.target_recall
+    else:
+        everything = cuts.true_negatives + cuts.false_negatives == 0
+        keeps = everything | keeps_recall(cuts, criterion.target_recall, criterion.error)
+    return np.where(keeps, cuts.precision(), _OUT_OF_REACH)
 
 
 def recall_at_target_precision(cuts: Confusion, criterion: Criterion) -> np.ndarray:
     """Calling nothing positive breaks no promise of precision."""
+    if criterion.error is None:
+        keeps = cuts.precision() >= criterion.target_precision
+    else:
+        keeps = keeps_precision(cuts, criterion.target_precision, criterion.error)
     nothing = cuts.true_positives + cuts.false_positives == 0
-    return np.where(nothing | (cuts.precision() >= criterion.target_precision), cuts.recall(), _OUT_OF_REACH)
+    return np.where(nothing | keeps, cuts.recall(), _OUT_OF_REACH)
 
 
 CRITERIA: dict[str, Callable[[Confusion, Criterion], np.ndarray]] = {
@@ -85,10 +102,11 @@ CRITERIA: dict[str, Callable[[Confusion, Criterion], np.ndarray]] = {
 }
 """What a criterion makes of the cuts of a ranking: float64 (cuts,), more is better."""
 
-_AMONG_EQUALS: dict[str, Callable[[Confusion], np.ndarray]] = {
+AMONG_EQUALS: dict[str, Callable[[Confusion], np.ndarray]] = {
     "precision_at_target_recall": Confusion.recall,
     "recall_at_target_precision": Confusion.precision,
 }
+"""What decides between cuts of one value."""
 
 
 @dataclass(frozen=True)
@@ -120,10 +138,12 @@ def calibrate(
     first, cuts = _cuts(ranking)
     values = CRITERIA[criterion.name](cuts, criterion)
     best = np.flatnonzero(values == values.max())
-    if criterion.name in _AMONG_EQUALS:
-        second = _AMONG_EQUALS[criterion.name](cuts)[best]
+    if criterion.name in AMONG_EQUALS:
+        second = AMONG_EQUALS[criterion.name](cuts)[best]
         best = best[second == second.max()]
-    thresholds = _thresholds(ranking, first + best, neutral)
+    thresholds = thresholds_between(ranking, first + best, neutral)
+    if criterion.error is not None:
+        thresholds = _promised(thresholds, ranking, first + best, criterion, neutral)
     nearest = int(np.argmin(np.abs(thresholds.astype(np.float64) - neutral)))
     cut = best[nearest]
     counts = (cuts.true_positives, cuts.false_positives, cuts.false_negatives, cuts.true_negatives)
@@ -174,7 +194,7 @@ def _cuts(ranking: Ranking) -> tuple[int, Confusion]:
     return first, Confusion(right, wrong, ranking.positives[0] - right, ranking.negatives[0] - wrong)
 
 
-def _thresholds(ranking: Ranking, cuts: np.ndarray, neutral: float) -> np.ndarray:
+def thresholds_between(ranking: Ranking, cuts: np.ndarray, neutral: float) -> np.ndarray:
     """float32 (k,): for each cut number a threshold t with distinct[cut - 1] < t <= distinct[cut]."""
     edges = np.concatenate(([-np.inf], ranking.distinct, [np.inf])).astype(np.float32)
     lower, upper = edges[cuts], edges[cuts + 1]
@@ -184,6 +204,20 @@ def _thresholds(ranking: Ranking, cuts: np.ndarray, neutral: float) -> np.ndarra
     # Between neighbouring floats there is no third; the upper one separates them by "at least".
     middle = np.where((middle > lower) & ~_subnormal(middle), middle, upper)
     return np.where(inside, middle, np.clip(np.float32(neutral), _next_above(lower), upper))
+
+
+def _promised(
+    thresholds: np.ndarray, ranking: Ranking, cuts: np.ndarray, criterion: Criterion, neutral: float
+) -> np.ndarray:
+    """float32 (k,): ``thresholds`` of these cuts, moved to where they keep what ``confidence`` promises. A cut that
+    calls everything positive, or nothing, does so whatever a score may be."""
+    margins = neutral == 0
+    if criterion.name == "precision_at_target_recall":
+        return np.where(cuts == 0, -_MAX if margins else np.float32(0), thresholds)
+    # Known is the precision above the next lower score, and nothing of what lies between.
+    edges = np.concatenate(([-np.inf], ranking.distinct)).astype(np.float32)
+    above_all = _MAX if margins else np.nextafter(np.float32(1), np.float32(2))
+    return np.where(cuts == len(ranking.distinct), above_all, _next_above(edges[cuts]))
 
 
 def _next_above(numbers: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from linear_learner.errors import ClientError
 from linear_learner.formats.csr import Rows
 from linear_learner.hyperparameters import HyperParameters
 from linear_learner.model.linear_model import LINKS, LinearModel
-from linear_learner.model.losses import BINARY, Loss
+from linear_learner.model.losses import BINARY
 from linear_learner.training import selection
 from linear_learner.training.calibration import (
     SAMPLED_ROWS,
@@ -25,9 +25,13 @@ from linear_learner.training.calibration import (
     sampled_criterion,
 )
 from linear_learner.training.cluster.interface import ALONE, Cluster
+from linear_learner.training.confidence import error_of_a_model
 from linear_learner.training.preparation import Task
 from linear_learner.training.progress import Trained
 from linear_learner.training.state import TILE, State
+
+SCORES_THAT_MEET = 1 << 26
+"""Scores of several hosts' rows that one host may hold: 256 MiB."""
 
 SCORES_AT_ONCE = 1 << 26
 """Scores of candidates held at a time while they are compared: 256 MiB."""
@@ -59,9 +63,16 @@ def _criterion(hp: HyperParameters) -> Criterion:
     return Criterion(hp.binary_classifier_model_selection_criteria, hp.f_beta, hp.target_recall, hp.target_precision)
 
 
-def neutral_threshold(loss: Loss) -> float:
-    """Where the loss itself draws the line: at even odds, or at a margin of 0."""
-    return 0.5 if loss.link == "logistic" else 0.0
+def promised_criterion(hp: HyperParameters, candidates: int) -> Criterion:
+    """What thresholds are chosen by: the criterion, with the error that ``target_confidence`` leaves to each model."""
+    if isinstance(hp.target_confidence, str):
+        return _criterion(hp)
+    return replace(_criterion(hp), error=error_of_a_model(hp.target_confidence, candidates * hp.epochs))
+
+
+def neutral_threshold(link: str) -> float:
+    """Where a score itself draws the line: at even odds, or at a margin of 0."""
+    return 0.5 if link == "logistic" else 0.0
 
 
 def watcher(task: Task, criterion: Criterion, cluster: Cluster = ALONE) -> Callable[[State], np.ndarray]:
@@ -105,10 +116,26 @@ def choose(trained: Trained, task: Task, hp: HyperParameters, cluster: Cluster =
             cluster,
             scores,
             judge.rows.labels[rows],
-            lambda scores, labels: np.array([_calibrate(scores, labels, task, hp).threshold]),
+            lambda scores, labels: np.array(
+                [threshold_of(scores, labels, model.link, hp, len(trained.alive)).threshold]
+            ),
         )
         model = replace(model, threshold=float(threshold))
     return Choice(chosen, model, values, tuple(tied.tolist()))
+
+
+def threshold_of(
+    scores: np.ndarray, labels: np.ndarray, link: str, hp: HyperParameters, candidates: int
+) -> Calibration:
+    """``scores`` and ``labels``: float32 (n,), of judging rows, by the best of so many ``candidates`` of a binary
+    classifier. ``link``: what made the scores; ``logistic`` makes probabilities."""
+    return calibrate(
+        scores,
+        labels,
+        promised_criterion(hp, candidates),
+        neutral=neutral_threshold(link),
+        at_most=hp.num_calibration_samples,
+    )
 
 
 def to_model(best: State, k: int, task: Task, hp: HyperParameters) -> LinearModel:
@@ -133,7 +160,7 @@ def to_model(best: State, k: int, task: Task, hp: HyperParameters) -> LinearMode
         predictor_type=hp.predictor_type,
         loss=task.loss.name,
         link=task.loss.link,
-        threshold=neutral_threshold(task.loss) if hp.predictor_type == BINARY else None,
+        threshold=neutral_threshold(task.loss.link) if hp.predictor_type == BINARY else None,
         num_classes=hp.num_classes,
     )
 
@@ -155,7 +182,8 @@ def _criterion_values(trained: Trained, task: Task, hp: HyperParameters, cluster
 
             def criteria(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
                 def value(own: np.ndarray) -> float:
-                    return _calibrate(LINKS[task.loss.link](own), labels, task, hp).value
+                    link = task.loss.link
+                    return threshold_of(LINKS[link](own), labels, link, hp, len(trained.alive)).value
 
                 return np.array(list(pool.map(value, np.ascontiguousarray(scores.T))), np.float64)
 
@@ -179,17 +207,32 @@ def decide(
     all hosts' rows, in the order of ranks: float64 (k,)."""
     if cluster.size == 1:
         return function(scores, labels)
+    answer = cluster.exchange(
+        _packed(scores, labels), lambda parts: function(*_joined(parts, scores.shape[1:])).tobytes()
+    )
+    return np.frombuffer(answer)
+
+
+def meet(cluster: Cluster, scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The scores and labels of all hosts' rows, as ``decide`` takes them, on every host."""
+    if cluster.size == 1:
+        return scores, labels
     width = scores.shape[1:]
-    own = np.ascontiguousarray(scores, np.float32).tobytes() + np.ascontiguousarray(labels, np.float32).tobytes()
+    together = cluster.exchange(_packed(scores, labels), lambda parts: _packed(*_joined(parts, width)))
+    return _joined([together], width)
+
+
+def _packed(scores: np.ndarray, labels: np.ndarray) -> bytes:
+    return np.ascontiguousarray(scores, np.float32).tobytes() + np.ascontiguousarray(labels, np.float32).tobytes()
+
+
+def _joined(parts: list[bytes], width: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """The rows that were packed, with scores (n, *width)."""
     columns = int(np.prod(width, dtype=np.int64)) + 1
-
-    def combine(parts: list[bytes]) -> bytes:
-        arrays = [np.frombuffer(part, np.float32) for part in parts]
-        found = [np.split(array, [len(array) // columns * (columns - 1)]) for array in arrays]
-        all_scores = np.concatenate([scores.reshape(-1, *width) for scores, _ in found])
-        return function(all_scores, np.concatenate([labels for _, labels in found])).tobytes()
-
-    return np.frombuffer(cluster.exchange(own, combine))
+    arrays = [np.frombuffer(part, np.float32) for part in parts]
+    found = [np.split(array, [len(array) // columns * (columns - 1)]) for array in arrays]
+    scores = np.concatenate([scores.reshape(-1, *width) for scores, _ in found])
+    return scores, np.concatenate([labels for _, labels in found])
 
 
 def _scores(best: State, features: Rows, at_once: int) -> Iterator[tuple[int, np.ndarray]]:
@@ -201,17 +244,6 @@ def _scores(best: State, features: Rows, at_once: int) -> Iterator[tuple[int, np
             stop = min(start + at_once, last)
             block = features @ tile[:, start - first : stop - first] + best.bias[start:stop]
             yield start, np.ascontiguousarray(block.T)
-
-
-def _calibrate(scores: np.ndarray, labels: np.ndarray, task: Task, hp: HyperParameters) -> Calibration:
-    """``scores`` and ``labels``: float32 (n,), of judging rows."""
-    return calibrate(
-        scores,
-        labels,
-        _criterion(hp),
-        neutral=neutral_threshold(task.loss),
-        at_most=hp.num_calibration_samples,
-    )
 
 
 def _deciding_rows(criterion: Criterion, labels: np.ndarray) -> int:

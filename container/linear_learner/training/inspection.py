@@ -27,7 +27,7 @@ from linear_learner.formats.schema_learner import TextSettings
 from linear_learner.formats.table_schema import TableSchema
 from linear_learner.hyperparameters import HyperParameters, tuning
 from linear_learner.hyperparameters.schema import MULTICLASS, REGRESSOR
-from linear_learner.training import warm_start
+from linear_learner.training import requirements, warm_start
 from linear_learner.training.candidates import make_candidates
 from linear_learner.training.channels import memory_budget
 from linear_learner.training.table_text import text_settings, with_classes
@@ -110,6 +110,7 @@ def inspect(env: Environment) -> Inspection:
     if hp is not None and configs is not None:
         try:
             tuning.check_channels(hp, configs)
+            requirements.check_channels(hp, configs)
         except ClientError as error:
             found.add(error)
     if configs is not None:

@@ -23,7 +23,7 @@ from linear_learner.hyperparameters import HyperParameters, tuning
 from linear_learner.hyperparameters.auto import expected_rows
 from linear_learner.model import artifact
 from linear_learner.model.linear_model import LinearModel
-from linear_learner.training import choosing, outcome, warm_start
+from linear_learner.training import choosing, finishing, outcome, requirements, warm_start
 from linear_learner.training.agreement import totals
 from linear_learner.training.averaging import Averaging
 from linear_learner.training.candidates import Candidate, make_candidates, rates
@@ -49,7 +49,10 @@ from linear_learner.training.trainer import rows_at_once, train
 
 logger = logging.getLogger(__name__)
 
-DOES_NOT_TRAIN = ("_log_level", "_enable_profiler", "pipe_timeout")
+DOES_NOT_TRAIN = (
+    "_log_level", "_enable_profiler", "pipe_timeout",
+    "probability_calibration", "correct_weighted_probabilities", "target_confidence", "bootstrap_samples",
+)  # fmt: skip
 """Hyperparameters that may differ between a job and the one that goes on from its checkpoints."""
 
 INTERRUPTED, STOPPED = 130, 143
@@ -142,6 +145,7 @@ def train_job(env: Environment, should_stop: Callable[[], bool]) -> None:
                 rows=expected_rows(found.rows, found.rows_seen),
                 positive_weights=positive_weights(hp, found.class_counts),
             )
+            requirements.check_confidence(hp, channels.get("validation"), len(candidates), cluster)
         checkpoints = make_checkpoints(env, hp, task, candidates, start, cluster)
         trained = train_candidates(hp, task, candidates, log, timers, should_stop, checkpoints, start, cluster)
         if not trained.epochs:
@@ -160,6 +164,7 @@ def configure(env: Environment, log: Reporter) -> HyperParameters:
     log.final_configuration(defaults | provided)
     hp = hyperparameters.validate(provided)
     tuning.check_channels(hp, env.channels())
+    requirements.check_channels(hp, env.channels())
     configure_logging(hp._log_level, sys.stdout)
     hosts = len(env.hosts()[1])
     for notice in hyperparameters.notices(hp, hosts):
@@ -300,21 +305,24 @@ def finish(
     """Choose a candidate, score it on the held-out channels, and write it, which the first host does."""
     choice = choosing.choose(trained, task, hp, cluster)
     chosen = candidates[choice.candidate]
-    scores = {}
+    served = finishing.finish_model(choice.model, chosen, len(candidates), task, hp, cluster)
+    judged, scores = {}, {}
     for name in (task.judge_channel, "test"):
         if name in channels:
             data = task.judge().raw if name == task.judge_channel else channels[name]
             assert isinstance(data, Dataset)  # noqa: S101 (for the type checker: the train channel alone is streamed)
-            scores[name] = outcome.score(choice.model, data, task, chosen, hp, cluster)
+            judged[name] = data
+            scores[name] = outcome.score(served.model, data, task, chosen, hp, cluster, as_trained=choice.model)
             log.scores(name, scores[name])
     repeat_best_epoch(hp, task, log, trained, choice.candidate)
     log.best_model({"optimizer": hp.optimizer, **vars(chosen)})
     if "test" not in channels:
         log.no_test_data()
     metadata = outcome.metadata(hp, choice, chosen, trained, task, scores, channels["train"])
+    metadata |= served.facts | finishing.intervals(served.model, judged, len(candidates), task, hp, cluster)
     if not cluster.is_first:
         return
-    model = replace(choice.model, metadata=metadata)
+    model = replace(served.model, metadata=metadata)
     artifact.save(model, env.model_dir, host=cluster.names[0], pack=env.job_name is None)
     log.saved(str(env.model_dir / "mx-mod-0000.params"))
     leave_report(env, hp, task, candidates, trained, channels, choice, model, scores)

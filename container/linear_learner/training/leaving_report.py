@@ -77,7 +77,7 @@ def describe(
         given=env.hyperparameters(),
         resolved=hp.as_dict(),
         objective=task.loss.objective,
-        link=model.link,
+        link=model.score_link,
         channels={name: Channel(channel.rows, _counts(channel, hp)) for name, channel in channels.items()},
         samples=samples,
         scored={

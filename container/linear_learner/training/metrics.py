@@ -8,8 +8,9 @@ log loss of scores that are no probabilities. Sums are taken in float64; memory 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from linear_learner.model.losses import BINARY, MULTICLASS, REGRESSOR
 from linear_learner.training.ranking import Confusion, confusion_at, rank
 
 SCORE, LOSS = "score", "loss"
+OFF = float(np.finfo(np.float32).eps)
+"""How far a probability is kept off 0 and 1, which it may be by rounding, where its logarithm is taken."""
 _BLOCK = 1 << 20  # scores of a block of rows of a multiclass model
 
 
@@ -89,17 +92,35 @@ def binary_log_loss(rows: BinaryRows) -> float | None:
 @dataclass(frozen=True)
 class MulticlassRows:
     """``ranks``: int64 (n,), the place of the label's class, from 1; of equal scores the lower class comes first, as in
-    the prediction. ``likelihood``: float32 (n,), the score of that class. ``labels``: int64 (n,), as many as rows.
-    ``per_class``: a Confusion with arrays (C,).
+    the prediction. ``likelihood``: float32 (n,), the score of that class. ``labels`` and ``predicted``: int64 (n,),
+    of ``classes`` classes.
     """
 
     ranks: np.ndarray
     likelihood: np.ndarray
     labels: np.ndarray
-    per_class: Confusion
+    predicted: np.ndarray
+    classes: int
     probabilities: bool
     beta: float
     top_k: int
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def taken(self, index: np.ndarray) -> MulticlassRows:
+        """The rows at ``index``, in its order and as often as it names them."""
+        columns = (self.ranks, self.likelihood, self.labels, self.predicted)
+        ranks, likelihood, labels, predicted = (column[index] for column in columns)
+        return replace(self, ranks=ranks, likelihood=likelihood, labels=labels, predicted=predicted)
+
+    @functools.cached_property
+    def per_class(self) -> Confusion:
+        """Arrays (C,). Counts are kept by class: no C x C table, as C may be a million."""
+        right = np.bincount(self.labels[self.ranks == 1], minlength=self.classes)
+        called = np.bincount(self.predicted, minlength=self.classes)
+        labelled = np.bincount(self.labels, minlength=self.classes)
+        return Confusion(right, called - right, labelled - right, len(self) - called - labelled + right)
 
     def mean_over_classes(self, per_class: np.ndarray) -> float:
         """``per_class`` (C,), averaged over the classes that occur among labels or predictions."""
@@ -152,10 +173,9 @@ def _mean_recall(right: np.ndarray, labelled: np.ndarray) -> float:
 def _cross_entropy(likelihood: np.ndarray) -> float:
     """``likelihood``: float64 (n,), the probability given to what happened.
 
-    A float32 probability can be 0 or 1 by rounding; it is kept 1.2e-7 off either, as scikit-learn does.
+    A float32 probability can be 0 or 1 by rounding; it is kept OFF either, as scikit-learn does.
     """
-    off = float(np.finfo(np.float32).eps)
-    return float(-np.mean(np.log(np.clip(likelihood, off, 1 - off))))
+    return float(-np.mean(np.log(np.clip(likelihood, OFF, 1 - OFF))))
 
 
 @dataclass(frozen=True)
@@ -164,6 +184,13 @@ class RegressionRows:
 
     errors: np.ndarray
     labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def taken(self, index: np.ndarray) -> RegressionRows:
+        """The rows at ``index``, in its order and as often as it names them."""
+        return RegressionRows(self.errors[index], self.labels[index])
 
 
 def mse(rows: RegressionRows) -> float:
@@ -237,32 +264,57 @@ def evaluate(
     f_beta: float,
     accuracy_top_k: int,
 ) -> list[Metric]:
-    """The metrics of METRICS that have a meaning here, in its order.
+    """The metrics of METRICS that have a meaning here, in its order. The arguments are those of ``rows_to_judge``."""
+    rows = rows_to_judge(
+        scores,
+        labels,
+        predictor_type=predictor_type,
+        link=link,
+        threshold=threshold,
+        f_beta=f_beta,
+        accuracy_top_k=accuracy_top_k,
+    )
+    names = metric_names(predictor_type, f_beta=f_beta, accuracy_top_k=accuracy_top_k)
+    values = [(name, row.tag, row.value(rows)) for name, row in zip(names, METRICS[predictor_type], strict=True)]
+    return [Metric(name, tag, value) for name, tag, value in values if value is not None]
+
+
+def metric_names(predictor_type: str, *, f_beta: float, accuracy_top_k: int) -> list[str]:
+    """The names of METRICS, as the log has them."""
+    return [row.name.format(f_beta=f_beta, accuracy_top_k=accuracy_top_k) for row in METRICS[predictor_type]]
+
+
+def rows_to_judge(
+    scores: np.ndarray,
+    labels: np.ndarray,
+    *,
+    predictor_type: str,
+    link: str,
+    threshold: float | None,
+    f_beta: float,
+    accuracy_top_k: int,
+) -> BinaryRows | MulticlassRows | RegressionRows:
+    """What the metrics of METRICS are taken of.
 
     ``scores``: float32 (n,), or (n, C) of a multiclass model, as served: after the link. ``labels``: float32 (n,): 0/1,
     class number, or target in raw units. n > 0. ``link``: of the model; ``identity`` means no probabilities.
     ``threshold``: a binary row is called positive where its score is at least this; None for other models.
     """
     probabilities = link != "identity"
-    rows: BinaryRows | MulticlassRows | RegressionRows
     if predictor_type == BINARY:
         if threshold is None:
             raise AlgorithmError("a binary model came without a threshold")
         positive = labels == 1
-        rows = BinaryRows(scores, positive, confusion_at(threshold, scores, positive), probabilities, f_beta)
-    elif predictor_type == MULTICLASS:
-        rows = _multiclass_rows(scores, labels.astype(np.int64), probabilities, f_beta, accuracy_top_k)
-    else:
-        rows = RegressionRows(np.subtract(scores, labels, dtype=np.float64), labels)
-    values = [(row, row.value(rows)) for row in METRICS[predictor_type]]
-    names = {"f_beta": f_beta, "accuracy_top_k": accuracy_top_k}
-    return [Metric(row.name.format(**names), row.tag, value) for row, value in values if value is not None]
+        return BinaryRows(scores, positive, confusion_at(threshold, scores, positive), probabilities, f_beta)
+    if predictor_type == MULTICLASS:
+        return _multiclass_rows(scores, labels.astype(np.int64), probabilities, f_beta, accuracy_top_k)
+    return RegressionRows(np.subtract(scores, labels, dtype=np.float64), labels)
 
 
 def _multiclass_rows(
     scores: np.ndarray, labels: np.ndarray, probabilities: bool, beta: float, top_k: int
 ) -> MulticlassRows:
-    """``scores``: (n, C). ``labels``: int64 (n,). Counts are kept by class: no C x C table, as C may be a million."""
+    """``scores``: (n, C). ``labels``: int64 (n,)."""
     rows, classes = scores.shape
     ranks, predicted = np.empty(rows, np.int64), np.empty(rows, np.int64)
     likelihood = np.take_along_axis(scores, labels[:, None], axis=1)[:, 0]
@@ -272,11 +324,7 @@ def _multiclass_rows(
         beaten = (part < own) | ((part == own) & (np.arange(classes) >= labels[block, None]))
         ranks[block] = classes + 1 - np.count_nonzero(beaten, axis=1)
         predicted[block] = np.argmax(part, axis=1)
-    right = np.bincount(labels[ranks == 1], minlength=classes)
-    called = np.bincount(predicted, minlength=classes)
-    labelled = np.bincount(labels, minlength=classes)
-    per_class = Confusion(right, called - right, labelled - right, rows - called - labelled + right)
-    return MulticlassRows(ranks, likelihood, labels, per_class, probabilities, beta, top_k)
+    return MulticlassRows(ranks, likelihood, labels, predicted, classes, probabilities, beta, top_k)
 
 
 def _blocks(rows: int, width: int) -> Iterator[slice]:

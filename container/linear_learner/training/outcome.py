@@ -17,14 +17,11 @@ from linear_learner.model.losses import BINARY
 from linear_learner.training import metrics
 from linear_learner.training.calibration import evenly_spaced
 from linear_learner.training.candidates import Candidate
-from linear_learner.training.choosing import Choice, decide, own_share
+from linear_learner.training.choosing import SCORES_THAT_MEET, Choice, decide, own_share
 from linear_learner.training.cluster.interface import ALONE, Cluster
 from linear_learner.training.metrics import LOSS, Metric
 from linear_learner.training.preparation import Task, row_weights
 from linear_learner.training.progress import Trained
-
-SCORES_THAT_MEET = 1 << 26
-"""Scores of several hosts' rows that the first host may hold: 256 MiB."""
 
 VALUES_AT_ONCE = 1 << 20
 """Scores whose loss is taken at a time: a few arrays of so many float64."""
@@ -37,10 +34,13 @@ def score(
     chosen: Candidate,
     hp: HyperParameters,
     cluster: Cluster = ALONE,
+    *,
+    as_trained: LinearModel | None = None,
 ) -> list[Metric]:
     """The objective and all metrics of the model, as it is served, on the raw rows of a channel, of all hosts
-    together. Metrics take a sample of the rows of several hosts where their scores are more than SCORES_THAT_MEET."""
-    loss, rows = cluster.sum(np.array([loss_sum(model, data, task, chosen, hp), len(data)]))
+    together. Metrics take a sample of the rows of several hosts where their scores are more than SCORES_THAT_MEET.
+    ``as_trained``: the model that minimised the objective, where that is another."""
+    loss, rows = cluster.sum(np.array([loss_sum(as_trained or model, data, task, chosen, hp), len(data)]))
     found: list[Metric] = []
 
     def evaluate(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -49,7 +49,7 @@ def score(
                 scores,
                 labels,
                 predictor_type=hp.predictor_type,
-                link=model.link,
+                link=model.score_link,
                 threshold=model.threshold,
                 f_beta=hp.f_beta,
                 accuracy_top_k=hp.accuracy_top_k,

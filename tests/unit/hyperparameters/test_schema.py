@@ -48,7 +48,8 @@ PRINTED_DEFAULTS = {
 def test_defaults_are_those_that_amazon_prints_and_ours() -> None:
     ours = {name for name, row in ROWS.items() if row.ours}
     tables = {"label_column", "categorical_columns", "text_labels", "positive_label"}
-    assert ours == {"seed", *tables, "memory_mb", "pipe_timeout", "missing_values", "_engine"} | {
+    honest = {"probability_calibration", "correct_weighted_probabilities", "target_confidence", "bootstrap_samples"}
+    assert ours == {"seed", *tables, *honest, "memory_mb", "pipe_timeout", "missing_values", "_engine"} | {
         "tuning_keeps_num_models"
     }
     assert {name: text for name, text in defaults().items() if name not in ours} == PRINTED_DEFAULTS

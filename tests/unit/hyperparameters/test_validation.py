@@ -271,7 +271,55 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         "The value '2' is not valid for the 'num_classes' hyperparameter which expects an integer of at least 3 when "
         "predictor_type is 'multiclass_classifier'. For two classes use predictor_type 'binary_classifier'.",
     ),
+    (
+        {"probability_calibration": "temperature"},
+        "The value 'temperature' is not valid for the 'probability_calibration' hyperparameter which accepts one of "
+        "the following: 'none', 'auto', 'platt', 'isotonic' when predictor_type is 'binary_classifier'.",
+    ),
+    (
+        {"predictor_type": "multiclass_classifier", "num_classes": "3", "probability_calibration": "platt"},
+        "The value 'platt' is not valid for the 'probability_calibration' hyperparameter which accepts one of the "
+        "following: 'none', 'auto', 'temperature' when predictor_type is 'multiclass_classifier'.",
+    ),
+    (
+        {"loss": "hinge_loss", "correct_weighted_probabilities": "true"},
+        "The value 'true' is not valid for the 'correct_weighted_probabilities' hyperparameter when loss is "
+        "'hinge_loss', whose scores are no probabilities that weights could shift. Use probability_calibration.",
+    ),
+    (
+        {
+            "probability_calibration": "isotonic",
+            "target_confidence": "0.9",
+            "binary_classifier_model_selection_criteria": "recall_at_target_precision",
+        },
+        "The value 'isotonic' is not valid for the 'probability_calibration' hyperparameter when target_confidence is "
+        "given for a target_precision: its steps are laid by the rows on which the precision is counted. Use 'platt'.",
+    ),
+    (
+        {"target_confidence": "0.5"},
+        EXPECTS.format(
+            "0.5", "target_confidence", "one of the following: 'none'; or a number greater than 0.5 and less than 1"
+        ),
+    ),
 ]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"probability_calibration": "isotonic", "target_confidence": "0.9"},
+        {
+            "probability_calibration": "isotonic",
+            "target_confidence": "0.9",
+            "binary_classifier_model_selection_criteria": "precision_at_target_recall",
+        },
+        {"loss": "hinge_loss", "correct_weighted_probabilities": "false", "probability_calibration": "platt"},
+        {"predictor_type": "multiclass_classifier", "num_classes": "3", "probability_calibration": "temperature"},
+        {"predictor_type": "regressor", "probability_calibration": "platt"},
+    ],
+)
+def test_what_goes_together_or_has_no_effect_is_no_mistake(given: dict[str, str]) -> None:
+    validate({**BINARY, **given})
 
 
 @pytest.mark.parametrize(("change", "message"), MISTAKES, ids=[str(change) for change, _ in MISTAKES])
@@ -362,14 +410,13 @@ def spellings(value: Any) -> st.SearchStrategy[Any]:
 
 
 JOBS = st.sampled_from([BINARY, MULTICLASS, REGRESSOR])
+SUITS_A_PREDICTOR_TYPE = {"predictor_type", "num_classes", "loss", "probability_calibration"}
 
 
 @given(st.data())
 @settings(max_examples=150)
 def test_any_legal_value_in_any_spelling_is_read_as_itself(data: st.DataObject) -> None:
-    names = data.draw(
-        st.sets(st.sampled_from(sorted(set(ROWS) - {"predictor_type", "num_classes", "loss"})), max_size=8)
-    )
+    names = data.draw(st.sets(st.sampled_from(sorted(set(ROWS) - SUITS_A_PREDICTOR_TYPE)), max_size=8))
     values = {name: data.draw(legal_values(name), name) for name in names}
     job = data.draw(JOBS)
     hp = validate({**job, **{name: data.draw(spellings(value), name) for name, value in values.items()}})

@@ -17,6 +17,9 @@ KINDS: dict[str, tuple[str, str, str, int, float | None]] = {
     "hinge": ("binary_classifier", "hinge_loss", "identity", 1, -0.125),
     "softmax": ("multiclass_classifier", "softmax_loss", "softmax", 4, None),
     "multiclass_hinge": ("multiclass_classifier", "hinge_loss", "identity", 3, None),
+    # Calibrated, so that scores are probabilities.
+    "platt_hinge": ("binary_classifier", "hinge_loss", "logistic", 1, 0.25),
+    "temperature_hinge": ("multiclass_classifier", "hinge_loss", "softmax", 3, None),
     "squared": ("regressor", "squared_loss", "identity", 1, None),
 }
 

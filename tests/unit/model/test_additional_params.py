@@ -153,6 +153,11 @@ class TestRead:
             ({"num_classes": 0}, "num_classes 0 is not a whole number from 1 on"),
             ({"feature_dim": 2.5}, "feature_dim 2.5 is not a whole number from 1 on"),
             ({"feature_dim": True}, "feature_dim True is not a whole number from 1 on"),
+            ({"probability_map": []}, "probability_map cannot be used: it is no JSON object"),
+            (
+                {"predictor_type": "regressor", "probability_map": {"scores": [0], "probabilities": [0.5]}},
+                "a regressor has no probability_map",
+            ),
         ],
     )
     def test_a_wrong_value_is_named(self, changes: dict[str, Any], message: str) -> None:

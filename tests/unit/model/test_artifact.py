@@ -26,6 +26,7 @@ from linear_learner.model.artifact import load, save
 from linear_learner.model.linear_model import LinearModel
 from linear_learner.model.mxnet_import import mx
 from linear_learner.model.network import linear_symbol
+from linear_learner.model.probability_map import ProbabilityMap
 
 MakeModel = Callable[..., LinearModel]
 LOOSE = {SYMBOL, PARAMS, ADDITIONAL_PARAMS, MANIFEST}
@@ -48,6 +49,10 @@ def assert_same(found: Any, expected: LinearModel) -> None:
         assert_array_equal(getattr(found, name), getattr(expected, name))
     for name in ("predictor_type", "loss", "link", "threshold", "num_classes", "metadata"):
         assert getattr(found, name) == getattr(expected, name)
+    assert (found.probability_map is None) == (expected.probability_map is None)
+    if found.probability_map is not None and expected.probability_map is not None:
+        assert_array_equal(found.probability_map.scores, expected.probability_map.scores)
+        assert_array_equal(found.probability_map.probabilities, expected.probability_map.probabilities)
 
 
 class TestSave:
@@ -236,6 +241,23 @@ class TestLoad:
         else:
             place = tmp_path / "all" / "model_algo-1"
         assert_same(load(place), model)
+
+    @pytest.mark.parametrize("kind", ["logistic", "hinge"])
+    def test_a_probability_map_is_part_of_the_model(self, tmp_path: Path, make_model: MakeModel, kind: str) -> None:
+        rising = ProbabilityMap(np.array([-1.1, 0.3, 1e30]), np.array([0.1, 0.1 + 1e-15, 0.7]))
+        model = make_model(kind, metadata=METADATA, probability_map=rising)
+        save(model, tmp_path, pack=False)
+        assert_same(load(tmp_path), model)
+
+    def test_a_probability_map_needs_a_linear_graph(self, tmp_path: Path, make_model: MakeModel) -> None:
+        rising = ProbabilityMap(np.array([0.0]), np.array([0.5]))
+        save(make_model("logistic", probability_map=rising), tmp_path, pack=False)
+        (tmp_path / "model_algo-1").unlink()
+        symbol = json.loads((tmp_path / SYMBOL).read_text())
+        next(node for node in symbol["nodes"] if node["op"] == "broadcast_add")["op"] = "broadcast_mul"
+        (tmp_path / SYMBOL).write_text(json.dumps(symbol))
+        with pytest.raises(ClientError, match="probability_map is for a linear graph"):
+            load(tmp_path)
 
     def test_needs_no_mxnet_and_predicts_without_it(self, tmp_path: Path, make_model: MakeModel) -> None:
         save(make_model("softmax"), tmp_path, pack=False)

@@ -198,5 +198,5 @@ class TestCriterion:
         assert criterion_of(hyperparameters(**given)) is None
 
     def test_the_neutral_threshold_is_at_even_odds_or_a_margin_of_zero(self) -> None:
-        assert neutral_threshold(LOSSES["binary_classifier", "logistic"]) == 0.5
-        assert neutral_threshold(LOSSES["binary_classifier", "hinge_loss"]) == 0.0
+        assert neutral_threshold(LOSSES["binary_classifier", "logistic"].link) == 0.5
+        assert neutral_threshold(LOSSES["binary_classifier", "hinge_loss"].link) == 0.0

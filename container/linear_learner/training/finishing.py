@@ -1,0 +1,200 @@
+"""From the chosen model to the one that is served: its probabilities, its threshold, and what is promised of both."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from linear_learner.data.dataset import Dataset
+from linear_learner.formats.csr import Rows
+from linear_learner.hyperparameters import HyperParameters
+from linear_learner.model.linear_model import LARGEST, LINKS, LinearModel
+from linear_learner.model.losses import BINARY
+from linear_learner.model.probability_map import ProbabilityMap
+from linear_learner.training import bootstrap, confidence, metrics
+from linear_learner.training.bootstrap import Interval
+from linear_learner.training.calibration import Calibration, Criterion, evenly_spaced
+from linear_learner.training.candidates import Candidate
+from linear_learner.training.choosing import (
+    SCORES_THAT_MEET,
+    meet,
+    neutral_threshold,
+    own_share,
+    promised_criterion,
+    threshold_of,
+)
+from linear_learner.training.cluster.interface import ALONE, Cluster
+from linear_learner.training.preparation import Task
+from linear_learner.training.probabilities import NONE, calibrated, without_weights
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """``model``: as it is served. ``facts``: for its metadata, of what was done beyond training; empty where nothing
+    was asked for."""
+
+    model: LinearModel
+    facts: dict[str, Any]
+
+
+def finish_model(
+    model: LinearModel, chosen: Candidate, candidates: int, task: Task, hp: HyperParameters, cluster: Cluster = ALONE
+) -> Finished:
+    """``model``: as ``choosing`` gives it, one of so many ``candidates``, trained with the numbers of ``chosen``."""
+    facts: dict[str, Any] = {}
+    if hp.correct_weighted_probabilities:
+        weights = _class_weights(chosen, task, hp)
+        model = without_weights(model, weights)
+        facts["corrected_class_weights"] = weights.tolist()
+        logger.info("The shift of probabilities by class weights is taken out: %s.", weights.tolist())
+    if hp.probability_calibration != NONE:
+        features, own_labels = _judging_rows(model, task, hp, cluster)
+        scores, labels = meet(cluster, model.raw_scores(features), own_labels)
+        model, facts["probability_calibration"] = calibrated(model, scores, labels.astype(np.int64), hp)
+    if hp.predictor_type != BINARY:
+        return Finished(model, facts)
+    criterion = promised_criterion(hp, candidates)
+    if not facts and criterion.error is None:
+        return Finished(model, facts)
+    features, own_labels = _judging_rows(model, task, hp, cluster)
+    scores, labels = meet(cluster, model.predict(features).score, own_labels)
+    found = threshold_of(scores, labels, model.score_link, hp, candidates)
+    model = replace(model, threshold=found.threshold)
+    if model.probability_map is not None:
+        facts["threshold_before_calibration"] = _graph_threshold(model, model.probability_map)
+    if criterion.error is not None:
+        facts["target_confidence"] = _promise(found, criterion, candidates, hp)
+    return Finished(model, facts)
+
+
+def _judging_rows(model: LinearModel, task: Task, hp: HyperParameters, cluster: Cluster) -> tuple[Rows, np.ndarray]:
+    """This host's part of the rows that calibration takes: raw features, and labels."""
+    judge = task.judge()
+    most = hp.num_calibration_samples
+    if cluster.size > 1:
+        most = min(most, SCORES_THAT_MEET // model.outputs)
+    rows = evenly_spaced(len(judge.raw), own_share(len(judge.raw), most, cluster))
+    return judge.raw.features[rows], judge.rows.labels[rows]
+
+
+def _class_weights(chosen: Candidate, task: Task, hp: HyperParameters) -> np.ndarray:
+    """float64 (2,) or (num_classes,): what a row of each class weighed in training."""
+    if hp.predictor_type == BINARY:
+        return np.array([1.0, chosen.positive_weight])
+    return np.ones(hp.num_classes) if task.class_weights is None else task.class_weights.astype(np.float64)
+
+
+def _graph_threshold(model: LinearModel, probabilities: ProbabilityMap) -> float:
+    """Where rows part by the scores of the graph as they part by the model's own: MXNet alone knows no map."""
+    assert model.threshold is not None  # noqa: S101 (for the type checker: a binary model has one)
+    raw = np.clip(probabilities.least_score(model.threshold), -LARGEST, LARGEST)
+    score = LINKS[model.link](np.array([raw], np.float32))[0]
+    if raw == LARGEST and model.link == "logistic":
+        score = np.nextafter(score, np.float32(2))  # a probability may be 1 by rounding
+    return float(score)
+
+
+def _promise(found: Calibration, criterion: Criterion, candidates: int, hp: HyperParameters) -> dict[str, Any]:
+    """What is known of the share that the threshold keeps, for the log and the metadata."""
+    assert criterion.error is not None  # noqa: S101 (for the type checker)
+    counts = found.confusion
+    right, called = counts.true_positives, counts.true_positives + counts.false_positives
+    if criterion.name == "precision_at_target_recall":
+        share, target, trials, error = (
+            "recall",
+            criterion.target_recall,
+            right + counts.false_negatives,
+            criterion.error,
+        )
+    else:
+        rows = called + counts.false_negatives + counts.true_negatives
+        looked_at = len(confidence.grid(rows, criterion.target_precision, criterion.error))
+        share, target, trials = "precision", criterion.target_precision, called
+        error = criterion.error / max(1, looked_at)
+    bound = confidence.lower_bound(right, trials, error) if trials else None
+    if bound is None:
+        logger.warning(
+            "No threshold keeps target_precision=%s with target_confidence=%s: nothing is called positive.",
+            target,
+            hp.target_confidence,
+        )
+    else:
+        words = "With confidence %s, %s is at least %r: %d of %d rows, the best of %d models over %d epochs."
+        logger.info(words, hp.target_confidence, share, bound, right, trials, candidates, hp.epochs)
+    return {
+        "confidence": hp.target_confidence,
+        "of": share,
+        "target": target,
+        "lower_bound": bound,
+        "rows": trials,
+        "right": right,
+    }
+
+
+def intervals(
+    model: LinearModel,
+    channels: Mapping[str, Dataset],
+    candidates: int,
+    task: Task,
+    hp: HyperParameters,
+    cluster: Cluster = ALONE,
+) -> dict[str, Any]:
+    """For the metadata, the bootstrap intervals of the threshold and, by channel, of the final metrics; each is logged.
+    Empty where none are asked for. ``channels``: raw rows."""
+    if not hp.bootstrap_samples:
+        return {}
+    words = f"{bootstrap.LEVEL:.0%} interval of {hp.bootstrap_samples} bootstrap samples"
+    threshold = _threshold_interval(model, task, hp, candidates, cluster) if hp.predictor_type == BINARY else None
+    if threshold is not None:
+        logger.info("%s: threshold from %r to %r.", words, *threshold)
+    by_channel = {name: _metric_intervals(model, data, hp, cluster) for name, data in channels.items()}
+    for channel, found in by_channel.items():
+        for metric, (low, high) in found.items():
+            logger.info("%s: %s %s from %r to %r.", words, channel, metric, low, high)
+    return {
+        "intervals": {
+            "level": bootstrap.LEVEL,
+            "samples": hp.bootstrap_samples,
+            "threshold": threshold,
+            "metrics": by_channel,
+        }
+    }
+
+
+def _metric_intervals(model: LinearModel, data: Dataset, hp: HyperParameters, cluster: Cluster) -> dict[str, Interval]:
+    """By the name of each metric that has a meaning here."""
+    most = SCORES_THAT_MEET // model.outputs if cluster.size > 1 else len(data)
+    kept = evenly_spaced(len(data), own_share(len(data), most, cluster))
+    scores, labels = meet(cluster, model.predict(data.features[kept]).score, data.labels[kept])
+    rows = metrics.rows_to_judge(
+        scores,
+        labels,
+        predictor_type=hp.predictor_type,
+        link=model.score_link,
+        threshold=model.threshold,
+        f_beta=hp.f_beta,
+        accuracy_top_k=hp.accuracy_top_k,
+    )
+    names = metrics.metric_names(hp.predictor_type, f_beta=hp.f_beta, accuracy_top_k=hp.accuracy_top_k)
+    found = bootstrap.intervals(rows, model.threshold, hp.bootstrap_samples, hp.seed)
+    return {name: interval for name, interval in zip(names, found, strict=True) if interval is not None}
+
+
+def _threshold_interval(
+    model: LinearModel, task: Task, hp: HyperParameters, candidates: int, cluster: Cluster
+) -> Interval | None:
+    features, own_labels = _judging_rows(model, task, hp, cluster)
+    return bootstrap.threshold_interval(
+        *meet(cluster, model.predict(features).score, own_labels),
+        promised_criterion(hp, candidates),
+        neutral=neutral_threshold(model.score_link),
+        at_most=hp.num_calibration_samples,
+        samples=hp.bootstrap_samples,
+        seed=hp.seed,
+    )

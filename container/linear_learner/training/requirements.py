@@ -1,0 +1,62 @@
+"""What a job must have for what it is asked to promise: looked at before any time goes into training."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+
+import numpy as np
+
+from linear_learner.data.dataset import Dataset
+from linear_learner.data.stream import Stream
+from linear_learner.errors import ClientError
+from linear_learner.hyperparameters import HyperParameters
+from linear_learner.hyperparameters.applicability import settle, unmet
+from linear_learner.hyperparameters.schema import ROWS
+from linear_learner.training import confidence
+from linear_learner.training.calibration import evenly_spaced
+from linear_learner.training.choosing import own_share, promised_criterion
+from linear_learner.training.cluster.interface import ALONE, Cluster
+
+
+def check_channels(hp: HyperParameters, channels: Container[str]) -> None:
+    """ClientError where held-out rows are needed and there is no channel ``validation``. ``hp`` is as validated."""
+    wanted = [
+        name
+        for name in ("probability_calibration", "target_confidence")
+        if getattr(hp, name) != "none" and not unmet(ROWS[name], settle(hp))
+    ]
+    if wanted and "validation" not in channels:
+        raise ClientError(
+            f"{wanted[0]}={getattr(hp, wanted[0])} needs rows that the models are not trained on, and there is no "
+            "channel 'validation'",
+            where=f"hyperparameter {wanted[0]}",
+            fix="add the channel, or leave the hyperparameter out",
+        )
+
+
+def check_confidence(
+    hp: HyperParameters, validation: Dataset | Stream | None, candidates: int, cluster: Cluster = ALONE
+) -> None:
+    """ClientError where the validation rows of all hosts are so few that no scores whatever could keep the target with
+    ``target_confidence``. ``hp`` is resolved."""
+    criterion = promised_criterion(hp, candidates)
+    if criterion.error is None:
+        return
+    assert isinstance(validation, Dataset)  # noqa: S101 (for the type checker: the train channel alone is streamed)
+    labels = validation.labels
+    labels = labels[evenly_spaced(len(labels), own_share(len(labels), hp.num_calibration_samples, cluster))]
+    positives, rows = map(int, cluster.sum(np.array([np.count_nonzero(labels == 1), len(labels)])))
+    if criterion.name == "precision_at_target_recall":
+        name, target, error = "target_recall", criterion.target_recall, criterion.error
+    else:
+        name, target = "target_precision", criterion.target_precision
+        error = criterion.error / max(1, len(confidence.grid(rows, target, criterion.error)))
+    needed = confidence.fewest_trials(target, error)
+    if positives < needed:
+        raise ClientError(
+            f"No threshold can keep {name}={target} with target_confidence={hp.target_confidence}: that takes at least "
+            f"{needed} rows of label 1, and there are {positives}",
+            where="channel 'validation'",
+            fix=f"give more rows or lower one of the two; fewer num_models ({candidates}) and epochs ({hp.epochs}), "
+            "among which the best is chosen, need somewhat fewer",
+        )

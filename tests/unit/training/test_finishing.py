@@ -1,0 +1,155 @@
+"""The model that is served: made of the rows of all hosts, by the hyperparameters that ask for it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from linear_learner.data.chunk import Chunk
+from linear_learner.data.dataset import Dataset
+from linear_learner.data.epochs import Epochs
+from linear_learner.hyperparameters import HyperParameters, resolve, validate
+from linear_learner.model.linear_model import LinearModel
+from linear_learner.model.losses import LOSSES
+from linear_learner.model.scaler import Scaler
+from linear_learner.training.candidates import make_candidates
+from linear_learner.training.choosing import meet
+from linear_learner.training.cluster.interface import ALONE, Cluster, Combine
+from linear_learner.training.finishing import Finished, finish_model, intervals
+from linear_learner.training.preparation import FeatureRanges, Judge, Task
+
+CRITERION = "binary_classifier_model_selection_criteria"
+RECALL = {CRITERION: "precision_at_target_recall", "target_recall": "0.7", "target_confidence": "0.9"}
+PRECISION = {CRITERION: "recall_at_target_precision", "target_precision": "0.5", "target_confidence": "0.9"}
+
+
+class Threads(Cluster):
+    """The hosts of a job as threads of this process."""
+
+    def __init__(self, rank: int, messages: list[bytes], barrier: threading.Barrier, answers: list[bytes]) -> None:
+        super().__init__([str(host) for host in range(len(messages))], rank)
+        self.messages, self.barrier, self.answers = messages, barrier, answers
+
+    def exchange(self, message: bytes, combine: Combine) -> bytes:
+        self.messages[self.rank] = message
+        self.barrier.wait(10)
+        if self.is_first:
+            self.answers[:] = [combine(list(self.messages))]
+        self.barrier.wait(10)
+        answer = self.answers[0]
+        self.barrier.wait(10)
+        return answer
+
+    def add(self, numbers: np.ndarray) -> None:
+        raise NotImplementedError
+
+
+def on_hosts(number: int, work: Callable[[int, Cluster], object]) -> list[object]:
+    """What ``work(rank, cluster)`` gives on each of so many hosts."""
+    messages, barrier, answers = [b""] * number, threading.Barrier(number), [b""]
+    clusters = [Threads(rank, messages, barrier, answers) for rank in range(number)]
+    with ThreadPoolExecutor(number) as pool:
+        return list(pool.map(lambda cluster: work(cluster.rank, cluster), clusters))
+
+
+def setting(**given: str) -> tuple[LinearModel, HyperParameters]:
+    """A binary model of one feature whose raw score is twice the feature."""
+    hp = resolve(validate({"predictor_type": "binary_classifier", "epochs": "3", **given}), feature_dim=1, rows=100)
+    link = LOSSES[hp.predictor_type, hp.loss].link
+    weights, bias = np.array([[2.0]], np.float32), np.zeros(1, np.float32)
+    return LinearModel(weights, bias, hp.predictor_type, hp.loss, link, threshold=0.25, num_classes=1), hp
+
+
+def task_of(hp: HyperParameters, features: np.ndarray, labels: np.ndarray) -> Task:
+    scaler = Scaler(np.zeros(1, np.float32), np.ones(1, np.float32))
+    judge = Judge(Dataset("validation", features, labels, ()), Chunk(features, labels, np.arange(len(labels))))
+    return Task(
+        LOSSES[hp.predictor_type, hp.loss], scaler, None, Epochs(features, labels, None, seed=0), "validation",
+        lambda: judge, lambda: FeatureRanges.of(features), work=1,
+    )  # fmt: skip
+
+
+def rows(number: int = 2000) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(4)
+    features = random.normal(size=(number, 1)).astype(np.float32) * 2
+    return features, (random.random(number) < expit(features[:, 0] - 1)).astype(np.float32)
+
+
+def finished(
+    features: np.ndarray, labels: np.ndarray, cluster: Cluster = ALONE, positive_weight: float = 1.0, **given: str
+) -> Finished:
+    model, hp = setting(**given)
+    chosen = replace(make_candidates(hp, hp, rows=100)[0], positive_weight=positive_weight)
+    return finish_model(model, chosen, 8, task_of(hp, features, labels), hp, cluster)
+
+
+def test_where_nothing_is_asked_for_the_model_is_left_as_it_is() -> None:
+    found = finished(*rows())
+    assert found.facts == {}
+    assert (found.model.threshold, found.model.weights.tolist(), found.model.bias.tolist()) == (0.25, [[2]], [0])
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"probability_calibration": "auto"},
+        {"probability_calibration": "isotonic", **RECALL},
+        {"probability_calibration": "platt", "loss": "hinge_loss"},
+        {"correct_weighted_probabilities": "true"},
+        PRECISION,
+    ],
+)
+def test_several_hosts_come_to_what_one_does_with_all_rows(given: dict[str, str]) -> None:
+    features, labels = rows()
+    alone = finished(features, labels, positive_weight=3.0, **given)
+    parts = [slice(0, 500), slice(500, 700), slice(700, None)]
+
+    def work(rank: int, cluster: Cluster) -> Finished:
+        return finished(features[parts[rank]], labels[parts[rank]], cluster, 3.0, **given)
+
+    assert alone.facts
+    for found in on_hosts(3, work):
+        assert isinstance(found, Finished)
+        assert found.facts == alone.facts
+        assert found.model.threshold == alone.model.threshold
+        assert found.model.weights.tolist() == alone.model.weights.tolist()
+        assert found.model.bias.tolist() == alone.model.bias.tolist()
+
+
+def test_rows_of_all_hosts_meet_in_the_order_of_ranks() -> None:
+    def work(rank: int, cluster: Cluster) -> tuple[np.ndarray, np.ndarray]:
+        return meet(cluster, np.full((rank + 1, 2), rank, np.float32), np.full(rank + 1, 10 * rank, np.float32))
+
+    for scores, labels in on_hosts(2, work):  # type: ignore[misc]
+        assert scores.tolist() == [[0, 0], [1, 1], [1, 1]]
+        assert labels.tolist() == [0, 10, 10]
+
+
+def test_no_more_rows_are_taken_than_asked_for() -> None:
+    found = finished(*rows(), probability_calibration="platt", num_calibration_samples="100")
+    assert found.facts["probability_calibration"]["rows"] == 100
+
+
+def test_intervals_of_several_hosts_are_those_of_all_rows() -> None:
+    features, labels = rows(600)
+    model, hp = setting(bootstrap_samples="50")
+
+    def of(part: slice, cluster: Cluster) -> dict[str, object]:
+        data = Dataset("validation", features[part], labels[part], ())
+        return intervals(model, {"validation": data}, 8, task_of(hp, features[part], labels[part]), hp, cluster)
+
+    alone = of(slice(None), ALONE)
+    assert alone["intervals"]["metrics"]["validation"].keys() >= {"precision", "recall"}  # type: ignore[index]
+    halves = [slice(0, 300), slice(300, None)]
+    assert on_hosts(2, lambda rank, cluster: of(halves[rank], cluster)) == [alone, alone]
+
+
+def test_no_intervals_are_made_unless_asked_for() -> None:
+    model, hp = setting()
+    assert intervals(model, {}, 8, task_of(hp, *rows(10)), hp) == {}
