@@ -8,16 +8,17 @@ IMAGE ?= linear-learner
 DOCKER_BUILD_FLAGS ?=
 PYTEST_FLAGS ?=
 # Scripts of benchmarks/ to run, and flags for them: make bench BENCHMARKS=quality BENCH_FLAGS="--only adult,digits".
-BENCHMARKS ?= quality engine decoding streaming serving job peers serving_peers
+BENCHMARKS ?= quality engine decoding streaming checkpoints serving job peers serving_peers
 BENCH_FLAGS ?=
 FUZZ_FLAGS ?= --seconds 60
+CHAOS_FLAGS ?= --events 300
 
 VENV := .venv
 BIN := $(VENV)/bin
 NATIVE := container/linear_learner/native
 LIBRARY := $(NATIVE)/liblinear_learner.so
 
-.PHONY: help demo test lint native image test-image bench test-sanitizers clean distclean
+.PHONY: help demo test lint native image test-image bench test-sanitizers test-chaos clean distclean
 
 help:                    ## this list
 	@awk -F '[:#]+ *' '/^[a-z-]+:.*##/ {printf "  make %-16s %s\n", $$1, $$NF}' Makefile
@@ -46,6 +47,9 @@ bench: native $(VENV)/.test-ready   ## measure on real data, which is fetched on
 
 test-sanitizers: native $(VENV)/.test-ready   ## fuzz the C++ code under AddressSanitizer and UBSan, the decoders and the server
 	@for script in tests/fuzz/fuzz_*.py; do echo "== $$script"; $(BIN)/python $$script $(FUZZ_FLAGS) || exit; done
+
+test-chaos: native $(VENV)/.test-ready   ## cut training jobs off at random moments and start them again: nothing may be lost
+	$(BIN)/python tests/fuzz/chaos_training.py $(CHAOS_FLAGS)
 
 clean:                   ## remove what was built, but not .venv
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis local_test/test_dir/model local_test/test_dir/output

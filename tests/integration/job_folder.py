@@ -12,6 +12,7 @@ import signal
 import struct
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -107,13 +108,13 @@ class JobFolder:
         (self.base / path).write_bytes(content)
         return self
 
-    def run(self, job_name: str | None = None) -> Outcome:
+    def run(self, job_name: str | None = None, should_stop: Callable[[], bool] | None = None) -> Outcome:
         """In this process, which is left as it was."""
         package = logging.getLogger("linear_learner")
         handlers, level, handler = package.handlers[:], package.level, signal.getsignal(signal.SIGTERM)
         try:
             with contextlib.redirect_stdout(io.StringIO()) as log:
-                code = job.run(Environment(self.base, job_name))
+                code = job.run(Environment(self.base, job_name), should_stop)
         finally:
             package.handlers[:] = handlers
             package.setLevel(level)

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 import signal
+import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from finished_job import MakeJob, Rows
-from job_folder import JobFolder
+from job_folder import CSV, JobFolder, csv
+
+from linear_learner.training import choosing
+from linear_learner.training.choosing import Choice
 
 EPOCHS = 60
+CHOOSE = choosing.choose
 
 
 @pytest.fixture(scope="module")
@@ -93,3 +101,79 @@ def test_without_a_folder_nothing_is_written(rows: Rows, job: JobFolder) -> None
     outcome = job.hyperparameters("binary_classifier", epochs=1).channel("train", *rows).run()
     assert "Checkpoint loading and saving are disabled." in outcome.log
     assert not (outcome.base / "checkpoints").exists()
+
+
+class Pipes:
+    """Gives a job the same rows through ``train_0``, ``train_1`` and so on, anew for every start of it."""
+
+    def __init__(self, job: JobFolder, content: bytes) -> None:
+        self._folder, self._content = job.base / "input/data", content
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for old in self._folder.glob("train_*"):
+            old.unlink()
+        threading.Thread(target=self._write, daemon=True).start()
+
+    def _write(self) -> None:
+        for number in itertools.count():
+            path = self._folder / f"train_{number}"
+            os.mkfifo(path)
+            try:
+                with path.open("wb") as pipe:
+                    pipe.write(self._content)
+            except BrokenPipeError:
+                return
+
+
+@pytest.mark.parametrize("lines", [1, 4])
+def test_a_job_in_pipe_mode_ends_with_the_same_bits(lines: int, make_job: MakeJob) -> None:
+    """Stopped in its first epochs or later, of which the first has windows of its own."""
+    random = np.random.default_rng(7)
+    features = random.normal(size=(40_000, 10)).astype(np.float32)
+    content = csv(features, features[:, 0] + random.normal(size=40_000) > 0)
+    whole, cut = make_job(), make_job()
+    for job in (whole, cut):
+        job.hyperparameters("binary_classifier", epochs=7, memory_mb=1, num_models=4, early_stopping_patience=9)
+        job.config("inputdataconfig", {"train": {"ContentType": CSV, "TrainingInputMode": "Pipe"}})
+        (job.base / "checkpoints").mkdir()
+    Pipes(whole, content)
+    expected = whole.run_process()
+    assert expected.code == 0, expected.log
+    for number, after in ((signal.SIGTERM, lines), (signal.SIGKILL, 1)):
+        Pipes(cut, content)
+        assert run_until(cut, after, number)
+    Pipes(cut, content)
+    outcome = cut.run_process()
+    assert outcome.code == 0, outcome.log
+    assert "Going on from" in outcome.log
+    for name in ("mx-mod-0000.params", "additional-params.json"):
+        assert (outcome.model_dir / name).read_bytes() == (expected.model_dir / name).read_bytes()
+
+
+def test_a_stop_while_the_threshold_is_chosen_changes_nothing(
+    rows: Rows, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = []
+    for stops in (False, True):
+        job = make_job().hyperparameters("binary_classifier", epochs=2).channel("train", *rows)
+
+        def choose(*given: Any, stops: bool = stops) -> Choice:
+            if stops:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return CHOOSE(*given)
+
+        monkeypatch.setattr(choosing, "choose", choose)
+        outcome = job.run()
+        assert outcome.code == 0, outcome.failure
+        models.append((outcome.model_dir / "model.tar.gz").read_bytes())
+    assert models[0] == models[1]
+
+
+def test_a_stop_while_files_are_read_leaves_checkpoints_and_no_model(rows: Rows, job: JobFolder) -> None:
+    with_checkpoints(job, rows)
+    assert run_until(job, 2, signal.SIGKILL)
+    kept = {path.name: path.read_bytes() for path in (job.base / "checkpoints").glob("*.npz")}
+    outcome = job.run(should_stop=lambda: True)
+    assert outcome.code == 143
+    assert "no model is written" in outcome.log
+    assert {path.name: path.read_bytes() for path in (job.base / "checkpoints").glob("*.npz")} == kept
+    assert not outcome.model_dir.exists()

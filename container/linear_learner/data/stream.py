@@ -65,8 +65,13 @@ class Stream:
         """The rows of an epoch, some at a time, to write over at will. Files come in an order drawn by ``random``."""
         if self._first_pass is not None:
             first_pass, self._first_pass = self._first_pass, None
-            yield from first_pass
-            return
+            if epoch == 0:
+                yield from first_pass
+                return
+            # A job that goes on from a checkpoint: it is the survey that it lacks, and only the first epoch is cut up
+            # as the first pass is.
+            for _ in first_pass:
+                pass
         rows = 0
         for batch, _ in self._reader.batches(random):
             rows += len(batch)

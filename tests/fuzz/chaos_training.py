@@ -1,0 +1,382 @@
+"""Cuts training jobs off at random moments, starts them again until they end, and looks whether anything is lost:
+
+    .venv/bin/python tests/fuzz/chaos_training.py --events 300
+
+A job runs through once, undisturbed. Then it runs in another folder with checkpoints, and gets SIGKILL or SIGTERM: at
+any time from its first moment to its last, while a checkpoint or the model is written, or right after a checkpoint. It
+is started again until it ends by itself. After every event
+ - each checkpoint by its proper name is whole, and the newest is no older than the newest before;
+ - the model folder holds a whole model or none;
+ - after SIGTERM the job ended by itself, within SOON seconds, with a model and exit code 0; or with none and 143, if it
+   had not come to training, and then nothing in its folders changed.
+The next start must go on from the newest checkpoint, and the job that ends must leave the bits of the undisturbed one.
+Jobs of all KINDS take turns. It ends after --events, or after --seconds; the exit code is 0 if nothing was wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import itertools
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).parent
+CONTAINER = HERE.parents[1] / "container"
+sys.path[:0] = [str(HERE.parent / "integration"), str(CONTAINER)]
+from job_folder import RECORDIO, JobFolder  # noqa: E402 (it lives with the tests of whole jobs)
+
+from linear_learner.model import artifact  # noqa: E402
+
+SOON = 120
+"""Seconds that the platform gives a job after SIGTERM."""
+STUCK = 600
+NO_MODEL = 143
+NOT_YET_HEARD = -signal.SIGTERM
+"""The process had not come to its first line of Python."""
+LOOK_AGAIN = 0.0005
+
+Position = tuple[int, int]
+"""Of a checkpoint: epoch, and rows of it."""
+
+
+class Wrong(Exception):  # noqa: N818 (it is the finding)
+    """Something that must never be."""
+
+
+# -- jobs
+
+
+def rows_of(count: int, features: int) -> tuple[np.ndarray, np.ndarray]:
+    draw = np.random.default_rng(count)
+    matrix = draw.normal(size=(count, features))
+    return matrix, (matrix @ draw.normal(size=features) + draw.normal(size=count) > 0).astype(float)
+
+
+def in_memory(job: JobFolder) -> None:
+    job.hyperparameters("binary_classifier", epochs=40, early_stopping_patience=40)
+    job.channel("train", *rows_of(20_000, 20)).channel("validation", *rows_of(3_000, 20))
+
+
+def streamed(job: JobFolder) -> None:
+    job.hyperparameters("regressor", epochs=12, memory_mb=1, num_models=16, early_stopping_patience=12)
+    job.config("inputdataconfig", {"train": {"ContentType": RECORDIO}})
+    job.channel("train", *rows_of(30_000, 10), content_type=RECORDIO, files=3)
+
+
+def sparse(job: JobFolder) -> None:
+    draw = np.random.default_rng(0)
+    lines = []
+    for _ in range(4_000):
+        columns = np.sort(draw.choice(20_000, 15, replace=False))
+        label = int(columns[0] + draw.normal(0, 400) > 1_200)
+        lines.append(f"{label} " + " ".join(f"{column + 1}:{draw.normal():.3f}" for column in columns))
+    job.hyperparameters("binary_classifier", epochs=30, feature_dim=20_000, early_stopping_patience=30)
+    job.config("inputdataconfig", {"train": {"ContentType": "text/libsvm"}})
+    job.file("input/data/train/part-0", "\n".join(lines).encode() + b"\n")
+
+
+KINDS: dict[str, Callable[[JobFolder], None]] = {"in memory": in_memory, "streamed": streamed, "sparse": sparse}
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """A job that ran through. ``folder``: its input alone; ``model``: the bytes of its model's files by name."""
+
+    kind: str
+    folder: Path
+    model: dict[str, bytes]
+    seconds: float
+
+
+def run_through(kind: str, folder: Path) -> Undisturbed:
+    KINDS[kind](JobFolder(folder / "input-only"))
+    shutil.copytree(folder / "input-only", folder / "whole")
+    began = time.monotonic()
+    process = start(folder / "whole", folder / "log")
+    code = process.wait(STUCK)
+    if code:
+        raise Wrong(f"the undisturbed job ended with {code}: {(folder / 'log').read_text()[-2000:]}")
+    return Undisturbed(kind, folder / "input-only", visible_files(folder / "whole/model"), time.monotonic() - began)
+
+
+def start(base: Path, log: Path) -> subprocess.Popen[bytes]:
+    own = {name: value for name, value in os.environ.items() if name != "TRAINING_JOB_NAME"}
+    with log.open("wb") as stream:
+        return subprocess.Popen(
+            [sys.executable, "-m", "linear_learner.cli", "train", "--base", str(base)],
+            env={**own, "PYTHONPATH": str(CONTAINER)},
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+        )
+
+
+# -- what must hold
+
+
+def visible_files(folder: Path) -> dict[str, bytes]:
+    if not folder.is_dir():
+        return {}
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if not path.name.startswith(".")}
+
+
+def check_model(folder: Path) -> bool:
+    """Whether there is a model; if so, all that is seen of it is whole."""
+    files = visible_files(folder)
+    if not files:
+        return False
+    artifact.load(folder)
+    for name, content in files.items():
+        path = folder / name
+        if name.startswith("model_"):
+            with zipfile.ZipFile(path) as archive:
+                if archive.testzip() is not None:
+                    raise Wrong(f"{name} is damaged")
+        elif name == "model.tar.gz":
+            with tarfile.open(path) as packed:
+                for member in packed:
+                    packed.extractfile(member).read()  # type: ignore[union-attr]
+        elif name.endswith(".json"):
+            json.loads(content)
+    return True
+
+
+def names_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+
+
+def positions(folder: Path) -> list[Position]:
+    found = re.findall(r"checkpoint-(\d+)-(\d+)\.npz", " ".join(names_in(folder)))
+    return sorted((int(epoch), int(rows)) for epoch, rows in found)
+
+
+def check_checkpoints(folder: Path) -> Position | None:
+    """The newest of them, all of which are whole."""
+    for path in folder.glob("*.npz"):
+        with np.load(path, allow_pickle=False) as arrays:
+            for name in arrays.files:
+                arrays[name]
+    return max(positions(folder), default=None)
+
+
+# -- events
+
+
+@dataclass
+class Count:
+    events: collections.Counter[str] = field(default_factory=collections.Counter)
+    jobs: int = 0
+    epochs_twice: int = 0
+    slowest_stop: float = 0.0
+
+    @property
+    def total(self) -> int:
+        return sum(self.events.values())
+
+
+@dataclass
+class Job:
+    """One job that is cut off again and again."""
+
+    undisturbed: Undisturbed
+    base: Path
+    log: Path
+    count: Count
+    newest: Position | None = None
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.base / "checkpoints"
+
+    @property
+    def model(self) -> Path:
+        return self.base / "model"
+
+    def attempt(self, moment: str, after: float, number: signal.Signals) -> bool:
+        """Start it, and send the signal at the moment. Returns whether it ended before that."""
+        before = visible_files(self.model)
+        process = start(self.base, self.log)
+        try:
+            if not self.wait_for(moment, after, process):
+                self.ended(process.returncode)
+                return True
+            sent = time.monotonic()
+            process.send_signal(number)
+            code = process.wait(STUCK)
+            took = time.monotonic() - sent
+        finally:
+            process.kill()
+            process.wait()
+        what = self.outcome(number, code, took, before)
+        self.check_start()
+        self.count.events[f"{number.name} {moment}: {what}"] += 1
+        newest = check_checkpoints(self.checkpoints)
+        if self.newest is not None and (newest is None or newest < self.newest):
+            raise Wrong(f"the newest checkpoint was {self.newest} and is {newest}")
+        told = self.epochs_told()
+        if number == signal.SIGTERM and code == 0 and (newest is None or newest[0] < told - 1):
+            raise Wrong(f"{told} epochs were told of, and the newest checkpoint is {newest}")
+        self.count.epochs_twice += max(0, told - (newest or (0, 0))[0])
+        self.newest = newest
+        return False
+
+    def wait_for(self, moment: str, after: float, process: subprocess.Popen[bytes]) -> bool:
+        """Whether the moment came before the job's end. ``after``: seconds, of the moment 'at any time'."""
+        signs = {
+            "while a checkpoint is written": (self.checkpoints, ".part"),
+            "after a checkpoint": (self.checkpoints, ".npz"),
+            "while the model is written": (self.model, ".partial"),
+        }
+        end = time.monotonic() + after
+        folder, suffix = signs.get(moment, (None, ""))
+        leftovers = names_in(folder) if folder else set()
+        while process.poll() is None:
+            if folder is None:
+                if time.monotonic() >= end:
+                    return True
+            elif any(name.endswith(suffix) for name in names_in(folder) - leftovers):
+                return True
+            time.sleep(LOOK_AGAIN)
+        return False
+
+    def outcome(self, number: signal.Signals, code: int, took: float, before: dict[str, bytes]) -> str:
+        has_model = check_model(self.model)
+        if number == signal.SIGKILL:
+            return "killed"
+        self.count.slowest_stop = max(self.count.slowest_stop, took)
+        if took > SOON:
+            raise Wrong(f"it took {took:.0f} s to end after SIGTERM")
+        if code == 0:
+            if not has_model:
+                raise Wrong("it ended with 0 after SIGTERM, and there is no model")
+            return "ended with a model"
+        if code not in (NO_MODEL, NOT_YET_HEARD):
+            raise Wrong(f"it ended with {code} after SIGTERM")
+        if visible_files(self.model) != before:
+            raise Wrong(f"it ended with {code}, and the model changed")
+        return "ended with none yet" if code == NO_MODEL else "came too early to be heard"
+
+    def check_start(self) -> None:
+        """It must have gone on from the newest checkpoint that there was."""
+        text = self.log.read_text()
+        found = re.search(r"Going on from \S*checkpoint-(\d+)-(\d+)\.npz", text)
+        if "cannot be read" in text:
+            raise Wrong("a checkpoint could not be read")
+        trains = "#progress_metric" in text
+        if trains and (found is None) != (self.newest is None):
+            raise Wrong(f"the newest checkpoint is {self.newest}, and the job did not go on from it")
+        if found is not None and (int(found[1]), int(found[2])) != self.newest:
+            raise Wrong(f"the newest checkpoint is {self.newest}, and the job went on from {found[0]}")
+
+    def epochs_told(self) -> int:
+        """How many epochs are over, by the log of this attempt."""
+        return (self.newest or (0, 0))[0] + len(re.findall("#progress_metric", self.log.read_text()))
+
+    def ended(self, code: int) -> None:
+        self.check_start()
+        if code:
+            raise Wrong(f"it ended with {code}")
+        found = visible_files(self.model)
+        wanted = self.undisturbed.model
+        different = [name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name)]
+        if different:
+            raise Wrong(f"{', '.join(sorted(different))} differ from those of the undisturbed job")
+        strange = [path.name for path in self.model.iterdir() if path.name.startswith(".")]
+        strange += [path.name for path in self.checkpoints.iterdir() if path.suffix != ".npz"]
+        if strange or len(positions(self.checkpoints)) > 2:
+            raise Wrong(f"the job has ended and left {strange or positions(self.checkpoints)}")
+        self.count.jobs += 1
+
+
+MOMENTS = {
+    "at any time": 5,
+    "while a checkpoint is written": 2,
+    "after a checkpoint": 2,
+    "while the model is written": 1,
+}
+"""With their shares."""
+
+
+def cut_off_until_it_ends(job: Job, draw: random.Random, is_over: Callable[[], bool]) -> None:
+    """Once it is over, the job is left alone until it ends."""
+    for number in itertools.count(1):
+        (moment,) = draw.choices(list(MOMENTS), list(MOMENTS.values()))
+        kind = draw.choice([signal.SIGKILL, signal.SIGTERM])
+        # A job that is cut off at its very beginning again and again would never end.
+        after = draw.uniform(0, 1 + 0.1 * number) * job.undisturbed.seconds
+        if is_over():
+            moment, after = "at any time", float("inf")
+        if job.attempt(moment, after, kind):
+            return
+
+
+def chaos(folder: Path, draw: random.Random, events: int, seconds: float, count: Count) -> None:
+    began = time.monotonic()
+
+    def is_over() -> bool:
+        return count.total >= events or time.monotonic() - began > seconds
+
+    references: dict[str, Undisturbed] = {}
+    for number, kind in enumerate(itertools.cycle(draw.sample(list(KINDS), len(KINDS)))):
+        if is_over():
+            return
+        if kind not in references:
+            references[kind] = run_through(kind, folder / kind)
+        undisturbed = references[kind]
+        base = folder / f"job-{number}"
+        shutil.copytree(undisturbed.folder, base)
+        (base / "checkpoints").mkdir()
+        job = Job(undisturbed, base, folder / f"log-{number}", count)
+        events_before = count.total
+        try:
+            cut_off_until_it_ends(job, draw, is_over)
+        except Wrong:
+            print(f"--- {kind}, {base}; its last log ends:\n{job.log.read_text()[-3000:]}", flush=True)
+            raise
+        print(f"{kind}: cut off {count.total - events_before} times, and the same bits in the end", flush=True)
+        shutil.rmtree(base)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=30)
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="no more events after so long")
+    parser.add_argument("--seed", type=int, default=None)
+    arguments = parser.parse_args()
+    seed = arguments.seed if arguments.seed is not None else random.randrange(10**6)
+    count, wrong = Count(), None
+    folder = Path(tempfile.mkdtemp(prefix="linear-learner-chaos-"))
+    try:
+        chaos(folder, random.Random(seed), arguments.events, arguments.seconds, count)
+    except Wrong as found:
+        wrong = found
+    for name, times in sorted(count.events.items()):
+        print(f"  {times:4d} {name}")
+    print(
+        f"seed {seed}: {count.total} events in {count.jobs} jobs that ended with the bits of the undisturbed ones; "
+        f"{count.epochs_twice} epochs trained twice; {count.slowest_stop:.1f} s from SIGTERM to the end at most"
+    )
+    if wrong is not None:
+        print(f"WRONG: {wrong}; what is left lies in {folder}")
+        return 1
+    shutil.rmtree(folder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
