@@ -9,13 +9,13 @@ import sys
 from collections.abc import Sequence
 
 from linear_learner import __version__
-from linear_learner.commands import predict, sagemaker, serve, train, validate
+from linear_learner.commands import convert, inspect, predict, sagemaker, serve, train, validate
 from linear_learner.environment import failure_text
 from linear_learner.errors import LinearLearnerError, PlatformError
 
 INTERRUPTED, BROKEN_PIPE = 130, 141
 """128 and the number of the signal that would end a program without a handler."""
-COMMANDS = (train, predict, serve, validate, sagemaker)
+COMMANDS = (train, predict, inspect, convert, serve, validate, sagemaker)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import signal
@@ -13,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_breast_cancer
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, roc_auc_score
 from sklearn.model_selection import train_test_split
 
@@ -225,3 +227,56 @@ def test_ctrl_c_ends_a_command_without_a_traceback(trained: subprocess.Completed
         running.send_signal(signal.SIGINT)
         assert running.wait(60) == 130
         assert running.stderr.read() == b"Interrupted.\n"
+
+
+@pytest.mark.parametrize(
+    ("form", "name"), [("python", "model.py"), ("scikit-learn", "model.json"), ("amazon", "m.tar.gz")]
+)
+def test_a_trained_model_converted_gives_the_same_scores(
+    trained: subprocess.CompletedProcess[str], data: Path, tmp_path: Path, form: str, name: str
+) -> None:
+    done = linear_learner(f"convert {data}/out/model.tar.gz --to {form} {tmp_path}/{name}")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    rows = np.loadtxt(data / "test.csv", delimiter=",")[:, 1:]
+    scores = artifact.load(data / "out").predict(rows.astype(np.float32)).score
+    np.savetxt(tmp_path / "rows.csv", rows, delimiter=",", fmt="%.9g")
+    if form == "python":
+        command = [sys.executable, "-I", str(tmp_path / name)]
+        with (tmp_path / "rows.csv").open() as text:
+            answer = subprocess.run(command, stdin=text, capture_output=True, text=True, check=True).stdout
+        found = np.loadtxt(answer.splitlines(), delimiter=",")[:, 0]
+    elif form == "scikit-learn":
+        content = json.loads((tmp_path / name).read_text())
+        estimator = LogisticRegression()
+        estimator.coef_, estimator.intercept_ = np.array(content["coef_"]), np.array(content["intercept_"])
+        estimator.classes_ = np.array(content["classes_"])
+        found = estimator.predict_proba(rows.astype(np.float32))[:, 1]
+    else:
+        found = artifact.load(tmp_path / name).predict(rows.astype(np.float32)).score
+    assert_allclose(found, scores, rtol=0, atol=1e-6)
+
+
+def test_inspect_tells_what_training_did(trained: subprocess.CompletedProcess[str], data: Path) -> None:
+    done = linear_learner(f"inspect {data}/out/model_algo-1 --json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["predictor_type"], found["features"]) == ("binary_classifier", 30)
+    assert found["training"]["selection"]["candidates"] == 4
+    assert len(found["coefficients"]) == 10
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("inspect train.csv", "The zip archive cannot be read"),
+        ("convert out --to python absent/model.py", "No such file or directory"),
+        ("convert broken.json --to c model.c", "This is no JSON document"),
+    ],
+)
+def test_models_that_cannot_be_read_or_written_are_told_in_a_line(
+    trained: subprocess.CompletedProcess[str], data: Path, line: str, sentence: str
+) -> None:
+    (data / "broken.json").write_text('{"coef_": ')
+    done = linear_learner(line, data)
+    assert done.returncode in (2, 3)
+    assert sentence in done.stderr and done.stderr.count("\n") == 1

@@ -35,6 +35,7 @@ MAY_IMPORT = {
     "training": {"errors", "hyperparameters", "formats", "environment", "data", "model", "native", "report"},
     "sagemaker": {"errors", "aws", "s3", "hyperparameters", "formats", "environment", "data"},
     "serving": {"errors", "formats", "environment", "model"},
+    "conversion": {"errors", "formats", "model", "serving"},
     "prediction": {"errors", "formats", "environment", "data", "model", "serving", "s3"},
 }
 ANYTHING_BELOW_IT = {"cli", "commands", "__main__"}
@@ -170,7 +171,8 @@ def test_flask_is_imported_by_the_application_alone() -> None:
 
 def test_what_is_imported_from_outside_is_declared_as_a_dependency() -> None:
     with (REPOSITORY / "pyproject.toml").open("rb") as stream:
-        declared = tomllib.load(stream)["project"]["dependencies"]
+        project = tomllib.load(stream)["project"]
+    declared = [*project["dependencies"], *project["optional-dependencies"]["onnx"]]
     known = {re.split(r"[^\w-]", name)[0].replace("-", "_") for name in declared} | {"linear_learner"}
     used = {name.split(".")[0] for source in ALL for name in source.imports()}
     assert used - sys.stdlib_module_names - known == set()

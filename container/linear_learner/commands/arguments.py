@@ -72,6 +72,13 @@ def number(text: str) -> float:
     return value
 
 
+def count(text: str) -> int:
+    """A whole number from 1 on. ArgumentTypeError for anything else."""
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) < 1 << 63):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 1 on")
+    return int(text)
+
+
 def port(text: str) -> int:
     """Of TCP. ArgumentTypeError for anything else, which argparse tells with the usage."""
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from linear_learner import openblas
 from linear_learner.commands.arguments import Commands, add_command, add_model, number, place
@@ -111,19 +111,27 @@ def _accepted(arguments: argparse.Namespace) -> str:
 def _scores(model: Model, seen: Seen, threshold: float | None) -> str:
     """How good the predictions are, a line a metric."""
     from linear_learner.commands.training_summary import score_table
+    from linear_learner.model.linear_model import LinearModel
     from linear_learner.model.losses import LOSSES
     from linear_learner.training.metrics import evaluate
 
-    settings = model.metadata.get("hyperparameters", {})
     loss = LOSSES.get((model.predictor_type, model.loss))
+    link = "identity" if loss is None else loss.link
     scores, labels = seen.all()
     found = evaluate(
         scores,
         labels,
         predictor_type=model.predictor_type,
-        link="identity" if loss is None else loss.link,
+        link=model.score_link if isinstance(model, LinearModel) else link,
         threshold=model.threshold if threshold is None else threshold,
-        f_beta=settings.get("f_beta", 1.0),
-        accuracy_top_k=settings.get("accuracy_top_k", 3),
+        f_beta=_setting(model, "f_beta", 1.0),
+        accuracy_top_k=_setting(model, "accuracy_top_k", 3),
     )
     return "\n".join(score_table({"data": {metric.name: metric.value for metric in found}}))
+
+
+def _setting(model: Model, name: str, default: Any) -> Any:
+    """What the model was trained with, if it says so: anyone may have written its files."""
+    settings = model.metadata.get("hyperparameters")
+    value: Any = settings.get(name) if isinstance(settings, dict) else None
+    return value if type(value) is type(default) and 0 < value < 1e9 else default

@@ -26,7 +26,7 @@ def _lines(env: PlainJob, facts: dict[str, Any]) -> Iterator[str]:
         f"Of {selection['candidates']} models the best is number {selection['candidate'] + 1}, as it was after epoch "
         f"{selection['epoch'] + 1} of {selection['epochs']}, by the {selection['channel']} rows:"
     )
-    yield "  " + ", ".join(f"{name} {_short(chosen[name])}" for name in TOLD)
+    yield "  " + ", ".join(f"{name} {short(chosen[name])}" for name in TOLD)
     yield ""
     yield from score_table(facts["metrics"])
     yield ""
@@ -46,9 +46,10 @@ def score_table(metrics: dict[str, dict[str, float]]) -> Iterator[str]:
     width = max(map(len, names), default=0)
     yield " ".join(["scores".ljust(width + 2), *(channel.rjust(12) for channel in metrics)])
     for name in names:
-        cells = (_short(scores[name]) if name in scores else "" for scores in metrics.values())
+        cells = (short(scores[name]) if name in scores else "" for scores in metrics.values())
         yield " ".join([f"  {name.ljust(width)}", *(cell.rjust(12) for cell in cells)])
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """For people to read: six digits of a number."""
     return f"{value:.6g}" if isinstance(value, float) else str(value)

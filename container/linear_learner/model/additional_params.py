@@ -52,9 +52,9 @@ class AdditionalParams:
     metadata: dict[str, Any]
 
 
-def to_json(model: LinearModel) -> str:
-    """The file's text. Its numbers are finite: JSON knows no others, so that an infinite threshold becomes the largest
-    float and any other such value null."""
+def to_json(model: LinearModel, *, own_keys: bool = True) -> str:
+    """The file's text; without ``own_keys`` Amazon's keys alone. Its numbers are finite: JSON knows no others, so that
+    an infinite threshold becomes the largest float and any other such value null."""
     threshold = NO_THRESHOLD if model.threshold is None else float(model.threshold)
     threshold = min(max(threshold, -sys.float_info.max), sys.float_info.max)
     content = {
@@ -62,10 +62,10 @@ def to_json(model: LinearModel) -> str:
         "loss_type": model.loss,
         "predictor_type": model.predictor_type,
         "metrics_params": _metrics_params(model, threshold),
-        "link": model.link,
-        "num_classes": model.num_classes,
-        "feature_dim": model.feature_dim,
     }
+    if not own_keys:
+        return json.dumps(_plain(content), allow_nan=False)
+    content |= {"link": model.link, "num_classes": model.num_classes, "feature_dim": model.feature_dim}
     if model.probability_map is not None:
         content["probability_map"] = model.probability_map.as_json()
     metadata = {name: value for name, value in model.metadata.items() if name not in OWN_KEYS}

@@ -40,9 +40,9 @@ BIAS_LR_MULT = 10.0
 """What ``auto`` means for it, where a model does not tell what it was trained with."""
 
 
-def save(model: LinearModel, model_dir: Path, *, host: str = "algo-1", pack: bool) -> None:
+def save(model: LinearModel, model_dir: Path, *, host: str = "algo-1", pack: bool, own_keys: bool = True) -> None:
     """Write the four files and ``model_<host>``, in local mode too ``model_algo-1``; with ``pack`` also model.tar.gz.
-    The same model gives the same bytes.
+    The same model gives the same bytes. Without ``own_keys`` additional-params.json has Amazon's keys alone.
 
     Everything is written to temporary names first. The zip appears at once; of the loose files an earlier model's are
     taken away before the first new one appears, so that a job killed at any moment leaves an earlier model, the new
@@ -53,12 +53,12 @@ def save(model: LinearModel, model_dir: Path, *, host: str = "algo-1", pack: boo
             "The model cannot be written: a weight in raw feature units is not a finite float32",
             fix="scale features whose values are extremely small or large",
         )
-    writers = _loose_writers(model)
+    writers = _loose_writers(model, own_keys)
     zip_name = "model_" + LOCAL_MODE_HOST.sub(r"\1", host)
     names = [*LOOSE, zip_name, *([TAR] if pack else [])]
     new = {name: model_dir / f".{name}.{host}.partial" for name in names}
     writers[zip_name] = lambda path: _write_zip(path, {name: new[name] for name in LOOSE})
-    writers[TAR] = lambda path: _write_tar(path, {name: new[name] for name in (*LOOSE, zip_name)})
+    writers[TAR] = lambda path: write_tar(path, {name: new[name] for name in (*LOOSE, zip_name)})
     try:
         model_dir.mkdir(parents=True, exist_ok=True)
         for name in names:
@@ -84,7 +84,7 @@ def save(model: LinearModel, model_dir: Path, *, host: str = "algo-1", pack: boo
                 path.unlink(missing_ok=True)
 
 
-def _loose_writers(model: LinearModel) -> dict[str, Callable[[Path], object]]:
+def _loose_writers(model: LinearModel, own_keys: bool) -> dict[str, Callable[[Path], object]]:
     """For each of the four files, what writes it to a path."""
     # Here and not above: serving reads models without MXNet, whose import takes a second.
     from linear_learner.model import network
@@ -92,10 +92,11 @@ def _loose_writers(model: LinearModel) -> dict[str, Callable[[Path], object]]:
     bias_lr_mult = model.metadata.get("hyperparameters", {}).get("bias_lr_mult", BIAS_LR_MULT)
     symbol = network.linear_symbol(model.link, model.feature_dim, model.outputs, bias_lr_mult)
     manifest = {ADDITIONAL_PARAMS: "json", "mx-mod": "mxnet_module", "version": 1}
+    facts = additional_params.to_json(model, own_keys=own_keys)
     return {
         SYMBOL: lambda path: path.write_text(symbol.tojson(), encoding="utf-8"),
         PARAMS: lambda path: network.write_params(path, model.weights, model.bias),
-        ADDITIONAL_PARAMS: lambda path: path.write_text(additional_params.to_json(model), encoding="utf-8"),
+        ADDITIONAL_PARAMS: lambda path: path.write_text(facts, encoding="utf-8"),
         MANIFEST: lambda path: path.write_text(json.dumps(manifest), encoding="utf-8"),
     }
 
@@ -111,7 +112,8 @@ def _write_zip(path: Path, files: dict[str, Path]) -> None:
                 shutil.copyfileobj(content, member)
 
 
-def _write_tar(path: Path, files: dict[str, Path]) -> None:
+def write_tar(path: Path, files: dict[str, Path]) -> None:
+    """A gzipped tar of the files by name. Equal files give equal bytes."""
     with (
         path.open("wb") as file,
         gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0) as packed,
@@ -139,7 +141,11 @@ def load(model_dir: Path) -> Model:
     It is a ``LinearModel``, or where the graph is no linear one, MXNet's evaluation of it. A ClientError says what is
     missing or wrong.
     """
-    files, place = archive.read_files(model_dir)
+    return of_files(*archive.read_files(model_dir))
+
+
+def of_files(files: dict[str, bytes], place: str) -> Model:
+    """The model that the files of ``archive.read_files``, which were at ``place``, are."""
     _check_manifest(files.get(MANIFEST), f"{place}: {MANIFEST}")
     facts = additional_params.read(files[ADDITIONAL_PARAMS], where=f"{place}: {ADDITIONAL_PARAMS}")
     graph = read_graph(files[SYMBOL], where=f"{place}: {SYMBOL}")

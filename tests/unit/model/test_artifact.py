@@ -131,7 +131,7 @@ class TestSave:
             path.write_bytes(b"half of it")
             raise OSError(errno.ENOSPC, "No space left on device")
 
-        monkeypatch.setattr(artifact, "_write_tar", full)
+        monkeypatch.setattr(artifact, "write_tar", full)
         with pytest.raises(PlatformError, match="could not be written: No space left on device") as error:
             save(make_model("logistic"), tmp_path, pack=True)
         assert error.value.where == str(tmp_path)
