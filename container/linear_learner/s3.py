@@ -55,6 +55,7 @@ class S3Path(PosixPath):
     """
 
     _facts: _Facts | None = None
+    _is_prefix = False
 
     @classmethod
     def parse(cls, text: str) -> S3Path:
@@ -65,7 +66,9 @@ class S3Path(PosixPath):
             raise ClientError(f"'{text}' is not an address in S3", fix="write s3://bucket/key")
         if not all(part not in ("", ".", "..") for part in parts):
             raise ClientError(f"'{text}' has a part that is empty or only dots", fix="rename the objects")
-        return cls("/", bucket, *parts)
+        path = cls("/", bucket, *parts)
+        path._is_prefix = text.endswith("/")
+        return path
 
     @property
     def bucket(self) -> str:
@@ -74,6 +77,12 @@ class S3Path(PosixPath):
     @property
     def key(self) -> str:
         return "/".join(self.parts[2:])
+
+    @property
+    def uri(self) -> str:
+        """As it was written, with a slash at its end or without: AWS takes an address without one for all that begins
+        so, ``s3://bucket/train`` for ``s3://bucket/train-old/part-0`` too."""
+        return f"{self}/" if self._is_prefix else str(self)
 
     def __str__(self) -> str:
         return f"{SCHEME}{'/'.join(self.parts[1:])}"

@@ -68,6 +68,9 @@ def add_to(commands: Commands) -> None:
     _add_region(push)
     train = add_command(own, "train", _train, summary="run a training job", usage=TRAIN_USAGE, examples=TRAIN_EXAMPLES)
     _add_job(train)
+    train.add_argument(
+        "--checkpoints", type=place, metavar="S3URI", help="where to keep the state of training, and go on from it"
+    )
     tune = add_command(own, "tune", _tune, summary="run a tuning job", usage=TUNE_USAGE, examples=TUNE_EXAMPLES)
     tune.add_argument("--objective", metavar="METRIC", help="to better (default: validation:objective_loss)")
     tune.add_argument(
@@ -129,12 +132,9 @@ def _add_job(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--shard", action="store_true", help="give each machine its share of the train channel's files")
     parser.add_argument(
-        "--checkpoints", type=place, metavar="S3URI", help="where to keep the state of training, and go on from it"
-    )
-    parser.add_argument(
         "--spot",
         action="store_true",
-        help="use spare machines, which cost less and may be taken back; keeps checkpoints",
+        help="use spare machines, which cost less and may be taken back",
     )
     _add_common(parser)
     plain_job.add_files(parser, split=False)
@@ -205,7 +205,12 @@ def _train(arguments: argparse.Namespace) -> int:
     and the folder of a job are given as to 'linear-learner train'; addresses in S3 are used as they are."""
     from linear_learner.sagemaker.train import train
 
-    return train(Account(arguments.region), _job(arguments), waits=not arguments.no_wait, dry_run=arguments.dry_run)
+    job = _job(arguments)
+    if arguments.checkpoints is not None:
+        job = replace(job, checkpoints=_in_s3(arguments.checkpoints, "--checkpoints"))
+    elif job.is_spot:
+        job = replace(job, checkpoints=job.output / job.name / "checkpoints")
+    return train(Account(arguments.region), job, waits=not arguments.no_wait, dry_run=arguments.dry_run)
 
 
 def _tune(arguments: argparse.Namespace) -> int:
@@ -292,11 +297,6 @@ def _job(arguments: argparse.Namespace) -> Job:
     hyperparameters, channels = _inputs(arguments)
     output = _in_s3(arguments.output, "--output")
     name = arguments.name or description.new_name()
-    checkpoints = None
-    if arguments.checkpoints is not None:
-        checkpoints = _in_s3(arguments.checkpoints, "--checkpoints")
-    elif arguments.spot:
-        checkpoints = output / name / "checkpoints"
     return Job(
         name=name,
         image=arguments.image,
@@ -306,7 +306,6 @@ def _job(arguments: argparse.Namespace) -> Job:
         hyperparameters=description.as_texts(hyperparameters),
         channels=channels,
         input_mode=arguments.input_mode,
-        checkpoints=checkpoints,
         is_spot=arguments.spot,
         is_shared=arguments.shard,
     )
@@ -323,7 +322,7 @@ def _inputs(arguments: argparse.Namespace) -> tuple[dict[str, str], dict[str, Ch
         if arguments.base is None:
             raise ClientError("Nothing says what to train on", fix="give --train FILE, or --base with a job's folder")
         env = Environment.from_environ(arguments.base)
-        return env.hyperparameters(), env.channels()
+        return env.hyperparameters(), {name: _as_folder(channel) for name, channel in env.channels().items()}
     from linear_learner.formats.file_names import content_type_by_name
 
     channels = {}
@@ -333,6 +332,11 @@ def _inputs(arguments: argparse.Namespace) -> tuple[dict[str, str], dict[str, Ch
             content_type = None if name == "model" else arguments.content_type or content_type_by_name(path.name)
             channels[name] = ChannelConfig(name, path, content_type)
     return plain_job.given_hyperparameters(arguments), channels
+
+
+def _as_folder(channel: ChannelConfig) -> ChannelConfig:
+    """Those of a job's folder are folders, in S3 too."""
+    return replace(channel, path=place(f"{channel.path}/"))
 
 
 def _in_s3(path: Path, option: str) -> S3Path:

@@ -50,37 +50,45 @@ def deploy(
         for operation, request in made.items():
             account.call("sagemaker", operation, where=name, **request)
             done.append((DELETE[operation], {NAME[operation]: name}))
-        tell(f"Endpoint {name} is being made, which takes some minutes.")
-        if not waits:
-            return 0
-        try:
-            answer = wait(describe, "EndpointStatus", is_done=lambda status: status != "Creating")
-        except KeyboardInterrupt:
-            look, stop = "describe-endpoint --endpoint-name", "linear-learner sagemaker delete"
-            return goes_on("making of endpoint", name, account, look=look, stop=stop)
-        if answer["EndpointStatus"] != "InService":
-            raise failure(
-                "endpoint", answer.get("FailureReason", ""), f"{name}; its log is /aws/sagemaker/Endpoints/{name}"
-            )
+    tell(f"Endpoint {name} is being made, which takes some minutes.")
+    if not waits:
+        return 0
+    try:
+        answer = wait(describe, "EndpointStatus", is_done=lambda status: status != "Creating")
+    except KeyboardInterrupt:
+        look, stop = "describe-endpoint --endpoint-name", "linear-learner sagemaker delete"
+        return goes_on("making of endpoint", name, account, look=look, stop=stop)
+    if answer["EndpointStatus"] != "InService":
+        undo(account, done)
+        where = f"{name}; its log is /aws/sagemaker/Endpoints/{name}"
+        raise failure("endpoint", answer.get("FailureReason", ""), where)
     print("\n".join(_how_to_ask(name, account.region_name())))
     return 0
 
 
+Made = list[tuple[str, dict[str, Any]]]
+"""What deletes each thing that was made, and its name."""
+
+
 @contextmanager
-def undone_on_error(account: Account) -> Iterator[list[tuple[str, dict[str, Any]]]]:
-    """The caller notes what deletes each thing that it makes; where it is interrupted or fails, all that is done,
-    last things first."""
-    undo: list[tuple[str, dict[str, Any]]] = []
+def undone_on_error(account: Account) -> Iterator[Made]:
+    """The caller notes what it makes; where it is interrupted or fails, all that is deleted again."""
+    made: Made = []
     try:
-        yield undo
+        yield made
     except BaseException:
-        for operation, name in reversed(undo):
-            try:
-                account.call("sagemaker", operation, **name)
-                tell(f"{operation} {', '.join(name.values())}: it is not needed any more.")
-            except LinearLearnerError as error:
-                tell(f"{operation} {', '.join(name.values())} failed, please delete it by hand: {error}")
+        undo(account, made)
         raise
+
+
+def undo(account: Account, made: Made) -> None:
+    """Delete it all, last things first. What cannot be deleted is told."""
+    for operation, name in reversed(made):
+        try:
+            account.call("sagemaker", operation, **name)
+            tell(f"{operation} {', '.join(name.values())}: it is not needed any more.")
+        except LinearLearnerError as error:
+            tell(f"{operation} {', '.join(name.values())} failed, please delete it by hand: {error}")
 
 
 def _how_to_ask(name: str, region: str) -> Iterator[str]:

@@ -15,7 +15,6 @@ from linear_learner.formats.content_type import CSV, JSON_LINES, LIBSVM, RECORDI
 from linear_learner.hyperparameters import HyperParameters
 from linear_learner.hyperparameters.schema import BINARY, ROWS
 from linear_learner.hyperparameters.tuning import METRICS
-from linear_learner.s3 import S3Path
 from linear_learner.sagemaker.description import Job, Machines, Tuning
 
 TAG = "linear-learner"
@@ -42,8 +41,8 @@ def metric_definitions(predictor_type: str) -> list[dict[str, str]]:
     ]
 
 
-def training_job(job: Job, hp: HyperParameters, inputs: Mapping[str, S3Path]) -> Request:
-    """CreateTrainingJob. ``inputs``: where the files of each channel lie."""
+def training_job(job: Job, hp: HyperParameters, inputs: Mapping[str, str]) -> Request:
+    """CreateTrainingJob. ``inputs``: the addresses of the channels."""
     return {
         "TrainingJobName": job.name,
         "HyperParameters": dict(job.hyperparameters),
@@ -52,7 +51,7 @@ def training_job(job: Job, hp: HyperParameters, inputs: Mapping[str, S3Path]) ->
     }
 
 
-def tuning_job(job: Job, hp: HyperParameters, inputs: Mapping[str, S3Path], tuning: Tuning) -> Request:
+def tuning_job(job: Job, hp: HyperParameters, inputs: Mapping[str, str], tuning: Tuning) -> Request:
     """CreateHyperParameterTuningJob. Bad jobs are stopped early where the metric is told after every epoch."""
     name = tuning.objective.partition(":")[2]
     return {
@@ -78,7 +77,7 @@ def tuning_job(job: Job, hp: HyperParameters, inputs: Mapping[str, S3Path], tuni
     }
 
 
-def _definition(job: Job, hp: HyperParameters, inputs: Mapping[str, S3Path]) -> Request:
+def _definition(job: Job, hp: HyperParameters, inputs: Mapping[str, str]) -> Request:
     """What a training job and those of a tuning job have in common."""
     machines = job.machines
     seconds = round(machines.hours * 3600)
@@ -102,18 +101,18 @@ def _definition(job: Job, hp: HyperParameters, inputs: Mapping[str, S3Path]) -> 
         request["EnableManagedSpotTraining"] = True
         request["StoppingCondition"]["MaxWaitTimeInSeconds"] = LONGEST_WAIT * seconds
     if job.checkpoints is not None:
-        request["CheckpointConfig"] = {"S3Uri": str(job.checkpoints), "LocalPath": CHECKPOINTS}
+        request["CheckpointConfig"] = {"S3Uri": f"{job.checkpoints}/", "LocalPath": CHECKPOINTS}
     return request
 
 
-def _channel(job: Job, name: str, place: S3Path) -> Request:
+def _channel(job: Job, name: str, place: str) -> Request:
     is_shared = job.is_shared and name == "train"
     channel: Request = {
         "ChannelName": name,
         "DataSource": {
             "S3DataSource": {
                 "S3DataType": "S3Prefix",
-                "S3Uri": str(place),
+                "S3Uri": place,
                 "S3DataDistributionType": "ShardedByS3Key" if is_shared else "FullyReplicated",
             }
         },

@@ -39,7 +39,7 @@ def transform(
         "CreateTransformJob": requests.transform_job(
             name,
             model=name,
-            source=str(rows),
+            source=rows.uri,
             target=str(target),
             content_type=content_type,
             accept=accept,

@@ -24,23 +24,23 @@ class Upload:
     size: int
 
 
-def plan(channels: Mapping[str, ChannelConfig], folder: S3Path) -> tuple[dict[str, S3Path], list[Upload]]:
-    """Where each channel is in the end, and what must be uploaded to below ``folder`` before. ClientError for files
-    that are not there."""
-    places: dict[str, S3Path] = {}
+def plan(channels: Mapping[str, ChannelConfig], folder: S3Path) -> tuple[dict[str, str], list[Upload]]:
+    """The address of each channel in the end, and what must be uploaded to below ``folder`` before. ClientError for
+    files that are not there."""
+    places: dict[str, str] = {}
     uploads: list[Upload] = []
     for name, channel in channels.items():
         if isinstance(channel.path, S3Path):
-            places[name] = channel.path
+            places[name] = channel.path.uri
             continue
         if not channel.path.exists():
             raise ClientError(
                 "There is no such file or folder", where=f"channel '{name}', {channel.path}", fix="check the path"
             )
-        places[name] = folder / name
+        places[name] = f"{folder / name}/"
         root = channel.path.parent if channel.path.is_file() else channel.path
         for file in list_files(channel):
-            target = places[name] / file.relative_to(root).as_posix()
+            target = folder / name / file.relative_to(root).as_posix()
             uploads.append(Upload(file, target, file.stat().st_size))
     return places, uploads
 

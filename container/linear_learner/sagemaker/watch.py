@@ -13,6 +13,8 @@ from linear_learner.errors import AlgorithmError, ClientError, LinearLearnerErro
 
 POLL = 5.0
 """Seconds from one question to the next."""
+MOST_FAILURES, LONG_POLL = 20, 30.0
+"""How often it is asked in vain before it is given up, and seconds from one such question to the next."""
 INTERRUPTED = 130
 """The exit code of a command that Ctrl-C ended."""
 
@@ -39,6 +41,8 @@ class Log:
             for stream in self._tokens:
                 for message in self._new_events(stream):
                     yield message if len(self._tokens) == 1 else f"{self._machine(stream)} | {message}"
+        except PlatformError:
+            return  # the next time, perhaps
         except Refused as error:
             if error.code == "ResourceNotFoundException":
                 return  # the job has not written yet
@@ -89,7 +93,7 @@ def wait(
     What ``on_change`` makes of an answer is shown where it differs from what it made of the one before."""
     shown = ""
     while True:
-        answer = describe()
+        answer = _patiently(describe)
         text = on_change(answer)
         if text and text != shown:
             tell(text)
@@ -102,6 +106,21 @@ def wait(
         sleep(min(POLL, 2.0))  # the last lines come late
         show(log)
     return answer
+
+
+def _patiently(describe: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What ``describe`` says, also after a time without a network."""
+    for _ in range(MOST_FAILURES):
+        try:
+            return describe()
+        except PlatformError as error:
+            tell(f"{error} Asking again.")
+            sleep(LONG_POLL)
+        except LinearLearnerError:
+            tell("This cannot be waited for. What was started goes on.")
+            raise
+    tell("This cannot be waited for any longer. What was started goes on.")
+    return describe()
 
 
 def show(log: Log | None) -> None:

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from moto.sagemaker import models
 
+from linear_learner.aws import Refused
 from linear_learner.cli import main
+from linear_learner.sagemaker import deploy as deployment
 from linear_learner.sagemaker.transform import LOG_GROUP
 
 IMAGE = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/linear-learner:latest"
@@ -146,6 +148,17 @@ def test_a_step_that_fails_undoes_those_before_it(
     assert deploy() == 2
     assert "no more of these" in capsys.readouterr().err
     assert left(slow) == ([], [], [])
+
+
+def test_an_endpoint_that_cannot_be_waited_for_is_left_alone(
+    slow: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise Refused("ExpiredToken", "The security token is expired", where="")
+
+    monkeypatch.setattr(deployment, "wait", refuse)
+    assert deploy() == 2
+    assert left(slow) == (["fraud"], ["fraud"], ["fraud"])
 
 
 def test_ctrl_c_leaves_the_endpoint_alone(slow: Any, capsys: pytest.CaptureFixture[str]) -> None:

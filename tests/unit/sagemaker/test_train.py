@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
+from linear_learner.aws import Account
 from linear_learner.cli import main
+from linear_learner.errors import PlatformError
+from linear_learner.sagemaker import watch
 from linear_learner.sagemaker.train import LOG_GROUP
 
 IMAGE = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/linear-learner:latest"
@@ -98,7 +101,7 @@ def test_the_request(service: Any, rows: Path, capsys: pytest.CaptureFixture[str
         return {"ChannelName": name, "DataSource": {"S3DataSource": source}, **more}
 
     assert request.pop("InputDataConfig") == [
-        channel("train", "s3://a-bucket/jobs/one/input/train", "ShardedByS3Key", ContentType="text/csv"),
+        channel("train", "s3://a-bucket/jobs/one/input/train/", "ShardedByS3Key", ContentType="text/csv"),
         channel("test", "s3://a-bucket/held-out.csv", ContentType="text/csv"),
         channel("model", "s3://a-bucket/m.tar.gz", ContentType="application/x-sagemaker-model", InputMode="File"),
     ]
@@ -112,7 +115,7 @@ def test_the_request(service: Any, rows: Path, capsys: pytest.CaptureFixture[str
         "ResourceConfig": {"InstanceType": "ml.c5.xlarge", "InstanceCount": 2, "VolumeSizeInGB": 30},
         "StoppingCondition": {"MaxRuntimeInSeconds": 7200, "MaxWaitTimeInSeconds": 14400},
         "EnableManagedSpotTraining": True,
-        "CheckpointConfig": {"S3Uri": "s3://a-bucket/jobs/one/checkpoints", "LocalPath": "/opt/ml/checkpoints"},
+        "CheckpointConfig": {"S3Uri": "s3://a-bucket/jobs/one/checkpoints/", "LocalPath": "/opt/ml/checkpoints"},
     }
 
 
@@ -217,3 +220,50 @@ def test_what_sagemaker_would_refuse_is_told_before_anything_is_sent(
 def test_a_job_without_files_is_told(service: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["sagemaker", "train", *PLACE]) == 2
     assert "Nothing says what to train on. Give --train FILE, or --base" in capsys.readouterr().err
+
+
+def test_addresses_are_sent_as_they_are_written(service: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """To SageMaker s3://a-bucket/train is all that begins so, train-old/ too."""
+    options = ["--train", "s3://a-bucket/train/", "--validation", "s3://a-bucket/validation"]
+    options += ["--checkpoints", "s3://a-bucket/state/", "--dry-run"]
+    assert main(["sagemaker", "train", *PLACE, *BINARY, *options]) == 0
+    request = json.loads(capsys.readouterr().out)["CreateTrainingJob"]
+    places = [channel["DataSource"]["S3DataSource"]["S3Uri"] for channel in request["InputDataConfig"]]
+    assert places == ["s3://a-bucket/train/", "s3://a-bucket/validation"]
+    assert request["CheckpointConfig"]["S3Uri"] == "s3://a-bucket/state/"
+
+
+def test_the_folder_of_a_job_may_be_in_s3(service: Any, account: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    for key in ("config/hyperparameters.json", "data/train/part-0"):
+        account.put_object(Bucket="a-bucket", Key=f"job/input/{key}", Body=b'{"predictor_type": "regressor"}')
+    assert main(["sagemaker", "train", *PLACE, "--base", "s3://a-bucket/job", "--dry-run"]) == 0
+    (channel,) = json.loads(capsys.readouterr().out)["CreateTrainingJob"]["InputDataConfig"]
+    assert channel["DataSource"]["S3DataSource"]["S3Uri"] == "s3://a-bucket/job/input/data/train/"
+
+
+def test_a_time_without_a_network_is_waited_out(
+    service: Any, rows: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = Account.call
+    broken = []
+
+    def unreliable(self: Account, service: str, operation: str, **request: Any) -> Any:
+        if broken:
+            raise PlatformError("AWS cannot be reached.")
+        return call(self, service, operation, **request)
+
+    monkeypatch.setattr(Account, "call", unreliable)
+    service.steps = [
+        lambda: broken.append(1),
+        lambda: None,
+        broken.clear,
+        ends(service, "Completed"),
+        lambda: None,
+    ]
+    assert train(rows) == 0
+    assert "AWS cannot be reached. Asking again." in capsys.readouterr().err
+    service.training_job()
+    service.backend().training_jobs.clear()
+    service.steps = [lambda: broken.append(1), *[lambda: None] * watch.MOST_FAILURES]
+    assert train(rows) == 3
+    assert "What was started goes on." in capsys.readouterr().err

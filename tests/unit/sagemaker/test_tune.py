@@ -76,6 +76,11 @@ def test_what_is_given_a_value_keeps_it_and_own_ranges_are_taken(
     assert config["TrainingJobEarlyStoppingType"] == "Off"
 
 
+def test_jobs_on_spare_machines_share_no_checkpoints(service: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    definition = request_of(capsys, "--spot")["TrainingJobDefinition"]
+    assert definition["EnableManagedSpotTraining"] is True and "CheckpointConfig" not in definition
+
+
 def test_a_regressor_has_no_positive_examples(service: Any, capsys: pytest.CaptureFixture[str]) -> None:
     request = request_of(capsys, type_of=["--predictor-type", "regressor"])
     assert "positive_example_weight_mult" not in ranges(request)
