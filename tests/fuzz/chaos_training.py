@@ -3,12 +3,15 @@
     .venv/bin/python tests/fuzz/chaos_training.py --events 300
 
 A job runs through once, undisturbed. Then it runs in another folder with checkpoints, and gets SIGKILL or SIGTERM: at
-any time from its first moment to its last, while a checkpoint or the model is written, or right after a checkpoint. It
-is started again until it ends by itself. After every event
+any time from its first moment to its last, while a checkpoint or the model is written, or right after a checkpoint. Of
+a job on several hosts, processes on addresses below 127.0.0.0/8, one is killed; one or all get SIGTERM; or one is
+frozen with SIGSTOP, so that nothing comes from it any more, as when its network is cut. The job is started again until
+it ends by itself. After every event
  - each checkpoint by its proper name is whole, and the newest is no older than the newest before;
  - the model folder holds a whole model or none;
  - after SIGTERM the job ended by itself, within SOON seconds, with a model and exit code 0; or with none and 143, if it
-   had not come to training, and then nothing in its folders changed.
+   had not come to training, and then nothing in its folders changed;
+ - no host goes on for more than SOON seconds after another was lost.
 The next start must go on from the newest checkpoint, and the job that ends must leave the bits of the undisturbed one.
 Jobs of all KINDS take turns. It ends after --events, or after --seconds; the exit code is 0 if nothing was wrong.
 """
@@ -39,7 +42,8 @@ import numpy as np
 HERE = Path(__file__).parent
 CONTAINER = HERE.parents[1] / "container"
 sys.path[:0] = [str(HERE.parent / "integration"), str(CONTAINER)]
-from job_folder import RECORDIO, JobFolder  # noqa: E402 (it lives with the tests of whole jobs)
+from hosts import Hosts  # noqa: E402 (they live with the tests of whole jobs)
+from job_folder import RECORDIO, JobFolder  # noqa: E402
 
 from linear_learner.model import artifact  # noqa: E402
 
@@ -49,7 +53,11 @@ STUCK = 600
 NO_MODEL = 143
 NOT_YET_HEARD = -signal.SIGTERM
 """The process had not come to its first line of Python."""
+LOST = 3
+"""What a host ends with that misses another."""
 LOOK_AGAIN = 0.0005
+
+AT_ANY_TIME, WITH_MODEL = "at any time", "ended with a model"
 
 Position = tuple[int, int]
 """Of a checkpoint: epoch, and rows of it."""
@@ -68,18 +76,21 @@ def rows_of(count: int, features: int) -> tuple[np.ndarray, np.ndarray]:
     return matrix, (matrix @ draw.normal(size=features) + draw.normal(size=count) > 0).astype(float)
 
 
-def in_memory(job: JobFolder) -> None:
+def in_memory(base: Path) -> None:
+    job = JobFolder(base / "host-0")
     job.hyperparameters("binary_classifier", epochs=40, early_stopping_patience=40)
     job.channel("train", *rows_of(20_000, 20)).channel("validation", *rows_of(3_000, 20))
 
 
-def streamed(job: JobFolder) -> None:
+def streamed(base: Path) -> None:
+    job = JobFolder(base / "host-0")
     job.hyperparameters("regressor", epochs=12, memory_mb=1, num_models=16, early_stopping_patience=12)
     job.config("inputdataconfig", {"train": {"ContentType": RECORDIO}})
     job.channel("train", *rows_of(30_000, 10), content_type=RECORDIO, files=3)
 
 
-def sparse(job: JobFolder) -> None:
+def sparse(base: Path) -> None:
+    job = JobFolder(base / "host-0")
     draw = np.random.default_rng(0)
     lines = []
     for _ in range(4_000):
@@ -91,7 +102,19 @@ def sparse(job: JobFolder) -> None:
     job.file("input/data/train/part-0", "\n".join(lines).encode() + b"\n")
 
 
-KINDS: dict[str, Callable[[JobFolder], None]] = {"in memory": in_memory, "streamed": streamed, "sparse": sparse}
+def two_hosts(base: Path) -> None:
+    hosts = Hosts(base, 2, epochs=25, early_stopping_patience=25)
+    hosts.shard("train", *rows_of(12_000, 20), shares=[2, 1]).shard("validation", *rows_of(3_000, 20), shares=[1, 1])
+    hosts.describe("ShardedByS3Key", RECORDIO, "train", "validation")
+
+
+KINDS: dict[str, Callable[[Path], None]] = {
+    "in memory": in_memory,
+    "streamed": streamed,
+    "sparse": sparse,
+    "on two hosts": two_hosts,
+}
+"""Each writes the input of a job: a folder for each of its hosts, of which the first keeps checkpoints and model."""
 
 
 @dataclass(frozen=True)
@@ -105,25 +128,31 @@ class Undisturbed:
 
 
 def run_through(kind: str, folder: Path) -> Undisturbed:
-    KINDS[kind](JobFolder(folder / "input-only"))
-    shutil.copytree(folder / "input-only", folder / "whole")
+    KINDS[kind](folder / "input-only")
+    whole = folder / "whole"
+    shutil.copytree(folder / "input-only", whole)
     began = time.monotonic()
-    process = start(folder / "whole", folder / "log")
-    code = process.wait(STUCK)
-    if code:
-        raise Wrong(f"the undisturbed job ended with {code}: {(folder / 'log').read_text()[-2000:]}")
-    return Undisturbed(kind, folder / "input-only", visible_files(folder / "whole/model"), time.monotonic() - began)
+    codes = [process.wait(STUCK) for process in start(whole)]
+    if any(codes):
+        raise Wrong(f"the undisturbed job ended with {codes}: {(whole / 'host-0/log').read_text()[-2000:]}")
+    model = visible_files(whole / "host-0/model")
+    return Undisturbed(kind, folder / "input-only", model, time.monotonic() - began)
 
 
-def start(base: Path, log: Path) -> subprocess.Popen[bytes]:
+def start(base: Path) -> list[subprocess.Popen[bytes]]:
+    """A process for each host, in the order of their ranks."""
     own = {name: value for name, value in os.environ.items() if name != "TRAINING_JOB_NAME"}
-    with log.open("wb") as stream:
-        return subprocess.Popen(
-            [sys.executable, "-m", "linear_learner.cli", "train", "--base", str(base)],
-            env={**own, "PYTHONPATH": str(CONTAINER)},
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-        )
+    processes = []
+    for folder in sorted(base.glob("host-*")):
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "linear_learner.cli", "train", "--base", str(folder)],
+                env={**own, "PYTHONPATH": str(CONTAINER)},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        processes.append(process)
+    return processes
 
 
 # -- what must hold
@@ -182,7 +211,7 @@ class Count:
     events: collections.Counter[str] = field(default_factory=collections.Counter)
     jobs: int = 0
     epochs_twice: int = 0
-    slowest_stop: float = 0.0
+    slowest_end: float = 0.0
 
     @property
     def total(self) -> int:
@@ -195,47 +224,62 @@ class Job:
 
     undisturbed: Undisturbed
     base: Path
-    log: Path
     count: Count
+    draw: random.Random
     newest: Position | None = None
 
     @property
     def checkpoints(self) -> Path:
-        return self.base / "checkpoints"
+        return self.base / "host-0/checkpoints"
 
     @property
     def model(self) -> Path:
-        return self.base / "model"
+        return self.base / "host-0/model"
 
-    def attempt(self, moment: str, after: float, number: signal.Signals) -> bool:
-        """Start it, and send the signal at the moment. Returns whether it ended before that."""
+    @property
+    def log(self) -> str:
+        return (self.base / "host-0/log").read_text()
+
+    def attempt(self, moment: str, after: float) -> bool:
+        """Start it, and send a signal at the moment. Returns whether it ended before that."""
         before = visible_files(self.model)
-        process = start(self.base, self.log)
+        processes = start(self.base)
         try:
-            if not self.wait_for(moment, after, process):
-                self.ended(process.returncode)
+            if not self.wait_for(moment, after, processes):
+                self.ended([process.returncode for process in processes])
                 return True
             sent = time.monotonic()
-            process.send_signal(number)
-            code = process.wait(STUCK)
+            sign, victims = self.victims(processes)
+            for process in victims:
+                process.send_signal(sign)
+            frozen = victims if sign == signal.SIGSTOP else []
+            codes = [process.wait(STUCK) for process in processes if process not in frozen]
             took = time.monotonic() - sent
         finally:
-            process.kill()
-            process.wait()
-        what = self.outcome(number, code, took, before)
+            for process in processes:
+                process.kill()
+                process.wait()
+        what = self.outcome(sign, codes, took, before)
         self.check_start()
-        self.count.events[f"{number.name} {moment}: {what}"] += 1
+        number = f" of {len(victims)} of {len(processes)} hosts" if len(processes) > 1 else ""
+        self.count.events[f"{sign.name}{number} {moment}: {what}"] += 1
         newest = check_checkpoints(self.checkpoints)
         if self.newest is not None and (newest is None or newest < self.newest):
             raise Wrong(f"the newest checkpoint was {self.newest} and is {newest}")
         told = self.epochs_told()
-        if number == signal.SIGTERM and code == 0 and (newest is None or newest[0] < told - 1):
+        if what == WITH_MODEL and (newest is None or newest[0] < told - 1):
             raise Wrong(f"{told} epochs were told of, and the newest checkpoint is {newest}")
         self.count.epochs_twice += max(0, told - (newest or (0, 0))[0])
         self.newest = newest
         return False
 
-    def wait_for(self, moment: str, after: float, process: subprocess.Popen[bytes]) -> bool:
+    def victims(self, processes: list[subprocess.Popen[bytes]]) -> tuple[signal.Signals, list[subprocess.Popen[bytes]]]:
+        several = len(processes) > 1
+        (sign,) = self.draw.choices([signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP], [5, 5, 1 if several else 0])
+        one = self.draw.choice(processes)
+        return sign, processes if sign == signal.SIGTERM and self.draw.random() < 0.5 else [one]
+
+    def wait_for(self, moment: str, after: float, processes: list[subprocess.Popen[bytes]]) -> bool:
         """Whether the moment came before the job's end. ``after``: seconds, of the moment 'at any time'."""
         signs = {
             "while a checkpoint is written": (self.checkpoints, ".part"),
@@ -245,7 +289,7 @@ class Job:
         end = time.monotonic() + after
         folder, suffix = signs.get(moment, (None, ""))
         leftovers = names_in(folder) if folder else set()
-        while process.poll() is None:
+        while any(process.poll() is None for process in processes):
             if folder is None:
                 if time.monotonic() >= end:
                     return True
@@ -254,26 +298,28 @@ class Job:
             time.sleep(LOOK_AGAIN)
         return False
 
-    def outcome(self, number: signal.Signals, code: int, took: float, before: dict[str, bytes]) -> str:
+    def outcome(self, sign: signal.Signals, codes: list[int], took: float, before: dict[str, bytes]) -> str:
+        """``codes``: of the hosts that ended by themselves or by the signal."""
         has_model = check_model(self.model)
-        if number == signal.SIGKILL:
-            return "killed"
-        self.count.slowest_stop = max(self.count.slowest_stop, took)
+        self.count.slowest_end = max(self.count.slowest_end, took)
         if took > SOON:
-            raise Wrong(f"it took {took:.0f} s to end after SIGTERM")
-        if code == 0:
+            raise Wrong(f"it took {took:.0f} s to end after {sign.name}")
+        if sign != signal.SIGTERM:
+            return "cut off"
+        if not any(codes):
             if not has_model:
                 raise Wrong("it ended with 0 after SIGTERM, and there is no model")
-            return "ended with a model"
-        if code not in (NO_MODEL, NOT_YET_HEARD):
-            raise Wrong(f"it ended with {code} after SIGTERM")
+            return WITH_MODEL
+        expected = {NO_MODEL, NOT_YET_HEARD} | ({LOST} if len(codes) > 1 else set())
+        if not expected.issuperset(codes) or set(codes) == {LOST}:
+            raise Wrong(f"it ended with {codes} after SIGTERM")
         if visible_files(self.model) != before:
-            raise Wrong(f"it ended with {code}, and the model changed")
-        return "ended with none yet" if code == NO_MODEL else "came too early to be heard"
+            raise Wrong(f"it ended with {codes}, and the model changed")
+        return "came too early to be heard" if NOT_YET_HEARD in codes else "ended with no model yet"
 
     def check_start(self) -> None:
         """It must have gone on from the newest checkpoint that there was."""
-        text = self.log.read_text()
+        text = self.log
         found = re.search(r"Going on from \S*checkpoint-(\d+)-(\d+)\.npz", text)
         if "cannot be read" in text:
             raise Wrong("a checkpoint could not be read")
@@ -285,12 +331,12 @@ class Job:
 
     def epochs_told(self) -> int:
         """How many epochs are over, by the log of this attempt."""
-        return (self.newest or (0, 0))[0] + len(re.findall("#progress_metric", self.log.read_text()))
+        return (self.newest or (0, 0))[0] + len(re.findall("#progress_metric", self.log))
 
-    def ended(self, code: int) -> None:
+    def ended(self, codes: list[int]) -> None:
         self.check_start()
-        if code:
-            raise Wrong(f"it ended with {code}")
+        if any(codes):
+            raise Wrong(f"it ended with {codes}")
         found = visible_files(self.model)
         wanted = self.undisturbed.model
         different = [name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name)]
@@ -304,7 +350,7 @@ class Job:
 
 
 MOMENTS = {
-    "at any time": 5,
+    AT_ANY_TIME: 5,
     "while a checkpoint is written": 2,
     "after a checkpoint": 2,
     "while the model is written": 1,
@@ -312,27 +358,26 @@ MOMENTS = {
 """With their shares."""
 
 
-def cut_off_until_it_ends(job: Job, draw: random.Random, is_over: Callable[[], bool]) -> None:
+def cut_off_until_it_ends(job: Job, is_over: Callable[[], bool]) -> None:
     """Once it is over, the job is left alone until it ends."""
     for number in itertools.count(1):
-        (moment,) = draw.choices(list(MOMENTS), list(MOMENTS.values()))
-        kind = draw.choice([signal.SIGKILL, signal.SIGTERM])
+        (moment,) = job.draw.choices(list(MOMENTS), list(MOMENTS.values()))
         # A job that is cut off at its very beginning again and again would never end.
-        after = draw.uniform(0, 1 + 0.1 * number) * job.undisturbed.seconds
+        after = job.draw.uniform(0, 1 + 0.1 * number) * job.undisturbed.seconds
         if is_over():
-            moment, after = "at any time", float("inf")
-        if job.attempt(moment, after, kind):
+            moment, after = AT_ANY_TIME, float("inf")
+        if job.attempt(moment, after):
             return
 
 
-def chaos(folder: Path, draw: random.Random, events: int, seconds: float, count: Count) -> None:
-    began = time.monotonic()
+def chaos(folder: Path, draw: random.Random, arguments: argparse.Namespace, count: Count) -> None:
+    began, kinds = time.monotonic(), arguments.only or list(KINDS)
 
     def is_over() -> bool:
-        return count.total >= events or time.monotonic() - began > seconds
+        return count.total >= arguments.events or time.monotonic() - began > arguments.seconds
 
     references: dict[str, Undisturbed] = {}
-    for number, kind in enumerate(itertools.cycle(draw.sample(list(KINDS), len(KINDS)))):
+    for number, kind in enumerate(itertools.cycle(draw.sample(kinds, len(kinds)))):
         if is_over():
             return
         if kind not in references:
@@ -340,13 +385,13 @@ def chaos(folder: Path, draw: random.Random, events: int, seconds: float, count:
         undisturbed = references[kind]
         base = folder / f"job-{number}"
         shutil.copytree(undisturbed.folder, base)
-        (base / "checkpoints").mkdir()
-        job = Job(undisturbed, base, folder / f"log-{number}", count)
+        (base / "host-0/checkpoints").mkdir()
+        job = Job(undisturbed, base, count, draw)
         events_before = count.total
         try:
-            cut_off_until_it_ends(job, draw, is_over)
+            cut_off_until_it_ends(job, is_over)
         except Wrong:
-            print(f"--- {kind}, {base}; its last log ends:\n{job.log.read_text()[-3000:]}", flush=True)
+            print(f"--- {kind}, {base}; its last log ends:\n{job.log[-3000:]}", flush=True)
             raise
         print(f"{kind}: cut off {count.total - events_before} times, and the same bits in the end", flush=True)
         shutil.rmtree(base)
@@ -356,20 +401,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=30)
     parser.add_argument("--seconds", type=float, default=float("inf"), help="no more events after so long")
+    parser.add_argument("--only", choices=KINDS, action="append", help="jobs of this kind alone (may be repeated)")
     parser.add_argument("--seed", type=int, default=None)
     arguments = parser.parse_args()
     seed = arguments.seed if arguments.seed is not None else random.randrange(10**6)
     count, wrong = Count(), None
     folder = Path(tempfile.mkdtemp(prefix="linear-learner-chaos-"))
     try:
-        chaos(folder, random.Random(seed), arguments.events, arguments.seconds, count)
+        chaos(folder, random.Random(seed), arguments, count)
     except Wrong as found:
         wrong = found
     for name, times in sorted(count.events.items()):
         print(f"  {times:4d} {name}")
     print(
         f"seed {seed}: {count.total} events in {count.jobs} jobs that ended with the bits of the undisturbed ones; "
-        f"{count.epochs_twice} epochs trained twice; {count.slowest_stop:.1f} s from SIGTERM to the end at most"
+        f"{count.epochs_twice} epochs trained twice; {count.slowest_end:.1f} s from an event to the end at most"
     )
     if wrong is not None:
         print(f"WRONG: {wrong}; what is left lies in {folder}")
