@@ -105,9 +105,12 @@ def train(
                 break
             _finish_average(progress)
             train_loss = progress.current.sums / rows
-            loss = _judge(engine, judge(), average, cluster, rows_at_once, should_stop, needed=not trained.epochs)
+            loss = _judge(engine, judge(), average, cluster, rows_at_once, should_stop)
             if loss is None:
-                break
+                if trained.epochs:
+                    break
+                # Without it there would be no model at all. No checkpoint may hold such a loss.
+                loss, cut_short = _judge_by_few(engine, judge(), average, rows_at_once), True
             _drop_diverged(progress, ~(np.isfinite(train_loss) & np.isfinite(loss)))
             train_loss, loss = (np.where(trained.alive, values, np.nan) for values in (train_loss, loss))
             _keep_best(trained, average, epoch, loss)
@@ -223,25 +226,26 @@ def _judge(
     cluster: Cluster,
     rows_at_once: int | None,
     should_stop: Callable[[], bool],
-    *,
-    needed: bool,
 ) -> np.ndarray | None:
-    """(K,): the mean loss of each candidate, on the judging rows of all hosts. Once a job on one host is to end, no
-    more rows are looked at: None then, or where it is ``needed`` to have a model at all, the loss on as many rows as
-    one call takes, evenly spaced."""
+    """(K,): the mean loss of each candidate, on the judging rows of all hosts. None if a job on one host is to end
+    before all of them were looked at."""
     rows = len(judging.order)
     at_once = rows_at_once or max(1, rows)
     sums = np.zeros(average.candidates)
     for start in range(0, rows, at_once):
         if start and cluster.size == 1 and should_stop():
-            if not needed:
-                return None
-            few = replace(judging, order=judging.order[:: -(-rows // at_once)])
-            logger.info("The models are judged by %d of %d rows, since the job is to end.", len(few.order), rows)
-            return engine.evaluate(few, average) / len(few.order)
+            return None
         sums += engine.evaluate(replace(judging, order=judging.order[start : start + at_once]), average)
     *total, rows_of_all = cluster.sum(np.append(sums, rows))
     return np.array(total) / rows_of_all
+
+
+def _judge_by_few(engine: Engine, judging: Chunk, average: State, rows_at_once: int | None) -> np.ndarray:
+    """(K,): the mean loss of each candidate on as many rows as one call takes, evenly spaced."""
+    rows = len(judging.order)
+    few = replace(judging, order=judging.order[:: -(-rows // (rows_at_once or rows))])
+    logger.info("The models are judged by %d of %d rows, since the job is to end.", len(few.order), rows)
+    return engine.evaluate(few, average) / len(few.order)
 
 
 def rows_at_once(work: float, mini_batch_size: int) -> int:

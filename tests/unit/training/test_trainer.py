@@ -138,6 +138,19 @@ def test_a_stop_cuts_the_epoch_short_and_keeps_what_there_is() -> None:
     assert float(trained.best.candidate(0)[0][0, 0]) == 2.0
 
 
+class Noting:
+    """Checkpoints that remember the epochs of which they were told."""
+
+    def __init__(self) -> None:
+        self.epochs: list[int] = []
+
+    def due(self, *, epoch_is_over: bool = False) -> bool:
+        return epoch_is_over
+
+    def save(self, progress: Progress) -> None:
+        self.epochs.append(progress.epoch)
+
+
 class TestLongCalls:
     """No call of the engine takes more rows than ``rows_at_once``, so that a stop is heard."""
 
@@ -171,6 +184,17 @@ class TestLongCalls:
         assert reports[0].judge_loss.tolist() == [1.5]
         assert trained.best_epoch.tolist() == [0]
         assert "judged by 16 of 64 rows" in caplog.text
+
+    @pytest.mark.parametrize(("judged", "saved"), [(1, []), (4, [1])])
+    def test_no_checkpoint_holds_such_a_loss(self, judged: int, saved: list[int]) -> None:
+        """The job is stopped after the first call, or the last, that judges the first epoch."""
+        checkpoints = Noting()
+        engine = Scripted([[1.5], [0.5]])
+        trained, _ = run(
+            engine, rows_at_once=16, should_stop=lambda: len(engine.judged) >= judged, checkpoints=checkpoints
+        )
+        assert len(trained.epochs) == 1
+        assert checkpoints.epochs == saved
 
     @pytest.mark.parametrize(
         ("work", "mini_batch_size", "expected"),
