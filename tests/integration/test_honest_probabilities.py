@@ -16,6 +16,7 @@ from scipy.special import expit, logit, softmax
 from sklearn import metrics
 from sklearn.isotonic import IsotonicRegression
 
+from linear_learner.cli import main
 from linear_learner.hyperparameters.tuning import METRICS
 from linear_learner.model import artifact
 from linear_learner.model.mxnet_import import mx
@@ -171,6 +172,19 @@ def test_a_calibrated_model_answers_the_same_in_all_formats(
     assert_allclose([row["raw_score"] for row in more], raw_scores(outcome, features)[:, 0], rtol=1e-4, atol=1e-5)
     loose = [json.loads(answers(outcome, row[None], "application/json"))["predictions"][0] for row in features[:3]]
     assert loose == rows[:3]
+
+
+def test_the_command_line_knows_that_calibrated_margins_are_probabilities(
+    binary_rows: dict[str, Rows], job: JobFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outcome = trained(job, binary_rows, loss="hinge_loss", probability_calibration="isotonic")
+    file = job.base / "input/data/test/part-0"
+    assert (
+        main(["predict", "--model", str(outcome.model_dir), "--has-label", "--content-type", "text/csv", str(file)])
+        == 0
+    )
+    told = capsys.readouterr()
+    assert f"{outcome.final('test', 'binary_log_loss'):.4f}"[:5] in told.err + told.out
 
 
 @pytest.mark.parametrize("loss", ["softmax_loss", "hinge_loss"])

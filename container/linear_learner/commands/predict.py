@@ -111,18 +111,14 @@ def _accepted(arguments: argparse.Namespace) -> str:
 def _scores(model: Model, seen: Seen, threshold: float | None) -> str:
     """How good the predictions are, a line a metric."""
     from linear_learner.commands.training_summary import score_table
-    from linear_learner.model.linear_model import LinearModel
-    from linear_learner.model.losses import LOSSES
     from linear_learner.training.metrics import evaluate
 
-    loss = LOSSES.get((model.predictor_type, model.loss))
-    link = "identity" if loss is None else loss.link
     scores, labels = seen.all()
     found = evaluate(
         scores,
         labels,
         predictor_type=model.predictor_type,
-        link=model.score_link if isinstance(model, LinearModel) else link,
+        link=model.score_link,
         threshold=model.threshold if threshold is None else threshold,
         f_beta=_setting(model, "f_beta", 1.0),
         accuracy_top_k=_setting(model, "accuracy_top_k", 3),

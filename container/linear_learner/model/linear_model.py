@@ -53,6 +53,10 @@ class Model(Protocol):
     @property
     def metadata(self) -> dict[str, Any]: ...
 
+    @property
+    def score_link(self) -> str:
+        """The link whose kind of scores the model gives: those of ``logistic`` and ``softmax`` are probabilities."""
+
     def predict(self, features: Rows) -> Predictions:
         """Features (n, d) in raw units."""
 
@@ -81,7 +85,7 @@ class LinearModel:
 
     @property
     def score_link(self) -> str:
-        """The link whose kind of scores the model gives: ``logistic`` where a map makes probabilities of them."""
+        """``logistic`` where a map makes probabilities."""
         return self.link if self.probability_map is None else "logistic"
 
     @property

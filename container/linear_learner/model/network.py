@@ -16,7 +16,7 @@ from linear_learner.errors import ClientError
 from linear_learner.formats.csr import CsrMatrix, Rows
 from linear_learner.model.graph import OUTPUT_OF_LINK, Graph
 from linear_learner.model.linear_model import BLOCK_VALUES, Predictions, check_width, scores_and_labels
-from linear_learner.model.losses import MULTICLASS
+from linear_learner.model.losses import LOSSES, MULTICLASS
 from linear_learner.model.mxnet_import import mx
 from linear_learner.model.params_file import read_params
 
@@ -89,6 +89,12 @@ class SymbolModel:
             self.predict(np.zeros((1, self.feature_dim), np.float32))
         except mx.MXNetError as error:
             raise self._misfit(str(error)) from error
+
+    @property
+    def score_link(self) -> str:
+        """That of the loss, which has to say: a graph that we do not know does not."""
+        loss = LOSSES.get((self.predictor_type, self.loss))
+        return "identity" if loss is None else loss.link
 
     def predict(self, features: Rows) -> Predictions:
         """Scores and labels of features (n, d). Sparse rows become dense, a block at a time."""

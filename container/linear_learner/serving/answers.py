@@ -26,8 +26,8 @@ import numpy as np
 from linear_learner.errors import ClientError
 from linear_learner.formats.csr import CsrMatrix, Rows
 from linear_learner.formats.encoders import Answer, Column, Labels
-from linear_learner.model.linear_model import LinearModel, Model, Predictions, scores_and_labels
-from linear_learner.model.losses import BINARY, LOSSES, MULTICLASS, REGRESSOR
+from linear_learner.model.linear_model import LinearModel, Predictions, scores_and_labels
+from linear_learner.model.losses import BINARY, MULTICLASS, REGRESSOR
 from linear_learner.serving.served_model import ServedModel
 
 MOST_CONTRIBUTIONS = 1 << 18
@@ -109,19 +109,11 @@ def _predicted_label(served: ServedModel, X: Rows, predictions: Predictions) -> 
 
 def _probabilities(served: ServedModel, X: Rows, predictions: Predictions) -> Column:
     """(n, classes). Of a binary classifier the negative class comes first."""
-    if not _gives_probabilities(served.model):
+    if served.model.predictor_type == REGRESSOR or served.model.score_link == "identity":
         raise _unavailable(served, "probabilities")
     if served.model.predictor_type == MULTICLASS:
         return predictions.score
     return np.stack([1 - predictions.score, predictions.score], axis=1)
-
-
-def _gives_probabilities(model: Model) -> bool:
-    """A graph that we do not know does not say, so its loss has to."""
-    if isinstance(model, LinearModel):
-        return model.predictor_type != REGRESSOR and model.score_link != "identity"
-    loss = LOSSES.get((model.predictor_type, model.loss))
-    return loss is not None and loss.link != "identity"
 
 
 def _labels(served: ServedModel, X: Rows, predictions: Predictions) -> Column:

@@ -258,6 +258,10 @@ def _estimate(hp: HyperParameters, configs: Mapping[str, ChannelConfig], found: 
     except ClientError as error:
         found.add(error)
     models = len(make_candidates(hp, resolved, rows=rows))
+    try:
+        _check_confidence(resolved, models, found.channels.get("validation"))
+    except ClientError as error:
+        found.add(error)
     outputs = models * (resolved.num_classes if resolved.predictor_type == MULTICLASS else 1)
     judge = found.channels.get("validation", train)
     held = sum(channel.held_bytes for channel in found.channels.values()) + judge.held_bytes
@@ -275,3 +279,9 @@ def _estimate(hp: HyperParameters, configs: Mapping[str, ChannelConfig], found: 
         seconds=round(operations / (rate * cpu_count()), 1),
         reading_seconds=round(sum(channel.seconds for channel in found.channels.values()), 1),
     )
+
+
+def _check_confidence(resolved: HyperParameters, models: int, validation: Channel | None) -> None:
+    if validation is not None and validation.profile.labels is not None:
+        rows = min(validation.profile.rows, resolved.num_calibration_samples)
+        requirements.check_counts(resolved, validation.profile.labels[1.0], rows, models)

@@ -39,13 +39,20 @@ def check_confidence(
 ) -> None:
     """ClientError where the validation rows of all hosts are so few that no scores whatever could keep the target with
     ``target_confidence``. ``hp`` is resolved."""
-    criterion = promised_criterion(hp, candidates)
-    if criterion.error is None:
+    if promised_criterion(hp, candidates).error is None:
         return
     assert isinstance(validation, Dataset)  # noqa: S101 (for the type checker: the train channel alone is streamed)
     labels = validation.labels
     labels = labels[evenly_spaced(len(labels), own_share(len(labels), hp.num_calibration_samples, cluster))]
     positives, rows = map(int, cluster.sum(np.array([np.count_nonzero(labels == 1), len(labels)])))
+    check_counts(hp, positives, rows, candidates)
+
+
+def check_counts(hp: HyperParameters, positives: int, rows: int, candidates: int) -> None:
+    """The same of ``rows`` rows of which so many are ``positives``."""
+    criterion = promised_criterion(hp, candidates)
+    if criterion.error is None:
+        return
     if criterion.name == "precision_at_target_recall":
         name, target, error = "target_recall", criterion.target_recall, criterion.error
     else:

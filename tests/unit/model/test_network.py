@@ -110,6 +110,11 @@ class TestSymbolModel:
         assert_allclose(found.score, expected.score, atol=1e-6)
         assert_array_equal(np.asarray(found.predicted_label), np.asarray(expected.predicted_label))
 
+    def test_scores_are_of_the_kind_that_the_loss_has(self, make_model: MakeModel) -> None:
+        params = params_of(make_model("softmax"))
+        assert symbol_model(fully_connected(), params).score_link == "softmax"
+        assert symbol_model(fully_connected(), params, loss="unheard_of").score_link == "identity"
+
     def test_blocks_change_nothing(
         self, make_model: MakeModel, features: np.ndarray, monkeypatch: pytest.MonkeyPatch
     ) -> None:

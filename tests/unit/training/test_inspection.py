@@ -185,3 +185,26 @@ def test_what_is_wrong_with_the_columns_of_text_is_told_of_the_train_channel_alo
     channel(base, "validation", PEOPLE)
     (problem,) = found_in(base).problems
     assert "'job', which categorical_columns names" in problem
+
+
+CONFIDENT = {
+    **BINARY,
+    "binary_classifier_model_selection_criteria": "precision_at_target_recall",
+    "target_recall": "0.9",
+    "target_confidence": "0.95",
+}
+
+
+@pytest.mark.parametrize(("positives", "problems"), [(40, 1), (100, 0)])
+def test_a_target_that_cannot_be_promised_is_a_problem(base: Path, positives: int, problems: int) -> None:
+    hyperparameters(base, **CONFIDENT)
+    channel(base, "validation", "label,age,flat,income\n" + "0,1,5,2\n" * 9 + "1,2,5,3\n" * positives)
+    found = found_in(base).problems
+    assert len(found) == problems
+    assert all("takes at least 88 rows of label 1, and there are 40" in problem for problem in found)
+
+
+def test_what_needs_held_out_rows_and_has_none_is_a_problem(base: Path) -> None:
+    hyperparameters(base, **BINARY, probability_calibration="platt")
+    (problem,) = found_in(base).problems
+    assert "there is no channel 'validation'" in problem
