@@ -30,6 +30,7 @@ def describe(subject: Subject, deviation: np.ndarray) -> dict[str, Any]:
                 "features": subject.feature_dim,
                 "sparse": subject.is_sparse,
                 "named": subject.names is not None,
+                "classes": list(subject.classes),
                 "channels": {
                     name: {
                         "rows": channel.rows,

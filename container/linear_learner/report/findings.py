@@ -90,7 +90,10 @@ def _targets(subject: Subject, labels: np.ndarray) -> Iterator[tuple[str, np.nda
         classes, counts = np.unique(labels, return_counts=True)
         for c in np.argsort(-counts, kind="stable")[:MOST_CLASSES]:
             if counts[c] >= FEWEST_ROWS:
-                yield f"class {classes[c]:g} from the others", (labels == classes[c]).astype(np.float64)
+                yield (
+                    f"class '{subject.class_name(classes[c])}' from the others",
+                    (labels == classes[c]).astype(np.float64),
+                )
 
 
 def correlations(features: Rows, target: np.ndarray) -> np.ndarray:
@@ -192,7 +195,7 @@ def _label_drift(subject: Subject) -> Iterator[Finding]:
             if abs(here - there) > max(LABEL_SHIFT, CERTAIN * error):
                 yield Finding(
                     "label_drift",
-                    f"Class {c:g} is {here:.1%} of channel '{name}' and {there:.1%} of train.",
+                    f"Class '{subject.class_name(c)}' is {here:.1%} of channel '{name}' and {there:.1%} of train.",
                 )
 
 
@@ -204,7 +207,7 @@ def _rare_classes(subject: Subject) -> Iterator[Finding]:
         c for c in np.flatnonzero(counts < RARE * counts.sum()) if subject.predictor_type == BINARY or counts[c] < 10
     ]
     if rare:
-        named = ", ".join(f"{c} ({counts[c]})" for c in rare[:NAMED])
+        named = ", ".join(f"'{subject.class_name(c)}' ({counts[c]})" for c in rare[:NAMED])
         more = f", and {len(rare) - NAMED} more" if len(rare) > NAMED else ""
         yield Finding(
             "rare_class", f"Few rows of train are of class (rows): {named}{more}. Their scores are uncertain."

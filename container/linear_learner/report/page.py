@@ -200,7 +200,7 @@ def _best_candidates(content: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _class_names(content: dict[str, Any]) -> list[str]:
     counts = content["data"]["channels"]["train"]["class_counts"]
-    return [] if counts is None else [str(c) for c in range(len(counts))]
+    return content["data"]["classes"] or [str(c) for c in range(len(counts or []))]
 
 
 def _ratios(counts: dict[str, list[int]], place: int) -> dict[str, float]:

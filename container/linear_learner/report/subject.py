@@ -75,8 +75,9 @@ class Subject:
     the loss by its name in the log. ``link``: of the model; "identity" means that scores are no probabilities.
     ``channels``, ``samples`` and ``scored``: by channel. ``judge``: the channel that candidates were compared on.
     ``weights`` (d, C), ``bias`` (C,), ``threshold``: of the saved model. ``columns``: int64 (u,), those that were
-    trained; None for all. ``scale``: float32 (d,), what training divided the columns by. ``constant``: int64, columns
-    in which all train rows are equal; None where nobody looked. ``stopped_early``: before the last epoch allowed.
+    trained; None for all. ``classes``: what labels are called, empty where they are numbers. ``scale``: float32 (d,),
+    what training divided the columns by. ``constant``: int64, columns in which all train rows are equal; None where
+    nobody looked. ``stopped_early``: before the last epoch allowed.
     """
 
     predictor_type: str
@@ -95,6 +96,7 @@ class Subject:
     threshold: float | None
     is_sparse: bool
     names: Sequence[str] | None
+    classes: Sequence[str]
     columns: np.ndarray | None
     scale: np.ndarray
     constant: np.ndarray | None
@@ -108,6 +110,9 @@ class Subject:
     def name(self, feature: int) -> str:
         """What to call feature number ``feature``, from 0."""
         return self.names[feature] if self.names is not None else f"feature {feature + 1}"
+
+    def class_name(self, label: float) -> str:
+        return self.classes[int(label)] if self.classes else f"{label:g}"
 
     def trained(self, column: int) -> int:
         """The number of the feature in column ``column`` of the samples."""

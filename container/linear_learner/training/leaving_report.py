@@ -106,6 +106,7 @@ def describe(
         threshold=model.threshold,
         is_sparse=channels["train"].is_sparse,
         names=channels["train"].feature_names,
+        classes=() if channels["train"].schema is None else channels["train"].schema.classes,
         columns=task.columns,
         scale=task.scaler.std,
         constant=None if ranges is None else np.flatnonzero(ranges.minima == ranges.maxima),

@@ -71,6 +71,7 @@ def subject(
         threshold=0.4 if classes == 2 else None,
         is_sparse=False,
         names=None,
+        classes=(),
         columns=None,
         scale=np.arange(1, features + 1, dtype=np.float32),
         constant=np.zeros(0, np.int64),

@@ -108,7 +108,7 @@ def test_a_rare_class() -> None:
     made = subject()
     channels = {**made.channels, "train": Channel(5000, np.array([4980, 20]))}
     (rare,) = found(replace(made, channels=channels), "rare_class")
-    assert "1 (20)" in rare.text
+    assert "'1' (20)" in rare.text
 
 
 def test_candidates_that_diverged() -> None:

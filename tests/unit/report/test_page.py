@@ -49,7 +49,10 @@ def page(folder: Path, made: Subject) -> str:
 def test_text_of_the_user_stays_text(kind: str, tmp_path: Path) -> None:
     tame = Tags(page(tmp_path, subject(kind, names=tuple("abcde"), given={"a": "b"}, constant=np.array([1]))))
     names = tuple(f"{HOSTILE}{i}" for i in range(5))
-    wild = Tags(page(tmp_path, subject(kind, names=names, given={"a": HOSTILE}, constant=np.array([1]))))
+    classes = {"binary_classifier": names[:2], "multiclass_classifier": names[:3], "regressor": ()}[kind]
+    wild = Tags(
+        page(tmp_path, subject(kind, names=names, classes=classes, given={"a": HOSTILE}, constant=np.array([1])))
+    )
     assert [tag for tag, _ in wild.found] == [tag for tag, _ in tame.found]
     assert {name for _, attributes in wild.found for name in attributes} == {
         name for _, attributes in tame.found for name in attributes
