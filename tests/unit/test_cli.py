@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +48,24 @@ def test_train_runs_the_job_of_a_folder_and_ends_with_its_code(ran: list[Any], t
     assert env == Environment(tmp_path)
 
 
-def test_train_hears_sigterm_before_the_job_begins(ran: list[Any], tmp_path: Path) -> None:
+def test_train_hears_sigterm_before_the_job_begins(
+    ran: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(env: Environment, should_stop: Callable[[], bool]) -> int:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return 7 if should_stop() else 0
+
+    monkeypatch.setattr("linear_learner.training.job.run", run)
+    assert main(["train", "--base", str(tmp_path)]) == 7
+
+
+def test_sigterm_after_the_job_makes_no_failure_of_it(ran: list[Any], tmp_path: Path) -> None:
     main(["train", "--base", str(tmp_path)])
     ((_, should_stop),) = ran
     assert not should_stop()
+    # Once it is over the signal is of no account.
     os.kill(os.getpid(), signal.SIGTERM)
-    assert should_stop()
+    assert not should_stop()
 
 
 def test_train_takes_the_platforms_folder_by_default(ran: list[Any]) -> None:

@@ -18,7 +18,7 @@ from linear_learner.commands.arguments import Commands, add_base, add_command, p
 from linear_learner.environment import Environment
 from linear_learner.errors import ClientError, PlatformError
 from linear_learner.s3 import S3Path, upload
-from linear_learner.training.stopping import stop_on_sigterm
+from linear_learner.training.stopping import ignore_sigterm, stop_on_sigterm
 
 EXAMPLES = """\
   linear-learner train --train data.csv --split 0.2 --predictor-type binary_classifier --output out
@@ -62,7 +62,9 @@ def _train_in_folder(base: Path) -> int:
     from linear_learner.training import job
 
     with _results_on_disk(Environment.from_environ(base)) as env:
-        return job.run(env, should_stop)
+        code = job.run(env, should_stop)
+    ignore_sigterm()
+    return code
 
 
 @contextlib.contextmanager

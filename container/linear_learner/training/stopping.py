@@ -14,3 +14,9 @@ def stop_on_sigterm() -> Callable[[], bool]:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda number, frame: stopped.set())
     return stopped.is_set
+
+
+def ignore_sigterm() -> None:
+    """All is done, and the interpreter would take its handlers down before it ends: a signal that comes then must not
+    make a failure of it."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
