@@ -319,7 +319,7 @@ def test_missing_categories_are_a_level_of_their_own(job: JobFolder) -> None:
         (
             TEXTS,
             files_of({**PEOPLE, "validation": [[39, "?", "11th", 40, "rich"]]}),
-            "read data channel 'validation'. Found a label that is none of the classes of the train channel (",
+            "read data channel 'validation'. Found a label that is none of the classes (",
         ),
         (TEXTS, files_of({"train": [[1, "?", "11th", 3, str(i % 3)] for i in range(9)]}), "are 3 different texts"),
         (TEXTS, files_of({"train": [[1, "?", "11th", 3, "x"] for i in range(9)]}), "Every label of channel 'train' is"),
@@ -331,12 +331,12 @@ def test_missing_categories_are_a_level_of_their_own(job: JobFolder) -> None:
         (
             {"categorical_columns": "2"},
             {"train/a.csv": b"0,a,1\n1,b,2\n", "validation/a.csv": b"0,a\n"},
-            "The rows have 1 features, those of the train channel 2",
+            "The rows have 1 features, and the schema has 2 columns",
         ),
         (
             {"categorical_columns": "b"},
             {"train/a.csv": b"y,b,c\n0,a,1\n1,b,2\n", "validation/a.csv": b"y,c,b\n0,3,a\n"},
-            "Its columns are not those of the train channel: feature 1 is 'b' there and 'c' here",
+            "Its columns are not those of the schema: feature 1 is 'b' there and 'c' here",
         ),
     ],
 )
@@ -362,6 +362,36 @@ def test_records_have_no_text(make_job: MakeJob) -> None:
     outcome = job.channel("train", np.eye(2), np.arange(2), content_type="application/x-recordio-protobuf").run()
     assert outcome.code == 2
     assert "Its columns hold numbers alone" in (outcome.failure or "")
+
+
+def model_of(finished: Outcome) -> dict[str, bytes]:
+    return {"model/model.tar.gz": (finished.model_dir / "model.tar.gz").read_bytes()}
+
+
+def test_going_on_keeps_the_categories_and_labels_of_the_model(finished: Outcome, job: JobFolder) -> None:
+    """New rows may lack some of them, and hold others."""
+    rows = [row for row in PEOPLE["train"] if row[1] != "State-gov"][:300]
+    files = files_of({**PEOPLE, "train": [*rows, [39, "Astronaut", "11th", 40, ">50K"]]})
+    outcome = run(job, {**files, **model_of(finished)}, **{**TEXTS, "epochs": 1})
+    assert outcome.code == 0, outcome.failure
+    assert outcome.facts["schema"] == finished.facts["schema"]
+    assert outcome.found("Channel 'train' has unseen categories: (.*) They") == ["1 in 'workclass'."]
+    assert outcome.final("validation", "binary_classification_accuracy") > 0.75
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"positive_label": "<=50K"}, "positive_label is '<=50K', and the model to start from has <=50K, >50K"),
+        ({"label_column": "age"}, "Its columns are not those of the schema: feature 1 is 'age' there"),
+    ],
+)
+def test_a_model_of_another_schema_is_no_start(
+    change: dict[str, str], message: str, finished: Outcome, job: JobFolder
+) -> None:
+    outcome = run(job, {**files_of(PEOPLE), **model_of(finished)}, **{**TEXTS, **change})
+    assert outcome.code == 2
+    assert message in (outcome.failure or "")
 
 
 def through_pipes(job: JobFolder, content: bytes, content_type: str = "text/csv") -> JobFolder:

@@ -57,8 +57,8 @@ class ChannelReader:
     """Reads the channel, pass by pass: its files, or the next of its pipes.
 
     ``fills``: float32 (d,), what is put in the place of missing values from now on, once it is set. ``unseen``: how
-    many cells so far were of no level of their column's, by its name. ``patience``: with
-    what may keep it waiting. Once its ``should_stop`` says yes, reading raises Stopped.
+    many cells of the pass so far were of no level of their column's, by its name. ``patience``: with what may keep it
+    waiting. Once its ``should_stop`` says yes, reading raises Stopped.
     """
 
     def __init__(
@@ -208,6 +208,7 @@ class ChannelReader:
         have the columns of the channel. With ``on_error``, which is told of each file that cannot be read to its end,
         the pass goes on with the next file."""
         bytes_before = rows = 0
+        self.unseen.clear()
         streams, self._begun = self._begun or self._source.streams(random), None
         for opened, source in streams:
             try:
@@ -285,7 +286,7 @@ class ChannelReader:
         except WrongWidth as error:
             raise unreadable(
                 self._channel.name,
-                f"The rows have {error.found} features, those of the train channel {error.expected}",
+                f"The rows have {error.found} features, and the schema has {error.expected} columns",
                 where=self.place,
                 fix="Please give all files the same columns",
             ) from None

@@ -15,7 +15,7 @@ NAMED_FAULTS = 3
 MISSING = "Found missing (NaN) values"
 INFINITE = "Found infinite floating point values"
 OUT_OF_RANGE = "Found values beyond the range of float32 (3.4e38)"
-UNKNOWN_LABEL = "Found a label that is none of the classes of the train channel"
+UNKNOWN_LABEL = "Found a label that is none of the classes"
 
 _FIXES = {
     MISSING: "Please remove any missing (NaN) values in the input data",

@@ -101,8 +101,7 @@ class TableSchema:
         for number, (name, other) in enumerate(zip(self.names, names, strict=True), 1):
             if name != other:
                 raise ClientError(
-                    f"Its columns are not those of the train channel: feature {number} is '{name}' there and '{other}' "
-                    "here",
+                    f"Its columns are not those of the schema: feature {number} is '{name}' there and '{other}' here",
                     where=source,
                     fix="Please give all files the same columns in the same order",
                 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -33,6 +33,7 @@ from linear_learner.training.class_weights import number_of_classes
 from linear_learner.training.cluster.interface import ALONE, Cluster
 from linear_learner.training.table_text import log_schema, text_settings, with_classes
 from linear_learner.training.warm_start import CHANNEL as MODEL
+from linear_learner.training.warm_start import schema_of
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +79,9 @@ def read_channels(
 
     train_reader = reader("train", options)
     if texts := text_settings(hp):
-        schema = learn_schema(train_reader, texts, configs["train"], cluster)
+        schema = given_schema(configs) or learn_schema(train_reader, texts, configs["train"], cluster)
+        if isinstance(train_reader, ChannelReader):
+            train_reader.use_schema(schema)
         hp = with_classes(hp, schema)
         log_schema(schema, hp)
         options = replace(options, schema=schema)
@@ -116,16 +119,20 @@ def configs_of(env: Environment, cluster: Cluster) -> dict[str, ChannelConfig]:
     return configs
 
 
+def given_schema(configs: Mapping[str, ChannelConfig]) -> TableSchema | None:
+    """That of the model which the job starts from, if there is one: its features are those of the job."""
+    schema = schema_of(configs[MODEL]) if MODEL in configs else None
+    if schema is not None:
+        logger.info("Categories and labels are those of the model in channel '%s'.", MODEL)
+    return schema
+
+
 def learn_schema(
     reader: ChannelReader | EmptyChannelError, texts: TextSettings, config: ChannelConfig, cluster: Cluster
 ) -> TableSchema:
     """What the columns of the train channel mean, by the rows of all hosts."""
-    if isinstance(reader, ChannelReader):
-        found = agree_on_texts(reader.learn_schema(texts), cluster)
-        if found.begun:
-            reader.use_schema(found.schema())
-    else:
-        found = agree_on_texts(SchemaLearner(texts), cluster)
+    found = reader.learn_schema(texts) if isinstance(reader, ChannelReader) else SchemaLearner(texts)
+    found = agree_on_texts(found, cluster)
     if not found.begun:
         raise empty(config, str(config.path))
     return found.schema()

@@ -29,7 +29,7 @@ from linear_learner.hyperparameters import HyperParameters, tuning
 from linear_learner.hyperparameters.schema import MULTICLASS, REGRESSOR
 from linear_learner.training import requirements, warm_start
 from linear_learner.training.candidates import make_candidates
-from linear_learner.training.channels import memory_budget
+from linear_learner.training.channels import given_schema, memory_budget
 from linear_learner.training.table_text import text_settings, with_classes
 
 FLOATS_A_WEIGHT = 4
@@ -149,7 +149,7 @@ def _inspect_channels(
         try:
             reader = ChannelReader(configs[name], feature_dim=width, options=options)
             if texts and name == "train":
-                schema = reader.learn_schema(texts).schema()
+                schema = given_schema(configs) or reader.learn_schema(texts).schema()
                 reader.use_schema(schema)
                 hp = _with_classes(hp, schema, found)
             channel = _read(reader, name, hp, found)

@@ -44,6 +44,12 @@ def with_classes(hp: HyperParameters, schema: TableSchema | None) -> HyperParame
             f"The labels of channel 'train' are {found} different texts: {_shown(classes)}",
             "set predictor_type=multiclass_classifier, or check which column is the label",
         )
+    if hp.predictor_type == BINARY and hp.positive_label not in ("", classes[1]):
+        raise _unfit(
+            f"positive_label is '{hp.positive_label}', and the model to start from has {_shown(classes)}, of which the "
+            "second is positive",
+            "leave it out",
+        )
     if hp.predictor_type == MULTICLASS:
         if found < FEWEST_CLASSES:
             raise _unfit(f"The labels of channel 'train' are {_shown(classes)}", "set predictor_type=binary_classifier")

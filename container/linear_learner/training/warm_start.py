@@ -9,6 +9,7 @@ import numpy as np
 from linear_learner.data.dataset import differing_names
 from linear_learner.environment import ChannelConfig
 from linear_learner.errors import ClientError
+from linear_learner.formats.table_schema import TableSchema
 from linear_learner.hyperparameters import HyperParameters
 from linear_learner.model import artifact
 from linear_learner.model.linear_model import LinearModel
@@ -37,6 +38,12 @@ def read_model(channel: ChannelConfig, hp: HyperParameters, feature_names: Seque
     if problem:
         raise _unfit(channel, f"its columns are not those of the train channel: {problem}")
     return model
+
+
+def schema_of(channel: ChannelConfig) -> TableSchema | None:
+    """What the columns of tables mean to the model of the channel; None where it was trained on numbers."""
+    content = artifact.load(channel.path).metadata.get("schema")
+    return None if content is None else TableSchema.of_json(content)
 
 
 def start_from(model: LinearModel, task: Task, state: State) -> None:

@@ -167,7 +167,7 @@ def test_a_missing_category_is_a_mistake_its_own_level_or_unseen() -> None:
     [
         (
             "maybe,39,Private",
-            r"Found a label that is none of the classes of the train channel \(a.csv, row 3, column 1, value 'maybe'\)",
+            r"Found a label that is none of the classes \(a.csv, row 3, column 1, value 'maybe'\)",
         ),
         (",39,Private", r"Found missing \(NaN\) values \(a.csv, row 3, column 1, value ''\)"),
         (">50K,old,Private", r"not a number \(a.csv, row 3, column 2, value 'old'\)"),

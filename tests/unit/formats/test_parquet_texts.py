@@ -93,7 +93,7 @@ def test_numbers_and_booleans_are_no_text_of_themselves() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"income": ["<=50K", "rich", "?"]}, "none of the classes of the train channel (a.pq, row 2, column"),
+        ({"income": ["<=50K", "rich", "?"]}, "none of the classes (a.pq, row 2, column"),
         (
             {"income": ["<=50K", None, ">50K"]},
             "Found missing (NaN) values (a.pq, row 2, column 'income', value 'null')",
