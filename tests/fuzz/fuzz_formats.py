@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import atheris
@@ -26,13 +27,16 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1] / "container"), str(HERE.parents[
 
 with atheris.instrument_imports(include=["linear_learner.formats"]):
     from linear_learner.errors import ClientError
-    from linear_learner.formats import json_records, recordio_protobuf, text_csv, text_libsvm
+    from linear_learner.formats import csv_arrow, json_records, recordio_protobuf, text_csv, text_libsvm
     from linear_learner.formats.options import Options
+    from linear_learner.formats.schema_learner import SchemaLearner, TextSettings
+    from linear_learner.formats.table_schema import Column, TableSchema
 
 import fuzz_decoders as examples  # noqa: E402 (they lie in the folders named above)
 from test_native_blocks import check_same  # noqa: E402
 from test_protobuf_record import check_against_protobuf  # noqa: E402
 
+SCHEMA = TableSchema((Column("a"), Column("b", ("", "x", "y, z")), Column("c")), ("no", "yes"))
 BLOCK_SIZES = (1, 7, 60, 1 << 16)
 
 
@@ -51,6 +55,28 @@ def split(data: bytes) -> tuple[dict[str, object], bytes]:
 def fuzz_csv(data: bytes) -> None:
     how, text = split(data)
     check_same(text_csv.decode, text, **how)
+
+
+def fuzz_table(data: bytes) -> None:
+    """Any bytes are rows or a ClientError, the same whether pyarrow reads plain lines or not."""
+    how, text = split(data)
+    how["options"] = replace(how["options"], schema=SCHEMA)
+    outcomes = []
+    for csv_arrow.LEAST_BYTES in (0, 1 << 62):
+        learner = SchemaLearner(TextSettings(("auto",), text_labels=True))
+        found: list[object] = []
+        try:
+            for batch in text_csv.decode(io.BytesIO(text), source="a", **how):
+                assert batch.feature_dim == 3
+                for rows in SCHEMA.batches(batch):
+                    found.append((rows.features.tobytes(), rows.where(0)))
+            for _ in text_csv.learn(io.BytesIO(text), learner, source="a", block_size=how["block_size"]):
+                pass
+            found.append(learner.schema())
+        except ClientError as error:
+            found.append(str(error))
+        outcomes.append(found)
+    assert outcomes[0] == outcomes[1], outcomes
 
 
 def fuzz_libsvm(data: bytes) -> None:
@@ -78,10 +104,16 @@ def fuzz_json(data: bytes) -> None:
                     assert feature_dim is None or batch.feature_dim == feature_dim
             except ClientError:
                 pass
+        try:
+            for batch in decode(io.BytesIO(data), source="a", feature_dim=3, feature_names=SCHEMA.names, schema=SCHEMA):
+                assert all(rows.feature_dim == SCHEMA.feature_dim for rows in SCHEMA.batches(batch))
+        except ClientError:
+            pass
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "csv": fuzz_csv,
+    "table": fuzz_table,
     "libsvm": fuzz_libsvm,
     "recordio": fuzz_recordio,
     "record": fuzz_record,
@@ -95,8 +127,12 @@ def seeds(target: str) -> list[bytes]:
         return [
             b'{"instances": [{"features": [1.5, 2, 3e4]}, {"data": {"features": {"values": [1, 2, 3]}}}]}',
             b'{"features": {"a": 1, "b": 2, "c": 3}}',
+            b'{"features": {"a": 1, "b": "y, z", "c": 3}}\n{"features": [1, null, 2]}\n{"features": [1, true, 2]}',
             b'{"features": [1, 2, 3]}\n{"data": {"features": {"keys": [0], "shape": [3], "values": [1]}}}',
         ]
+    if target == "table":
+        table = b'no,1,x,2\nyes,3,"y, z",4\n'
+        return [head + block for head in (b"\0\7", b"\0\1", b"\x10\7") for block in (table, b"w,a,b,c\n" + table)]
     if target == "record":
         return [block[8:] for block in examples.record_examples()]
     blocks = {

@@ -83,11 +83,12 @@ def learn(stream: BinaryIO, learner: SchemaLearner, *, source: str, block_cells:
         names = [name for name in found.names if not _PANDAS_INDEX.fullmatch(name)]
         label = label_position(learner.settings.label_column, names, source) if names else 0
         positions = [i for i in range(len(names)) if i != label]
+        learner.check_width(len(positions))
         if not learner.begun:
             features = [names[i] for i in positions]
             with_text = {i for i, name in enumerate(features) if is_text(found.field(name).type)}
             learner.begin(features, positions, with_text, source)
-        categories = {i: names[positions[i]] for i in learner.categories if i < len(positions)}
+        categories = {i: names[positions[i]] for i in learner.categories}
         text_labels = learner.settings.text_labels
         wanted = [*categories.values(), *([names[label]] if text_labels and names else [])]
         for name in wanted:

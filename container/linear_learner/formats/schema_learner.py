@@ -10,6 +10,7 @@ from typing import Any
 from linear_learner.errors import ClientError
 from linear_learner.formats.csv_cells import NUMBER
 from linear_learner.formats.table_schema import MISSING_LEVEL, MOST_LEVELS, Column, TableSchema, numbered
+from linear_learner.formats.width import check_width
 
 AUTO = "auto"
 _SHOWN = 10
@@ -51,6 +52,16 @@ class SchemaLearner:
     def begun(self) -> bool:
         """Whether it is known which columns hold categories."""
         return self._names is not None
+
+    @property
+    def seeks_nothing(self) -> bool:
+        """Whether rows have nothing to tell any more: no column holds text."""
+        return self.begun and not self._levels and not self.settings.text_labels
+
+    def check_width(self, features: int) -> None:
+        """WrongWidth unless so many columns are those of the files before, if there are any."""
+        if self._names is not None:
+            check_width(features, len(self._names))
 
     @property
     def categories(self) -> list[int]:

@@ -108,9 +108,12 @@ def learn(stream: BinaryIO, learner: SchemaLearner, *, source: str, block_size: 
         return
     form = form_of(head, line, 1, settings.label_column, source, settings.known_names)
     columns, names, first_line = form.text_columns(source), form.names_of_features, line
+    learner.check_width(len(columns.features))
     for text in itertools.chain([head], blocks):
         if not learner.begun:
             learner.begin(names, columns.features, columns_with_text(text, line, columns), source)
+        if learner.seeks_nothing:
+            return
         line += show(learner, text, line, columns)
         yield line - first_line
     if names is not None:

@@ -61,6 +61,11 @@ def _about(channel: Channel) -> Iterator[str]:
 
 def _labels(channel: Channel) -> str:
     profile = channel.profile
+    if profile.labels is not None and channel.schema is not None and len(channel.schema.classes) > SHOWN_LABELS:
+        shown = ", ".join(
+            f"{_label(channel, label)}: {rows}" for label, rows in profile.labels.most_common(SHOWN_LABELS)
+        )
+        return f"{len(profile.labels)} different ones: {shown}, ..."
     if profile.labels is None or len(profile.labels) > SHOWN_LABELS:
         several = "many different ones" if profile.labels is None else f"{len(profile.labels)} different ones"
         return f"{several}, from {profile.lowest_label:g} to {profile.highest_label:g}"

@@ -252,3 +252,17 @@ def test_parts_with_other_columns_are_told(other: bytes, message: str) -> None:
     joined.join(found[0] or {}, "host 'a'")
     with pytest.raises(ClientError, match=message):
         joined.join(found[1] or {}, "host 'b'")
+
+
+def test_files_of_other_widths_are_told() -> None:
+    with pytest.raises(ClientError, match=r"input: 1 does not match .* model: 2"):
+        learnt(TABLE, b"<=50K,39\n")
+
+
+def test_no_more_is_read_than_says_that_there_is_no_text() -> None:
+    table = b"0,1,2\n" * 100
+    stream = io.BytesIO(table)
+    learner = SchemaLearner(TextSettings((AUTO,)))
+    assert list(text_csv.learn(stream, learner, source="a.csv", block_size=60)) == []
+    assert stream.tell() < len(table)
+    assert learner.schema() == TableSchema()

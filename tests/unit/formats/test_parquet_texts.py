@@ -128,5 +128,7 @@ def test_what_cannot_be_learnt_is_told() -> None:
         learnt(TABLE, categorical_columns=("wrk",))
     with pytest.raises(ClientError, match="'age' has numbers that are not whole"):
         learnt({**TABLE, "age": [1.5, 2, 3]}, categorical_columns=("age",))
+    with pytest.raises(ClientError, match=r"input: 1 does not match .* model: 2"):
+        learnt(TABLE, {"income": ["<=50K"], "age": [1]})
     with pytest.raises(ClientError, match="The file cannot be read as Parquet"):
         list(parquet.learn(io.BytesIO(b"PAR1"), SchemaLearner(TextSettings((AUTO,))), source="a.pq"))

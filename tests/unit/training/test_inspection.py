@@ -208,3 +208,9 @@ def test_what_needs_held_out_rows_and_has_none_is_a_problem(base: Path) -> None:
     hyperparameters(base, **BINARY, probability_calibration="platt")
     (problem,) = found_in(base).problems
     assert "there is no channel 'validation'" in problem
+
+
+def test_of_many_texts_of_labels_the_most_frequent_are_told(base: Path) -> None:
+    hyperparameters(base, predictor_type="multiclass_classifier", text_labels="true")
+    channel(base, "train", "".join(f"kind {i},{i}\n" * (i + 1) for i in range(15)))
+    assert "labels            15 different ones: kind 14: 15, kind 13: 14, " in as_text(found_in(base), "Job")
