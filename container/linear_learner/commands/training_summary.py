@@ -37,7 +37,9 @@ def _lines(env: PlainJob, facts: dict[str, Any]) -> Iterator[str]:
     if "validation" not in env.given:
         yield "note     these are scores of the rows that it was trained on: --split 0.2 holds some out"
     example = env.given.get("test", env.given.get("validation", env.given["train"])).path
-    yield f"next     {shlex.join(['linear-learner', 'predict', '--model', str(model), '--has-label', str(example)])}"
+    label_column = env.provided.get("label_column", "")
+    label = ["--label-column", label_column] if label_column else ["--has-label"]
+    yield f"next     {shlex.join(['linear-learner', 'predict', '--model', str(model), *label, str(example)])}"
 
 
 def score_table(metrics: dict[str, dict[str, float]]) -> Iterator[str]:
