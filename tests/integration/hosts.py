@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -21,10 +23,10 @@ Processes = list[subprocess.Popen[str]]
 class Hosts:
     """The folders of a job's hosts, in the order of their ranks."""
 
-    def __init__(self, base: Path, count: int, **settings: object) -> None:
+    def __init__(self, base: Path, count: int, names: list[str] | None = None, **settings: object) -> None:
         network = random.SystemRandom().randrange(1 << 14)
         # Sorted as texts, too.
-        self.names = [f"127.{64 + network // 256}.{network % 256}.{i + 1}" for i in range(count)]
+        self.names = names or [f"127.{64 + network // 256}.{network % 256}.{i + 1}" for i in range(count)]
         self.folders = [JobFolder(base / f"host-{i}") for i in range(count)]
         for name, folder in zip(self.names, self.folders, strict=True):
             folder.hyperparameters("binary_classifier", **settings)
@@ -120,3 +122,20 @@ def no_orphans(hosts: Hosts) -> bool:
     while hosts.orphans() and time.monotonic() < end:
         time.sleep(0.1)
     return not hosts.orphans()
+
+
+class Pipe:
+    """Makes and fills the pipes of a channel, pass after pass, as the platform does, as long as anybody reads them."""
+
+    def __init__(self, folder: JobFolder, channel: str, content: bytes, passes: int = 1000) -> None:
+        self._data = folder.base / "input/data"
+        self._channel, self._content, self._passes = channel, content, passes
+        self._data.mkdir(parents=True, exist_ok=True)
+        threading.Thread(target=self._write, daemon=True).start()
+
+    def _write(self) -> None:
+        for number in range(self._passes):
+            path = self._data / f"{self._channel}_{number}"
+            os.mkfifo(path)
+            with contextlib.suppress(BrokenPipeError), path.open("wb") as pipe:
+                pipe.write(self._content)

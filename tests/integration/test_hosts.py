@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from finished_job import Rows
-from hosts import Hosts, all_well, no_orphans
-from job_folder import CSV, FILES, RECORDIO, JobFolder, Outcome
+from hosts import Hosts, Pipe, all_well, no_orphans
+from job_folder import CSV, FILES, RECORDIO, JobFolder, Outcome, recordio
 
 SETTINGS = {"epochs": 6, "num_models": 8, "early_stopping_patience": 6}
 ENDLESS = {"epochs": 10**6, "early_stopping_patience": 10**6, "num_models": 4}
@@ -148,3 +148,19 @@ def test_a_job_that_was_cut_off_goes_on_to_the_same_bits(rows: Rows, tmp_path: P
     assert [len(outcome.found("Going on from (.*): epoch ")) for outcome in outcomes] == [1, 1]
     for name in ("mx-mod-0000.params",):
         assert (outcomes[0].model_dir / name).read_bytes() == (expected[0].model_dir / name).read_bytes()
+
+
+def test_pipes_of_different_lengths(rows: Rows, alone: Outcome, tmp_path: Path) -> None:
+    """One host streams, and the other has all of its rows in memory after the first pass."""
+    hosts = Hosts(tmp_path, 2, **SETTINGS, memory_mb=1).describe(
+        "ShardedByS3Key", RECORDIO, "train", "validation", mode="Pipe"
+    )
+    split = [(slice(0, 5500), slice(6000, 7500)), (slice(5500, 6000), slice(7500, 8000))]
+    for folder, (train, validation) in zip(hosts.folders, split, strict=True):
+        Pipe(folder, "train", 3 * recordio(rows[0][train], rows[1][train]))
+        Pipe(folder, "validation", recordio(rows[0][validation], rows[1][validation]), passes=1)
+    outcomes = hosts.run()
+    all_well(outcomes)
+    assert ["They are streamed" in outcome.log for outcome in outcomes] == [True, False]
+    assert outcomes[0].objective("validation") == pytest.approx(alone.objective("validation"), rel=0.005)
+    assert outcomes[0].finals("validation") == outcomes[1].finals("validation")

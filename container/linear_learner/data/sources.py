@@ -113,7 +113,7 @@ def list_files(channel: ChannelConfig) -> list[Path]:
                 fix="let all users read it (chmod a+r)",
             )
     if not files and (channel.path / MANIFEST).is_file():
-        raise ClientError(
+        raise EmptyChannelError(
             f"Channel '{channel.name}' has a manifest, and none of the files that it lists",
             where=str(channel.path / MANIFEST),
             fix="in local mode, give the SageMaker SDK the prefix of the files, and s3_data_type='S3Prefix'",

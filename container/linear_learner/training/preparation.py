@@ -26,9 +26,6 @@ from linear_learner.training.cluster.interface import ALONE, Cluster
 from linear_learner.training.state import Objective
 from linear_learner.training.trainer import SNAPSHOTS, snapshots_of_sparse_rows
 
-FEWEST_ROWS = 8
-"""Of a mini-batch on one of several hosts: what the engine takes at a time."""
-
 SPARSE_VALUE = 10
 """The work of a stored value of a sparse row, in values of a dense one, which are read in order."""
 
@@ -178,9 +175,9 @@ def fit_scaler(hp: HyperParameters, train: Dataset, cluster: Cluster = ALONE, sh
 
 
 def own_mini_batch_size(hp: HyperParameters, share: float) -> int:
-    """What a host with a ``share`` of the rows takes of every mini-batch, so that all of them together make as many
-    updates an epoch as one host would; but FEWEST_ROWS at least."""
-    return max(min(FEWEST_ROWS, hp.mini_batch_size), round(hp.mini_batch_size * share))
+    """What a host with a ``share`` of the rows takes of every mini-batch, so that each of them makes as many updates an
+    epoch as one host would, together on as many rows."""
+    return max(1, round(hp.mini_batch_size * share))
 
 
 def seed_of_order(hp: HyperParameters, cluster: Cluster) -> int:

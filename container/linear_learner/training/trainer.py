@@ -38,6 +38,11 @@ UPDATE_IN_ROWS = 4
 """An update costs about as much as so many rows of its mini-batch."""
 
 
+JOINS_A_SNAPSHOT, JOINS_IN_A_CALL = 4, 100
+"""Several hosts join up to so many times as often as one host takes a snapshot, but not more often than so many times
+in what a call of the engine takes at most."""
+
+
 class Epochs(Protocol):
     """The training rows, in a new order every epoch."""
 
@@ -277,14 +282,24 @@ def _rows_per_snapshot(rows: int | None, mini_batch_size: int, snapshots: int) -
 def _rows_per_join(
     rows: int | None, mini_batch_size: int, snapshots: int, rows_at_once: int | None, cluster: Cluster
 ) -> int:
-    """Of this host, which has ``rows``: as many mini-batches as on every other one, so that an epoch comes to about so
-    many snapshots, and hosts need not wait for each other for longer than a call of the engine takes."""
+    """Of this host, which has ``rows``: as many mini-batches as on every other one.
+
+    An epoch comes to about so many joins as one host takes ``snapshots``, or up to JOINS_A_SNAPSHOT times as many while
+    the hosts work for much longer than they talk. They never wait for each other for longer than a call of the engine
+    takes.
+    """
     mini_batches = None if rows is None else -(-rows // mini_batch_size)
     at_once = None if rows_at_once is None else rows_at_once // mini_batch_size
     facts = cluster.gather([mini_batches, at_once])
+    most = min((most for _, most in facts if most is not None), default=None)
     each = [count for count, _ in facts]
-    stretch = MINI_BATCHES_PER_SNAPSHOT if None in each else max(1, -(-max(each) // snapshots))
-    return min([stretch, *(most for _, most in facts if most is not None)]) * mini_batch_size
+    if None in each:
+        stretch = MINI_BATCHES_PER_SNAPSHOT
+    else:
+        longest, shortest = (-(-max(each) // joins) for joins in (snapshots, JOINS_A_SNAPSHOT * snapshots))
+        worth_it = longest if most is None else most // JOINS_IN_A_CALL
+        stretch = max(1, min(longest, max(shortest, worth_it)))
+    return (stretch if most is None else min(stretch, most)) * mini_batch_size
 
 
 def _pieces(chunks: Iterator[Chunk], stride: int, at_once: int, done: int) -> Iterator[Chunk]:

@@ -104,7 +104,7 @@ def wait_for_others(
                 rank = _answer(connection, address, missing, secret)
                 if rank is not None:
                     missing.discard(rank)
-                    came(rank, Link(connection, names[rank]))
+                    came(rank, _link(connection, names[rank]))
             if should_stop():
                 raise Stopped
             if time.monotonic() > end:
@@ -152,7 +152,13 @@ def _greet(address: str, first: str, rank: int, secret: bytes) -> Link:
     except BaseException:
         connection.close()
         raise
-    return Link(connection, first)
+    return _link(connection, first)
+
+
+def _link(connection: socket.socket, name: str) -> Link:
+    """Short messages leave at once."""
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return Link(connection, name)
 
 
 def _answer(connection: socket.socket, address: str, missing: set[int], secret: bytes) -> int | None:

@@ -44,7 +44,6 @@ class Link:
 
     def __init__(self, connection: socket.socket, name: str) -> None:
         self.name = name
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.settimeout(None)
         self._connection = connection
         self._sending = threading.Lock()
