@@ -53,6 +53,8 @@ STUCK = 600
 NO_MODEL = 143
 NOT_YET_HEARD = -signal.SIGTERM
 """The process had not come to its first line of Python."""
+MET = "Resolved hyperparameters"
+"""A line of a job whose hosts have met."""
 LOST = 3
 """What a host ends with that misses another."""
 LOOK_AGAIN = 0.0005
@@ -252,8 +254,13 @@ class Job:
             sign, victims = self.victims(processes)
             for process in victims:
                 process.send_signal(sign)
-            frozen = victims if sign == signal.SIGSTOP else []
-            codes = [process.wait(STUCK) for process in processes if process not in frozen]
+            others = [process for process in processes if process not in victims or sign == signal.SIGTERM]
+            if MET not in self.log:
+                # They would wait ten minutes for a host that is late, and the platform stops them when one is lost.
+                time.sleep(1)
+                for process in others:
+                    process.send_signal(signal.SIGTERM)
+            codes = [process.wait(STUCK) for process in others]
             took = time.monotonic() - sent
         finally:
             for process in processes:
