@@ -77,7 +77,8 @@ class Pulse:
     def words(self, progress: Progress) -> str:
         """For beside the bar."""
         left = self.time_left(progress)
-        return f"epoch {progress.epoch + 1} of at most {self._hp.epochs}" + ("" if left is None else f", {left}")
+        epoch = min(progress.epoch + 1, self._hp.epochs)
+        return f"epoch {epoch} of at most {self._hp.epochs}" + ("" if left is None else f", {left}")
 
     def line(self, progress: Progress) -> str:
         """For the log."""

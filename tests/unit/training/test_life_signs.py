@@ -97,6 +97,18 @@ def test_a_line_is_for_people_alone(at: tuple[int, int, int], rows: int | None, 
         assert not re.search(metric.regex.format(channel="train"), line)
 
 
+@pytest.mark.parametrize(
+    ("at", "words"),
+    [
+        ((0, 0, 0), "epoch 1 of at most 10"),
+        ((4, 500, 2), "epoch 5 of at most 10, 15 seconds to 55 seconds left"),
+        ((10, 0, 0), "epoch 10 of at most 10, about 0 seconds left"),
+    ],
+)
+def test_beside_the_bar_epochs_count_from_one(at: tuple[int, int, int], words: str, hp: HyperParameters) -> None:
+    assert pulse(hp, since=progress(), seconds=10 * at[0] + at[1] / 100).words(progress(*at)) == words
+
+
 class TestSigns:
     @pytest.fixture(autouse=True)
     def info(self, caplog: pytest.LogCaptureFixture) -> None:
