@@ -12,6 +12,7 @@ import io
 import os
 import re
 import stat
+import tempfile
 import time
 from collections import deque
 from collections.abc import Generator, Iterator
@@ -286,6 +287,22 @@ def put(file: Path, target: S3Path) -> None:
             # boto3 hides what AWS said in the text of its own error.
             cause = error.__context__
             raise cause if cause is not None else ClientError(str(error)) from None
+
+
+@contextmanager
+def gathered(target: Path) -> Iterator[Path]:
+    """A place on the disk for what belongs at ``target``, a file or a folder: ``target`` itself, or one that is brought
+    to S3 once it is left without an error."""
+    if not isinstance(target, S3Path):
+        yield target
+        return
+    with tempfile.TemporaryDirectory(prefix="linear-learner-") as folder:
+        place = Path(folder) / target.name
+        yield place
+        if place.is_dir():
+            upload(place, target)
+        elif place.exists():
+            put(place, target)
 
 
 @contextmanager

@@ -117,6 +117,20 @@ def test_results_may_go_to_s3(account: Any, binary: FinishedJob, tmp_path: Path)
         assert remote[name] == local[name]
 
 
+def test_a_model_in_s3_is_inspected_and_converted(account: Any, binary: FinishedJob, tmp_path: Path) -> None:
+    tar = binary.outcome.model_dir / "model.tar.gz"
+    s3.put(tar, s3.S3Path.parse(f"{PLACE}/model.tar.gz"))
+    told = [run("inspect", place)[1] for place in (str(tar), f"{PLACE}/model.tar.gz")]
+    assert told[0].replace(str(tar), "") == told[1].replace(f"{PLACE}/model.tar.gz", "")
+    for form, name in (("onnx", "model.onnx"), ("linear-learner", "copy")):
+        for model, out in ((str(tar), str(tmp_path / name)), (f"{PLACE}/model.tar.gz", f"{PLACE}/{name}")):
+            code, text = run("convert", model, "--to", form, out)
+            assert code == 0, text
+    remote = objects(account)
+    assert remote["model.onnx"] == (tmp_path / "model.onnx").read_bytes()
+    assert remote["copy/model.tar.gz"] == (tmp_path / "copy/model.tar.gz").read_bytes()
+
+
 def test_what_cannot_be_in_s3_is_told(account: Any) -> None:
     account.put_object(Bucket="a-bucket", Key="jobs/one/rows.csv", Body=b"0,1\n1,2\n")
     files = ["--train", f"{PLACE}/rows.csv", "--output", f"{PLACE}/out", "--checkpoints", f"{PLACE}/state"]

@@ -161,6 +161,17 @@ def test_a_mistake_in_the_environment_is_told_without_a_traceback(
     assert ran == []
 
 
+def test_ctrl_c_ends_a_command_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: Any) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("linear_learner.training.inspection.inspect", interrupt)
+    assert main(["validate", "--base", str(tmp_path)]) == 130
+    assert capsys.readouterr().err == "Interrupted.\n"
+
+
 def test_the_module_runs_as_a_command_without_mxnet_and_flask() -> None:
     """--version is there at once."""
     code = (

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from linear_learner import openblas
 from linear_learner.commands.arguments import Commands, add_command, place
 from linear_learner.errors import ClientError
+from linear_learner.s3 import gathered
 
 EXAMPLES = """\
   linear-learner convert out/model.tar.gz --to onnx model.onnx
@@ -33,7 +33,7 @@ def add_to(commands: Commands) -> None:
     )
     forms = "; ".join(f"{name}: {about}" for name, about in TO.items())
     parser.add_argument("--to", required=True, choices=list(TO), help=forms)
-    parser.add_argument("out", type=Path, metavar="OUT", help="the file, or of linear-learner the folder, to write")
+    parser.add_argument("out", type=place, metavar="OUT", help="the file, or of linear-learner the folder, to write")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -46,7 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
     if not isinstance(model, LinearModel):
         raise ClientError("The graph of this model is none of a linear model", where=str(arguments.model))
     lost = left_out(model, form)
-    form.write(model, arguments.out)
+    with gathered(arguments.out) as out:
+        form.write(model, out)
     if lost:
         print(f"{arguments.out} has no place for {', nor for '.join(lost)}.", file=sys.stderr)
     return 0

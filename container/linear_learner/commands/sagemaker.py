@@ -58,7 +58,10 @@ linear-learner sagemaker train --image URI --role ARN --output s3://BUCKET/PREFI
 
 def add_to(commands: Commands) -> None:
     parser = commands.add_parser(
-        "sagemaker", help="train, tune and deploy on Amazon SageMaker", description=__doc__, allow_abbrev=False
+        "sagemaker",
+        help="train, tune and deploy on Amazon SageMaker",
+        description="Run on Amazon SageMaker what runs here. docs/sagemaker.md tells more of it.",
+        allow_abbrev=False,
     )
     parser.set_defaults(parser=parser)
     own = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")

@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import logging
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from linear_learner.commands import plain_job
 from linear_learner.commands.arguments import Commands, add_base, add_command, place
 from linear_learner.environment import Environment
 from linear_learner.errors import ClientError, PlatformError
-from linear_learner.s3 import S3Path, upload
+from linear_learner.s3 import gathered
 from linear_learner.training.stopping import ignore_sigterm, stop_on_sigterm
 
 EXAMPLES = """\
@@ -69,13 +68,9 @@ def _train_in_folder(base: Path) -> int:
 
 @contextlib.contextmanager
 def _results_on_disk(env: AnyJob) -> Iterator[AnyJob]:
-    """A job whose results belong in S3 writes them to a folder, which is brought there in the end."""
-    if not isinstance(env.base, S3Path):
-        yield env
-        return
-    with tempfile.TemporaryDirectory(prefix="linear-learner-") as folder:
-        yield replace(env, results=Path(folder))
-        upload(Path(folder), env.base)
+    """A job whose results belong in S3 writes them to the disk, from where they are brought there in the end."""
+    with gathered(env.base) as folder:
+        yield env if folder == env.base else replace(env, results=folder)
 
 
 def _train_on_files(env: plain_job.PlainJob) -> int:
