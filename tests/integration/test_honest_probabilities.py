@@ -68,6 +68,7 @@ def trained(job: JobFolder, rows: dict[str, Rows], **settings: object) -> Outcom
         job.channel(channel, *of_channel)
     outcome = job.run()
     assert outcome.code == 0, outcome.failure
+    assert "The report could not be written" not in outcome.log
     return outcome
 
 
@@ -277,6 +278,7 @@ def test_intervals_are_told_and_no_tuner_takes_them_for_metrics(
     rows = binary_rows if classes == 2 else multiclass_rows
     plain, outcome = trained(make_job(), rows), trained(make_job(), rows, bootstrap_samples=200)
     told = outcome.facts["intervals"]
+    assert json.loads(next(outcome.base.glob("output/data/**/metrics.json")).read_text())["intervals"] == told
     assert (told["level"], told["samples"]) == (0.95, 200)
     assert (told["threshold"] is None) == (classes == 3)
     if classes == 2:

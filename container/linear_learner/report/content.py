@@ -41,6 +41,7 @@ def describe(subject: Subject, deviation: np.ndarray) -> dict[str, Any]:
                 },
             },
             "metrics": {name: scored.metrics for name, scored in subject.scored.items()},
+            "intervals": subject.intervals,
             "choice": {
                 "candidate": choice.candidate,
                 "channel": subject.judge,

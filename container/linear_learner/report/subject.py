@@ -77,7 +77,8 @@ class Subject:
     ``weights`` (d, C), ``bias`` (C,), ``threshold``: of the saved model. ``columns``: int64 (u,), those that were
     trained; None for all. ``classes``: what labels are called, empty where they are numbers. ``scale``: float32 (d,),
     what training divided the columns by. ``constant``: int64, columns in which all train rows are equal; None where
-    nobody looked. ``stopped_early``: before the last epoch allowed.
+    nobody looked. ``stopped_early``: before the last epoch allowed. ``intervals``: of the bootstrap, as in the metadata
+    of the model; None where there are none.
     """
 
     predictor_type: str
@@ -102,6 +103,7 @@ class Subject:
     constant: np.ndarray | None
     stopped_early: bool
     versions: dict[str, str]
+    intervals: dict[str, Any] | None = None
 
     @property
     def feature_dim(self) -> int:

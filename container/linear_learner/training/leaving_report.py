@@ -112,6 +112,7 @@ def describe(
         constant=None if ranges is None else np.flatnonzero(ranges.minima == ranges.maxima),
         stopped_early=len(trained.epochs) < hp.epochs,
         versions=model.metadata["versions"],
+        intervals=model.metadata.get("intervals"),
     )
 
 

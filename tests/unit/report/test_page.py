@@ -140,3 +140,13 @@ def test_numbers_are_strict_json(kind: str, tmp_path: Path) -> None:
     assert found["schema_version"] == 1
     assert found["metrics"] == {"validation": {"some_metric": 0.75}, "test": {"some_metric": 0.75, "odd": None}}
     assert found["candidates"][2]["judge_loss"] == made.candidates.judge_loss[:, 2].tolist()
+
+
+def test_intervals_stand_below_their_metrics(tmp_path: Path) -> None:
+    metrics = {"validation": {"some_metric": [0.7125, 0.7875]}, "test": {}}
+    told = {"level": 0.95, "samples": 1000, "threshold": [0.375, 0.4375], "metrics": metrics}
+    page = writing.write(tmp_path, subject(intervals=told)).read_text(encoding="utf-8")
+    assert page.count("<small>0.7125 to 0.7875</small>") == 1
+    assert "95 % interval of 1000 bootstrap samples" in page
+    assert "that of the threshold is 0.3750 to 0.4375" in page
+    assert "bootstrap" not in writing.write(tmp_path, subject()).read_text(encoding="utf-8").split("<script")[0]
