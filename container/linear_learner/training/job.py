@@ -161,8 +161,9 @@ def train_job(env: Environment, should_stop: Callable[[], bool]) -> None:
 
 
 def in_a_hurry(hp: HyperParameters) -> HyperParameters:
-    """What a job that was stopped ends with: the platform gives it 120 s."""
-    return replace(hp, num_calibration_samples=min(hp.num_calibration_samples, CALIBRATION_ROWS_IN_A_HURRY))
+    """What a job that was stopped ends with: the platform gives it 120 s. Intervals may take minutes."""
+    rows = min(hp.num_calibration_samples, CALIBRATION_ROWS_IN_A_HURRY)
+    return replace(hp, num_calibration_samples=rows, bootstrap_samples=0)
 
 
 def configure(env: Environment, log: Reporter) -> HyperParameters:

@@ -208,7 +208,8 @@ def binary() -> HyperParameters:
 def test_a_stopped_job_chooses_thresholds_from_fewer_rows(asked: str, used: int) -> None:
     hp = validate({"predictor_type": "binary_classifier", "num_calibration_samples": asked})
     hp = resolve(hp, feature_dim=2, rows=10)
-    assert job.in_a_hurry(hp) == replace(hp, num_calibration_samples=used)
+    hp = replace(hp, bootstrap_samples=100)
+    assert job.in_a_hurry(hp) == replace(hp, num_calibration_samples=used, bootstrap_samples=0)
 
 
 class TestProfile:
