@@ -80,7 +80,7 @@ def joined(
         check_hyperparameters(hp, cluster)
         yield cluster
         cluster.close()
-    except BaseException as error:
+    except (Exception, KeyboardInterrupt) as error:
         if isinstance(error, LinearLearnerError):
             error.where = f"host '{host}'" + (f", {error.where}" if error.where else "")
         end(error)

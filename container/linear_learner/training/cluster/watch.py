@@ -24,6 +24,7 @@ STUCK = 60
 """Seconds after which the parameter servers count as lost, where all hosts wait for them."""
 
 _BEAT = struct.Struct("!Q")
+_SECONDS_TO_STOP = 2.0
 
 
 class HostFailed(Exception):  # noqa: N818 (how another host ended, told by it)
@@ -89,10 +90,10 @@ class Watch:
                 link.send_soon(Kind.FAILURE, message, seconds=2.0)
 
     def stop(self) -> None:
-        """No failure is told from now on."""
+        """No failure is told from now on, but one that is being told already, which does not come back."""
         self._ends.set()
         if threading.current_thread() is not self._thread and self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(_SECONDS_TO_STOP)
 
     def close(self) -> None:
         for link in self.links().values():

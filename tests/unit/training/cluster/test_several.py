@@ -153,6 +153,24 @@ class TestFailure:
             assert isinstance(job.failures[rank], ClientError)
             assert str(job.failures[rank]) == str(error)
 
+    def test_a_host_that_fails_as_it_hears_of_another_failure_does_not_wait_for_itself(
+        self, job: Job, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The thread that hears of it finds the main thread about to end the process, and waits for that."""
+        heard, never = threading.Event(), threading.Event()
+
+        def fail(error: Exception) -> None:
+            heard.set()
+            never.wait(30)
+
+        monkeypatch.setattr(job.hosts[0]._watch, "_fail", fail)
+        job.hosts[1].abort(2, ClientError("bad"))
+        assert heard.wait(5)
+        began = time.monotonic()
+        job.hosts[0].abort(2, ClientError("bad here, too"))
+        assert time.monotonic() - began < 10
+        never.set()
+
     def test_a_bug_on_a_host_is_told_with_its_name(self, job: Job) -> None:
         job.hosts[2].abort(1, ZeroDivisionError("division by zero"))
         assert job.failed[1].wait(5)
