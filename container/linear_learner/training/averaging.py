@@ -54,7 +54,7 @@ class Averaging:
         numbers[2 * hosts + 2 : head] = sums
         for part, target in _slices(parts, numbers[head:]):
             # Of a host without rows nothing counts, not even numbers that are none.
-            np.multiply(part.ravel(), float(rows), out=target) if rows else target.fill(0)
+            np.multiply(part.ravel(), float(rows), out=target, dtype=np.float64) if rows else target.fill(0)
         self.cluster.add(numbers)
         by_host = numbers[:hosts].astype(np.int64)
         total = int(by_host.sum())

@@ -55,6 +55,21 @@ def test_the_state_is_the_mean_by_rows(optimizer: str, moments: list[bool]) -> N
             np.testing.assert_allclose(state.bias_moments[i], expected, rtol=1e-6, atol=1e-6)
 
 
+def test_numbers_travel_as_float64() -> None:
+    """The product of a float32 number and so many rows would not be exact, or not even finite, in float32."""
+
+    def run(cluster: Cluster) -> State:
+        state = state_of(0)
+        state.weights[0, 0, 0] = 2e38
+        Averaging(cluster, "adam").join(state, [333_333, 1][cluster.rank], np.zeros(3), has_more=False, stops=False)
+        return state
+
+    expected = state_of(0).weights
+    expected[0, 0, 0] = 2e38
+    for state in together(2, run):
+        np.testing.assert_array_equal(state.weights, expected)
+
+
 def test_all_hosts_hold_the_same_bits() -> None:
     states = [state for state, _ in together(3, join)]
     assert len({state.weights.tobytes() + state.moments[1].tobytes() for state in states}) == 1
