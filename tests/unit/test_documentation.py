@@ -1,0 +1,63 @@
+"""What the documents say of the code is there: messages that they explain, files and headings that they link to."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+NOT_OURS = ("ValueError: Invalid Batch Strategy", "module 'numpy' has no attribute")
+
+
+@functools.cache
+def strings_of_the_code() -> str:
+    """All texts in the package and in the Makefile, one after another; ... stands for what is put in."""
+    texts = [(REPOSITORY / "Makefile").read_text()]
+    for path in sorted((REPOSITORY / "container/linear_learner").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.JoinedStr):
+                parts = [part.value if isinstance(part, ast.Constant) else "..." for part in node.values]
+                texts.append("".join(map(str, parts)))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                texts.append(node.value)
+    return "\n".join(texts)
+
+
+def explained_messages() -> Iterator[str]:
+    for line in (REPOSITORY / "docs/troubleshooting.md").read_text().splitlines():
+        if line.startswith("| `"):
+            yield from (text for text in re.findall(r"`([^`]+)`", line.split(" | ")[0]) if " " in text)
+
+
+@pytest.mark.parametrize("message", [text for text in explained_messages() if not text.startswith(NOT_OURS)])
+def test_the_code_has_the_message_that_is_explained(message: str) -> None:
+    code = strings_of_the_code()
+    pieces = [piece for piece in re.split(r"\.\.\.'\. |\.\.\.|python3\.11", message) if len(piece.strip(" '(")) > 3]
+    assert pieces
+    for piece in pieces:
+        assert piece.strip(" '") in code, piece
+
+
+def anchors(document: Path) -> set[str]:
+    """As GitHub makes them of headings."""
+    headings = re.findall(r"^#+ (.*)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    text = re.sub(r"```.*?```", "", document.read_text(), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if "://" in target:
+            continue
+        path, _, heading = target.partition("#")
+        place = (document.parent / path).resolve() if path else document
+        assert place.exists(), target
+        if heading:
+            assert heading in anchors(place), target
