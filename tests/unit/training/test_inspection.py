@@ -72,6 +72,12 @@ def test_all_problems_are_told_at_once(base: Path) -> None:
     assert f"{len(found.problems)} problems." in as_text(found, "Job")
 
 
+def test_a_metric_that_a_tuning_job_would_never_log_is_a_problem(base: Path) -> None:
+    hyperparameters(base, **BINARY, _tuning_objective_metric="validation:recall")
+    (problem,) = found_in(base).problems
+    assert "watches 'validation:recall', and the job has no channel 'validation'" in problem
+
+
 def test_wrong_hyperparameters_do_not_keep_the_data_from_being_read(base: Path) -> None:
     hyperparameters(base, predictor_type="binary", epochs="0")
     channel(base, "train", "label,age,flat,income\n0,1,5,x\n", TRAIN)
