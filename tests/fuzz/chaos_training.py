@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import contextlib
 import itertools
 import json
 import os
@@ -31,9 +32,10 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import threading
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,7 +45,7 @@ HERE = Path(__file__).parent
 CONTAINER = HERE.parents[1] / "container"
 sys.path[:0] = [str(HERE.parent / "integration"), str(CONTAINER)]
 from hosts import Hosts  # noqa: E402 (they live with the tests of whole jobs)
-from job_folder import RECORDIO, JobFolder  # noqa: E402
+from job_folder import RECORDIO, JobFolder, recordio  # noqa: E402
 
 from linear_learner.model import artifact  # noqa: E402
 
@@ -70,6 +72,9 @@ class Wrong(Exception):  # noqa: N818 (it is the finding)
 
 
 # -- jobs
+
+PIPED = "input/rows"
+"""What comes through the pipes of a job that has any."""
 
 
 def rows_of(count: int, features: int) -> tuple[np.ndarray, np.ndarray]:
@@ -104,6 +109,14 @@ def sparse(base: Path) -> None:
     job.file("input/data/train/part-0", "\n".join(lines).encode() + b"\n")
 
 
+def through_pipes(base: Path) -> None:
+    job = JobFolder(base / "host-0")
+    job.hyperparameters("regressor", epochs=10, memory_mb=1, num_models=16, early_stopping_patience=10)
+    job.config("inputdataconfig", {"train": {"ContentType": RECORDIO, "TrainingInputMode": "Pipe"}})
+    job.file(PIPED, recordio(*rows_of(30_000, 10)))
+    (base / "host-0/input/data").mkdir()
+
+
 def two_hosts(base: Path) -> None:
     hosts = Hosts(base, 2, epochs=25, early_stopping_patience=25)
     hosts.shard("train", *rows_of(12_000, 20), shares=[2, 1]).shard("validation", *rows_of(3_000, 20), shares=[1, 1])
@@ -114,9 +127,51 @@ KINDS: dict[str, Callable[[Path], None]] = {
     "in memory": in_memory,
     "streamed": streamed,
     "sparse": sparse,
+    "through pipes": through_pipes,
     "on two hosts": two_hosts,
 }
 """Each writes the input of a job: a folder for each of its hosts, of which the first keeps checkpoints and model."""
+
+
+class Platform(threading.Thread):
+    """Makes and fills the pipes ``train_0``, ``train_1`` and so on of a job in ``folder``, until it is stopped."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(daemon=True)
+        self._content = (folder / PIPED).read_bytes()
+        self._folder = folder / "input/data"
+        self._ends = threading.Event()
+        for old in self._folder.glob("train_*"):
+            old.unlink()
+        self.start()
+
+    def run(self) -> None:
+        for number in itertools.count():
+            if self._ends.is_set():
+                return
+            path = self._folder / f"train_{number}"
+            os.mkfifo(path)
+            with contextlib.suppress(BrokenPipeError), path.open("wb") as pipe:
+                pipe.write(self._content)
+
+    def stop(self) -> None:
+        """It may wait for a reader, and gets one that leaves at once."""
+        self._ends.set()
+        while self.is_alive():
+            for path in self._folder.glob("train_*"):
+                os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+            self.join(0.05)
+
+
+@contextlib.contextmanager
+def platform(base: Path) -> Iterator[None]:
+    """Does for a job what the platform does while it runs."""
+    at_work = [Platform(folder) for folder in base.glob("host-*") if (folder / PIPED).exists()]
+    try:
+        yield
+    finally:
+        for thread in at_work:
+            thread.stop()
 
 
 @dataclass(frozen=True)
@@ -134,7 +189,8 @@ def run_through(kind: str, folder: Path) -> Undisturbed:
     whole = folder / "whole"
     shutil.copytree(folder / "input-only", whole)
     began = time.monotonic()
-    codes = [process.wait(STUCK) for process in start(whole)]
+    with platform(whole):
+        codes = [process.wait(STUCK) for process in start(whole)]
     if any(codes):
         raise Wrong(f"the undisturbed job ended with {codes}: {(whole / 'host-0/log').read_text()[-2000:]}")
     model = visible_files(whole / "host-0/model")
@@ -373,7 +429,9 @@ def cut_off_until_it_ends(job: Job, is_over: Callable[[], bool]) -> None:
         after = job.draw.uniform(0, 1 + 0.1 * number) * job.undisturbed.seconds
         if is_over():
             moment, after = AT_ANY_TIME, float("inf")
-        if job.attempt(moment, after):
+        with platform(job.base):
+            ended = job.attempt(moment, after)
+        if ended:
             return
 
 

@@ -33,6 +33,9 @@ class Epochs:
         chosen = slice(None) if count == self.rows else np.arange(count) * self.rows // count
         return self._features[chosen], self._labels[chosen]
 
+    def go_on_after_the_first(self) -> None:
+        """Of rows in memory all is known."""
+
     def chunks(self, epoch: int) -> Iterator[Chunk]:
         """The chunks of an epoch; together they visit every row once. There is one: the rows stay where they are, and
         only the order in which they are visited is shuffled."""

@@ -43,9 +43,7 @@ class Stream:
         survey.add(head)
         self._first_pass: Iterator[Dataset] | None = self._surveyed(head, rest)
         if reader.can_begin_anew:
-            for _ in self._first_pass:
-                pass
-            self._first_pass = None
+            self.learn_first_pass()
 
     @property
     def rows_seen(self) -> int:
@@ -65,13 +63,8 @@ class Stream:
         """The rows of an epoch, some at a time, to write over at will. Files come in an order drawn by ``random``."""
         if self._first_pass is not None:
             first_pass, self._first_pass = self._first_pass, None
-            if epoch == 0:
-                yield from first_pass
-                return
-            # A job that goes on from a checkpoint: it is the survey that it lacks, and only the first epoch is cut up
-            # as the first pass is.
-            for _ in first_pass:
-                pass
+            yield from first_pass
+            return
         rows = 0
         for batch, _ in self._reader.batches(random):
             rows += len(batch)
@@ -86,6 +79,12 @@ class Stream:
             logger.warning(
                 "Channel '%s' has %d rows in epoch %d, and %s in the first.", self.name, rows, epoch, self.rows
             )
+
+    def learn_first_pass(self) -> None:
+        """Survey what is left of the first pass, on whose rows no epoch will train. Stopped once the job is to end."""
+        first_pass, self._first_pass = self._first_pass, None
+        for _ in first_pass or ():
+            pass
 
     def abandon(self) -> None:
         """End the pass at hand, and any waiting for it. Nothing can be read any more."""

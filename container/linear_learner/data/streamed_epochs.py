@@ -53,6 +53,10 @@ class StreamedEpochs:
         chunk = self._normalise(replace(seen, features=seen.features[chosen], labels=seen.labels[chosen]))
         return chunk.features, chunk.labels
 
+    def go_on_after_the_first(self) -> None:
+        """Where the first epoch was trained on by an earlier process: learn from its rows what they told it."""
+        self._stream.learn_first_pass()
+
     def chunks(self, epoch: int) -> Iterator[Chunk]:
         """The chunks of an epoch; together they visit every row once. They end early where the job is stopped."""
         try:

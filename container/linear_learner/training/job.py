@@ -272,6 +272,8 @@ def train_candidates(
     if found is not None:
         done = f"epoch {progress.epoch}, after {progress.current.rows} of its rows"
         logger.info("Going on from %s: %s.", found, "training had ended" if progress.finished else done)
+    if progress.epoch:
+        task.train.go_on_after_the_first()
     with life_signs(Pulse(progress, hp, lambda: task.rows), hp.epochs) as watch:
         return train(
             engine,
