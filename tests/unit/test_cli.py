@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from linear_learner import __version__
-from linear_learner.cli import main
+from linear_learner.cli import COMMANDS, main
 from linear_learner.environment import Environment
 
 
@@ -184,3 +184,33 @@ def test_the_module_runs_as_a_command_without_mxnet_and_flask() -> None:
     folder = Path(__file__).parents[2] / "container"
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == f"linear-learner {__version__}\n0 []\n"
+
+
+def test_every_help_is_there_at_once() -> None:
+    """Nothing that takes long is imported for it, and nothing in it is a format of argparse by mistake."""
+    code = (
+        "import sys\n"
+        "from linear_learner.cli import COMMANDS, main\n"
+        "for command in COMMANDS:\n"
+        "    try: main([command.__name__.rpartition('.')[2], '--help'])\n"
+        "    except SystemExit as ended: print('ended', ended.code)\n"
+        "heavy = ('mxnet', 'flask', 'numpy', 'boto3', 'pyarrow', 'onnx')\n"
+        "print([name for name in heavy if name in sys.modules])\n"
+    )
+    folder = Path(__file__).parents[2] / "container"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.count("usage: linear-learner ") == done.stdout.count("ended 0") == len(COMMANDS)
+    assert done.stdout.endswith("[]\n")
+
+
+def test_what_the_machine_cannot_do_is_told_as_such(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(arguments: Any) -> int:
+        raise OSError(28, "No space left on device", "/a/file")
+
+    monkeypatch.setattr("linear_learner.commands.inspect.run", full)
+    assert main(["inspect", "model"]) == 3
+    assert capsys.readouterr().err == "Platform Error: No space left on device (/a/file)\n"
