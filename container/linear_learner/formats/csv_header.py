@@ -32,16 +32,19 @@ def header_names(first: bytes, second: bytes | None) -> tuple[str, ...] | None:
 
 def table_header_names(first: bytes, second: bytes | None, known: Set[str]) -> tuple[str, ...] | None:
     """As ``header_names`` in tables with columns of text, where a row may begin with text as well. A header holds one
-    of the ``known`` names, or texts alone, over a line with a number."""
+    of the ``known`` names, or texts alone, over a line with a number or none at all."""
     names = _cells(first)
     if len(names) < 2 or len(set(names)) < len(names) or not all(name and name.isprintable() for name in names):
         return None
     if not known.isdisjoint(names):
         return tuple(names)
-    second_cells = [] if second is None else _cells(second)
-    has_number = any(problem_of(cell.encode()) is None for cell in second_cells)
-    is_header = all(map(_is_text, names)) and has_number and len(second_cells) == len(names)
-    return tuple(names) if is_header else None
+    if not all(map(_is_text, names)):
+        return None
+    if second is not None:
+        cells = _cells(second)
+        if len(cells) != len(names) or all(problem_of(cell.encode()) is not None for cell in cells):
+            return None
+    return tuple(names)
 
 
 def _cells(line: bytes) -> list[str]:

@@ -29,6 +29,14 @@ def separator_advice(lines: Iterable[bytes]) -> str:
     return ""
 
 
+def text_separator_advice(line: bytes) -> str:
+    """How to mend the rows of a table with text, of which ``line`` is one without a comma; "" if nothing is known."""
+    for separator, name in SEPARATORS.items():
+        if separator != b" " and separator in line[:_LONGEST_LINE]:
+            return f"The columns are separated by {name}: write commas between them"
+    return ""
+
+
 def _are_numbers(cells: list[bytes]) -> bool:
     """Whether nothing but numbers and missing values is there, and at least one number."""
     problems = {problem_of(cell) for cell in cells}

@@ -86,9 +86,8 @@ def columns_with_text(text: bytes, first_line: int, columns: TextColumns) -> set
     return {i for i, cells in found if any(problem_of(cell.encode()) == NOT_A_NUMBER for cell in cells)}
 
 
-def show(learner: SchemaLearner, text: bytes, first_line: int, columns: TextColumns) -> int:
-    """Tell the learner what is in whole lines; returns how many there are. Those of another width are no rows; whoever
-    decodes them says so."""
+def show(learner: SchemaLearner, text: bytes, first_line: int, columns: TextColumns) -> None:
+    """Tell the learner what is in whole lines. Those of another width are no rows; whoever decodes them says so."""
     wanted = [columns.features[i] for i in learner.categories]
     if learner.settings.text_labels and columns.label is not None:
         wanted.append(columns.label)
@@ -97,7 +96,6 @@ def show(learner: SchemaLearner, text: bytes, first_line: int, columns: TextColu
         learner.add_levels(i, found[columns.features[i]], columns.source)
     if columns.label in found:
         learner.add_classes(found[columns.label], columns.source)
-    return count_lines(text)
 
 
 def _distinct(text: bytes, first_line: int, columns: TextColumns, positions: Sequence[int]) -> list[set[str]]:

@@ -44,6 +44,7 @@ class SchemaLearner:
     def __init__(self, settings: TextSettings) -> None:
         self.settings = settings
         self._names: tuple[str, ...] | None = None
+        self._header: tuple[str, ...] | None = None
         self._has_header = False
         self._levels: dict[int, set[str]] = {}
         self._classes: set[str] = set()
@@ -73,6 +74,7 @@ class SchemaLearner:
     ) -> None:
         """Before the first rows. ``names`` of the columns without the label's, ``positions`` in the file, from 0.
         ``with_text``: which of them hold text, of those in sight. ClientError for a setting that fits none."""
+        names = names or self._header
         self._names = tuple(names or map(numbered, positions))
         self._has_header = names is not None
         if AUTO in self.settings.categorical_columns:
@@ -82,8 +84,10 @@ class SchemaLearner:
             self._levels[self._find(wanted, positions, source)] = set()
 
     def name_columns(self, names: Sequence[str]) -> None:
-        """Of a file with a header, where those before had none."""
-        if not self._has_header and self._names is not None and len(names) == len(self._names):
+        """By the header of a file, which may come before the first rows or after those of files without one."""
+        if self._names is None:
+            self._header = tuple(names)
+        elif not self._has_header and len(names) == len(self._names):
             self._names, self._has_header = tuple(names), True
 
     def add_levels(self, column: int, texts: Iterable[str], source: str) -> None:

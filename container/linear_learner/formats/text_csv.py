@@ -21,17 +21,18 @@ from linear_learner.formats.batch import Batch
 from linear_learner.formats.content_type import CSV
 from linear_learner.formats.csv_cells import NOT_A_NUMBER, NUMBER, SPACES, find_fault
 from linear_learner.formats.csv_header import cell_count, header_names, table_header_names
-from linear_learner.formats.csv_separators import separator_advice
+from linear_learner.formats.csv_separators import separator_advice, text_separator_advice
 from linear_learner.formats.csv_texts import TextCoder, TextColumns, columns_with_text, show
 from linear_learner.formats.faults import MISSING, VERIFY, Fault, all_finite, error_of, malformed
 from linear_learner.formats.label_column import label_position
-from linear_learner.formats.line_blocks import BLOCK_SIZE, line_blocks
+from linear_learner.formats.line_blocks import BLOCK_SIZE, count_lines, line_blocks
 from linear_learner.formats.native_blocks import csv_rows, in_native_order
 from linear_learner.formats.options import DEFAULTS, Options
 from linear_learner.formats.schema_learner import SchemaLearner
 from linear_learner.formats.sniffing import BYTE_ORDER_MARK, advice
 from linear_learner.formats.width import check_width
 
+_NO_FEATURES = "The rows have a label but no features"
 _NUMERIC = b"0123456789+-.eE" + SPACES
 _QUOTED_CELL = re.compile(rb'(?<![^,\n])[ \t]*"([^",\n]*)"[ \t\r]*(?![^,\n])')
 _BLANK_CELL = re.compile(rb"(?<![^,\n])[ \t\r]+(?![^,\n])")
@@ -93,7 +94,7 @@ def decode(
             batch = _with_label(batch, form.label_at, source)
         if not batch.feature_dim:
             where = f"{source}, row {form.first_row}"
-            raise malformed("The rows have a label but no features", where=where, content_type=CSV)
+            raise malformed(_NO_FEATURES, where=where, content_type=CSV)
         rows += len(batch)
         if len(batch) or not rows:
             yield batch
@@ -108,16 +109,21 @@ def learn(stream: BinaryIO, learner: SchemaLearner, *, source: str, block_size: 
         return
     form = form_of(head, line, 1, settings.label_column, source, settings.known_names)
     columns, names, first_line = form.text_columns(source), form.names_of_features, line
+    if not columns.features:
+        where, fix = f"{source}, row {form.first_row}", text_separator_advice(head.lstrip().partition(b"\n")[0])
+        raise malformed(_NO_FEATURES, where=where, content_type=CSV, fix=fix)
     learner.check_width(len(columns.features))
-    for text in itertools.chain([head], blocks):
-        if not learner.begun:
-            learner.begin(names, columns.features, columns_with_text(text, line, columns), source)
-        if learner.seeks_nothing:
-            return
-        line += show(learner, text, line, columns)
-        yield line - first_line
     if names is not None:
         learner.name_columns(names)
+    for text in itertools.chain([head], blocks):
+        if columns.without_header(text)[1].strip():
+            if not learner.begun:
+                learner.begin(names, columns.features, columns_with_text(text, line, columns), source)
+            if learner.seeks_nothing:
+                return
+            show(learner, text, line, columns)
+        line += count_lines(text)
+        yield line - first_line
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from linear_learner.formats.csv_header import header_names
+from linear_learner.formats.csv_header import header_names, table_header_names
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,23 @@ def test_names_as_spreadsheets_write_them(first: bytes, names: tuple[str, ...]) 
 )
 def test_what_gives_no_names(first: bytes, second: bytes | None) -> None:
     assert header_names(first, second) is None
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_header"),
+    [
+        (b"income,age,work", b"<=50K,39,a", True),
+        (b"income,age,work", None, True),
+        (b"income,age,work", b"high,old,a", False),  # nothing tells it from a row
+        (b"income,age,job", b"high,old,a", True),  # a known name does
+        (b"job,0,1", b"high,old,a", True),
+        (b"<=50K,39,a", b">50K,40,b", False),
+        (b"income,age,age", b"<=50K,39,a", False),
+        (b"income,,work", b"<=50K,39,a", False),
+        (b"income,age,work", b"<=50K,39", False),
+        (b"income", b"1", False),
+        (b'"income, 1994","age"', b'"<=50K","39"', True),
+    ],
+)
+def test_headers_of_tables_with_text(first: bytes, second: bytes | None, is_header: bool) -> None:
+    assert (table_header_names(first, second, {"job"}) is not None) == is_header

@@ -266,3 +266,23 @@ def test_no_more_is_read_than_says_that_there_is_no_text() -> None:
     assert list(text_csv.learn(stream, learner, source="a.csv", block_size=60)) == []
     assert stream.tell() < len(table)
     assert learner.schema() == TableSchema()
+
+
+def test_a_file_may_be_a_header_alone() -> None:
+    assert learnt(b"income,age,work\n", b"<=50K,39,a\n>50K,40,b\n") == TableSchema(
+        (Column("age"), Column("work", ("a", "b"))), SCHEMA.classes
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "fix"),
+    [
+        (b"<=50K;39;a\n>50K;40;b\n", "The columns are separated by semicolons: write commas between them"),
+        (b"<=50K\t39\n", "The columns are separated by tabs: write commas between them"),
+        (b"<=50K\n>50K\n", "Please verify the data matches the requested content-type"),
+    ],
+)
+def test_a_table_of_one_column_is_told(content: bytes, fix: str) -> None:
+    with pytest.raises(ClientError) as raised:
+        learnt(content)
+    assert str(raised.value).endswith(f"The rows have a label but no features (0.csv, row 1). {fix}")
