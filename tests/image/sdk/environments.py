@@ -21,11 +21,7 @@ class Sdk:
     """Packages whose declared dependencies are left out, but for those among ``packages``."""
 
 
-V2 = Sdk(
-    "v2",
-    # moto is the S3 that the class LinearLearner puts its records into.
-    ("sagemaker==2.257.7", "moto[s3]==5.2.5", "flask>=3,<4", "flask-cors>=6,<7"),
-)
+V2 = Sdk("v2", ("sagemaker==2.257.7",))
 V3 = Sdk(
     "v3",
     ("sagemaker-core==2.27.0", "graphene>=3,<4"),

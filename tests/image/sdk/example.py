@@ -15,7 +15,6 @@ import sys
 import time
 import traceback
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "sdk.md"
@@ -23,15 +22,27 @@ IMAGE, FOLDER = '"linear-learner:latest"', "/tmp/example"
 
 
 class Example:
-    """One run of the document's code, in one namespace. Image and folder come from the environment of the process."""
+    """One run of the document's code, in one namespace. Image and folder come from the environment of the process.
+
+    Used in a ``with``: an error in it ends the process at once, which would else wait for the SDK's thread that reads
+    an endpoint's log, and so for ever. (An excepthook would not do: the SDK brings its own.)
+    """
 
     def __init__(self) -> None:
-        sys.excepthook = _end_at_once
         self.image = os.environ["EXAMPLE_IMAGE"]
         self.folder = Path(os.environ["EXAMPLE_FOLDER"])
         self.names: dict[str, Any] = {}
         self._sections = sections(DOCUMENT.read_text())
         self._report: dict[str, Any] = {}
+
+    def __enter__(self) -> Example:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, where: object) -> None:
+        if error is not None:
+            traceback.print_exception(error)
+            sys.stderr.flush()
+            os._exit(1)
 
     def run(self, section: str) -> None:
         """Run the Python code below a heading."""
@@ -45,13 +56,6 @@ class Example:
         """Add to what the tests read. Kept at once, so that a script that fails later has told what it found."""
         self._report.update(found)
         (self.folder / "report.json").write_text(json.dumps(self._report))
-
-
-def _end_at_once(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:
-    """In place of waiting for the thread that reads an endpoint's log, which ends only when the endpoint is deleted."""
-    traceback.print_exception(kind, error, where)
-    sys.stderr.flush()
-    os._exit(1)
 
 
 def sections(text: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from environments import V2
-from local_mode import MODEL_FILES, Run, ScriptRunner
+from local_mode import MODEL_FILES, Aws, Run, ScriptRunner
 
 from linear_learner.model import artifact
 
@@ -72,6 +72,17 @@ def test_batch_transform_writes_one_line_for_each_row(run: Run) -> None:
     assert [json.loads(line) for line in lines] == run.report["answer"]["predictions"]
 
 
+def test_batch_transform_of_records_takes_each_without_its_frame(run: Run) -> None:
+    """Which the SDK takes off, and leaves the content type."""
+    lines = run.report["transformed_records"].splitlines()
+    assert [float(line.split(",")[0]) for line in lines] == pytest.approx(scores(run)[:5], rel=1e-4)
+
+
+def test_the_report_is_in_the_output(run: Run) -> None:
+    with tarfile.open(run.folder / "output" / "output.tar.gz") as archive:
+        assert "data/report.html" in {name.removeprefix("./") for name in archive.getnames()}
+
+
 def test_why_a_job_failed_is_in_the_log_and_in_the_output(run: Run) -> None:
     sentence = "Customer Error: The value 'hinge' is not valid for the 'loss' hyperparameter"
     log = run.log.partition("== When a job fails")[2]
@@ -80,6 +91,20 @@ def test_why_a_job_failed_is_in_the_log_and_in_the_output(run: Run) -> None:
     with tarfile.open(run.folder / "failed" / "output.tar.gz") as archive:
         failure = archive.extractfile("failure")
         assert failure is not None and failure.read().decode().startswith(sentence)
+
+
+def test_sagemaker_is_asked_for_the_same(run: Run, aws: Aws) -> None:
+    job = aws.client("sagemaker").describe_training_job(TrainingJobName=run.report["remote_job"])
+    assert job["AlgorithmSpecification"]["TrainingImage"].endswith("/linear-learner:1")
+    train, validation = job["InputDataConfig"]
+    assert train["DataSource"]["S3DataSource"]["S3DataDistributionType"] == "ShardedByS3Key"
+    assert train["ContentType"] == validation["ContentType"] == "text/csv"
+
+
+def test_the_metric_that_sagemaker_would_read_is_in_the_log(run: Run) -> None:
+    losses = [float(loss) for loss in re.findall(run.report["metric"], run.log.partition("== Serve")[0])]
+    assert len(losses) == 5  # epochs
+    assert losses[-1] < losses[0]
 
 
 def scores(run: Run) -> list[float]:

@@ -8,7 +8,7 @@ import tarfile
 import numpy as np
 import pytest
 from environments import V3
-from local_mode import MODEL_FILES, Run, ScriptRunner, share_right
+from local_mode import MODEL_FILES, Aws, Run, ScriptRunner, share_right
 
 from linear_learner.model import artifact
 
@@ -51,3 +51,10 @@ def test_two_hosts_train_one_model(run: Run) -> None:
     assert share_right(path, run.folder / "test" / "test.csv") > 0.95
     rows = dict(re.findall(r"algo-(\d)_1 +\|.* Channel 'train': (\d+) rows", run.log.partition("algo-2_1")[2]))
     assert sum(map(int, rows.values())) == 343 and len(rows) == 2
+
+
+def test_sagemaker_is_asked_for_the_same(run: Run, aws: Aws) -> None:
+    job = aws.client("sagemaker").describe_training_job(TrainingJobName=run.report["remote_job"])
+    assert job["AlgorithmSpecification"]["TrainingImage"].endswith("/linear-learner:1")
+    assert "ContainerEntrypoint" not in job["AlgorithmSpecification"]
+    assert [channel["ContentType"] for channel in job["InputDataConfig"]] == ["text/csv", "text/csv"]

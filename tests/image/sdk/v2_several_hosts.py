@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from example import Example
 
-example = Example()
-example.run("Train")
-example.run("Several hosts")
-example.report(model_data=example.names["together"].model_data)
+with Example() as example:
+    example.run("Train")
+    example.run("Several hosts")
+    example.report(model_data=example.names["together"].model_data)
