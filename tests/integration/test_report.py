@@ -80,7 +80,7 @@ def test_counts_at_every_threshold_are_those_of_the_scores(binary: FinishedJob) 
 
 def test_the_page_is_there_and_the_log_says_where(finished: FinishedJob) -> None:
     page = finished.outcome.base / FOLDER / "report.html"
-    assert finished.outcome.found(r"The report is in (\S+)") == [str(page)]
+    assert finished.outcome.found(r"The report is in (\S+) \(") == [str(page)]
     assert page.read_text(encoding="utf-8").rstrip().endswith("</html>")
 
 

@@ -7,7 +7,8 @@ regression.py     errors
 coefficients.py   the weights, in raw units and per standard deviation
 findings.py       what a careful colleague would point out
 content.py        all of it as one JSON object: metrics.json
-charts.py         the drawings
-page.py           report.html
+drawings.py       which drawings the page has
+charts.py         how they are drawn
+page.py           report.html, of the templates, the style sheet and the script beside it
 writing.py        the three files
 """

@@ -20,7 +20,7 @@ NAMED = 10
 
 SUSPICIOUS = 0.99
 """An area under the ROC, or a correlation, from which a feature alone looks like the label itself."""
-LOOKED_AT = 20
+LOOKED_AT = 5
 """Features whose area is taken: those that go with the label most."""
 FEWEST_ROWS = 20
 """Of a class, for its area to mean something."""

@@ -40,6 +40,7 @@ def render(content: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
+        optimized=False,  # folding constants takes longer than it saves in a page that is rendered once
     )
     environment.filters |= {"number": number, "count": count, "setting": setting}
     return environment.get_template("page.html").render(

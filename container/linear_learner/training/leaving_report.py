@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
 
@@ -42,12 +43,15 @@ def leave_report(
 ) -> None:
     """Write the report of a job whose ``model`` is saved. Whatever goes wrong here ends in a warning: a job does not
     fail for its report."""
+    start = time.perf_counter()
     try:
         # Here, since what draws the page is worth importing only now.
         from linear_learner.report import writing
 
-        subject = describe(env, hp, task, candidates, trained, channels, choice, model, scores)
-        logger.info("The report is in %s", writing.write(env.output_data_dir, subject))
+        page = writing.write(
+            env.output_data_dir, describe(env, hp, task, candidates, trained, channels, choice, model, scores)
+        )
+        logger.info("The report is in %s (%.3f s)", page, time.perf_counter() - start)
     except Exception as error:
         logger.warning("The report could not be written; the model is not affected.", exc_info=error)
 
