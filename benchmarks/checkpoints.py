@@ -37,7 +37,9 @@ from linear_learner.data.chunk import Chunk  # noqa: E402
 from linear_learner.environment import cpu_count  # noqa: E402
 from linear_learner.formats.csr import CsrMatrix, Rows  # noqa: E402
 from linear_learner.model.losses import BINARY  # noqa: E402
+from linear_learner.training.averaging import Averaging  # noqa: E402
 from linear_learner.training.checkpoint import SHARE_OF_TIME, Checkpoints  # noqa: E402
+from linear_learner.training.cluster.interface import ALONE  # noqa: E402
 from linear_learner.training.progress import EpochReport, Progress  # noqa: E402
 from linear_learner.training.reporting import Timers  # noqa: E402
 from linear_learner.training.selection import EarlyStopping  # noqa: E402
@@ -129,6 +131,7 @@ def measure(case: Case, epochs: int, folder: Path) -> dict[str, object]:
         LongEpochs(chunk, SECONDS),
         mini_batch_size=engine_benchmark.MINI_BATCH,
         max_epochs=epochs + 1,
+        averaging=Averaging(ALONE, "adam"),
         judge=lambda: judging,
         criterion=None,
         report=note,
