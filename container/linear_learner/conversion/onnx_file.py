@@ -17,12 +17,16 @@ if TYPE_CHECKING:
 
 OPSET, IR_VERSION = 17, 8
 """Of 2022: runtimes since then read them."""
+LARGEST = 2_000_000_000
+"""Bytes of weights: a file of protobuf ends at 2 GiB."""
 ROWS = "rows"
 """The name of the dimension whose size is open."""
 
 
 def to_onnx(parts: Parts) -> bytes:
-    """ClientError where the package is missing."""
+    """ClientError where the package is missing, or the model too large."""
+    if parts.weights.nbytes > LARGEST:
+        raise ClientError(f"A model in ONNX has {LARGEST} bytes of weights at the most, and this one more")
     return bytes(to_proto(parts).SerializeToString())
 
 

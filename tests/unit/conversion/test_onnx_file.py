@@ -11,6 +11,7 @@ import pytest
 from exported_model import expected, parts
 from numpy.testing import assert_allclose
 
+from linear_learner.conversion import onnx_file
 from linear_learner.conversion.onnx_file import to_onnx
 from linear_learner.conversion.parts import Parts
 from linear_learner.errors import ClientError
@@ -55,4 +56,10 @@ def test_the_file_names_the_features_and_is_for_runtimes_of_2022() -> None:
 def test_without_the_package_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(ClientError, match=r"onnx is not installed\. Install it: pip install 'linear-learner\[onnx\]'"):
+        to_onnx(parts("binary"))
+
+
+def test_a_model_beyond_protobuf_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx_file, "LARGEST", 15)
+    with pytest.raises(ClientError, match="has 15 bytes of weights at the most, and this one more"):
         to_onnx(parts("binary"))
