@@ -117,6 +117,7 @@ def describe(
         stopped_early=len(trained.epochs) < hp.epochs,
         versions=model.metadata["versions"],
         intervals=model.metadata.get("intervals"),
+        hosts=len(env.hosts()[1]),
     )
 
 

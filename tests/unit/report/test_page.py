@@ -150,3 +150,8 @@ def test_intervals_stand_below_their_metrics(tmp_path: Path) -> None:
     assert "95 % interval of 1000 bootstrap samples" in page
     assert "that of the threshold is 0.3750 to 0.4375" in page
     assert "bootstrap" not in writing.write(tmp_path, subject()).read_text(encoding="utf-8").split("<script")[0]
+
+
+def test_several_hosts_are_told_of(tmp_path: Path) -> None:
+    assert "3 hosts trained it" in page(tmp_path, subject(hosts=3))
+    assert "hosts trained it" not in page(tmp_path, subject())
