@@ -42,6 +42,7 @@ def run_script(image: str, aws: Aws, tmp_path_factory: pytest.TempPathFactory) -
         shutil.copytree(DATA, folder, dirs_exist_ok=True)
         with without_traces(folder):
             exit_code, log = run_process([str(python), str(HERE / script)], environment(image, folder, aws))
+        (folder / "log.txt").write_text(log)
         assert exit_code == 0, f"{script} ended with {exit_code}; it printed:\n{log}"
         return Run(json.loads((folder / "report.json").read_text()), log, folder)
 
