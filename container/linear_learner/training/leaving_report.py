@@ -42,7 +42,11 @@ def leave_report(
     scores: Mapping[str, list[Metric]],
 ) -> None:
     """Write the report of a job whose ``model`` is saved. Whatever goes wrong here ends in a warning: a job does not
-    fail for its report."""
+    fail for its report. Of several hosts, it is about the rows of this one."""
+    without_rows = [name for name, channel in channels.items() if channel.rows == 0]
+    if without_rows:
+        logger.info("No report is written: this host, whose rows it would be about, has none of %s.", without_rows[0])
+        return
     start = time.perf_counter()
     try:
         # Here, since what draws the page is worth importing only now.

@@ -26,6 +26,10 @@ from linear_learner.training.cluster.interface import ALONE, Cluster
 from linear_learner.training.state import Objective
 from linear_learner.training.trainer import SNAPSHOTS, snapshots_of_sparse_rows
 
+FEWEST_ROWS = 32
+"""Of a mini-batch on one of several hosts, for sgd: its steps follow the gradient's size, and a few rows are so far
+from all of them that a learning rate diverges which suits the whole mini-batch. The other optimizers' steps do not."""
+
 SPARSE_VALUE = 10
 """The work of a stored value of a sparse row, in values of a dense one, which are read in order."""
 
@@ -176,8 +180,9 @@ def fit_scaler(hp: HyperParameters, train: Dataset, cluster: Cluster = ALONE, sh
 
 def own_mini_batch_size(hp: HyperParameters, share: float) -> int:
     """What a host with a ``share`` of the rows takes of every mini-batch, so that each of them makes as many updates an
-    epoch as one host would, together on as many rows."""
-    return max(1, round(hp.mini_batch_size * share))
+    epoch as one host would, together on as many rows; but FEWEST_ROWS of sgd, as far as a mini-batch has them."""
+    fewest = min(FEWEST_ROWS, hp.mini_batch_size) if hp.optimizer == "sgd" else 1
+    return max(fewest, round(hp.mini_batch_size * share))
 
 
 def seed_of_order(hp: HyperParameters, cluster: Cluster) -> int:

@@ -38,9 +38,12 @@ UPDATE_IN_ROWS = 4
 """An update costs about as much as so many rows of its mini-batch."""
 
 
-JOINS_A_SNAPSHOT, JOINS_IN_A_CALL = 4, 100
-"""Several hosts join up to so many times as often as one host takes a snapshot, but not more often than so many times
-in what a call of the engine takes at most."""
+JOINS_A_SNAPSHOT = 4
+"""How often several hosts join, for each snapshot that one host takes."""
+
+QUICKLY_JOINED, JOINS_IN_A_CALL = 1 << 18, 100
+"""Up to so many weights, joining takes a millisecond or two. With more, hosts join no more often than so many times in
+what a call of the engine takes at most, or once for each snapshot."""
 
 
 class Epochs(Protocol):
@@ -100,7 +103,9 @@ def train(
             if cluster.size == 1:
                 stride = _rows_per_snapshot(known, mini_batch_size, snapshots)
             else:
-                stride = _rows_per_join(known, mini_batch_size, snapshots, rows_at_once, cluster)
+                stride = _rows_per_join(
+                    known, mini_batch_size, snapshots, rows_at_once, cluster, weights=progress.state.weights.size
+                )
             done = int(progress.current.rows_by_host[cluster.rank])
             pieces = _pieces(epochs.chunks(epoch), stride, rows_at_once or stride, done)
             stretches = _stretches(engine, progress.state, pieces, cluster, stride, done, known)
@@ -280,13 +285,12 @@ def _rows_per_snapshot(rows: int | None, mini_batch_size: int, snapshots: int) -
 
 
 def _rows_per_join(
-    rows: int | None, mini_batch_size: int, snapshots: int, rows_at_once: int | None, cluster: Cluster
+    rows: int | None, mini_batch_size: int, snapshots: int, rows_at_once: int | None, cluster: Cluster, *, weights: int
 ) -> int:
     """Of this host, which has ``rows``: as many mini-batches as on every other one.
 
-    An epoch comes to about so many joins as one host takes ``snapshots``, or up to JOINS_A_SNAPSHOT times as many while
-    the hosts work for much longer than they talk. They never wait for each other for longer than a call of the engine
-    takes.
+    An epoch comes to JOINS_A_SNAPSHOT times ``snapshots`` joins, or to fewer where there are many ``weights``. Hosts
+    never wait for each other for longer than a call of the engine takes.
     """
     mini_batches = None if rows is None else -(-rows // mini_batch_size)
     at_once = None if rows_at_once is None else rows_at_once // mini_batch_size
@@ -297,7 +301,7 @@ def _rows_per_join(
         stretch = MINI_BATCHES_PER_SNAPSHOT
     else:
         longest, shortest = (-(-max(each) // joins) for joins in (snapshots, JOINS_A_SNAPSHOT * snapshots))
-        worth_it = longest if most is None else most // JOINS_IN_A_CALL
+        worth_it = most // JOINS_IN_A_CALL if most is not None and weights > QUICKLY_JOINED else 0
         stretch = max(1, min(longest, max(shortest, worth_it)))
     return (stretch if most is None else min(stretch, most)) * mini_batch_size
 

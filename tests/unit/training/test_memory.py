@@ -49,3 +49,8 @@ def test_several_outputs_take_the_tiles_that_they_fill() -> None:
     fitting = candidates_that_fit(32, memory=int(1.5 * GIB), **given)
     assert 0 < fitting < 32
     assert candidates_that_fit(fitting, memory=int(1.5 * GIB), **(given | {"may_be_fewer": False})) == fitting
+
+
+def test_several_hosts_need_room_for_what_travels() -> None:
+    given = {"outputs": 1, "memory": 10 * GIB, "may_be_fewer": True, **WIDE}
+    assert candidates_that_fit(32, **given, hosts=2) < candidates_that_fit(32, **given)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -11,7 +13,14 @@ from linear_learner.data.dataset import Dataset
 from linear_learner.formats.csr import CsrMatrix
 from linear_learner.hyperparameters import HyperParameters, resolve, validate
 from linear_learner.training.choosing import to_model
-from linear_learner.training.preparation import Task, fit_scaler, make_objective, prepare, row_weights
+from linear_learner.training.preparation import (
+    Task,
+    fit_scaler,
+    make_objective,
+    own_mini_batch_size,
+    prepare,
+    row_weights,
+)
 from linear_learner.training.state import State
 
 
@@ -200,3 +209,19 @@ class TestSparseRows:
         )
         rows = task.judge()
         np.testing.assert_allclose(model.raw_scores(rows.raw.features), best.scores(rows.rows.features), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "size", "share", "own"),
+    [
+        ("adam", 1000, 1.0, 1000),
+        ("adam", 1000, 0.25, 250),
+        ("adam", 1000, 0.0, 1),
+        ("sgd", 1000, 0.25, 250),
+        ("sgd", 100, 0.1, 32),
+        ("sgd", 20, 0.5, 20),
+    ],
+)
+def test_a_host_takes_its_share_of_every_mini_batch(optimizer: str, size: int, share: float, own: int) -> None:
+    hp = replace(hyperparameters(optimizer=optimizer), mini_batch_size=size)
+    assert own_mini_batch_size(hp, share) == own

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+from in_threads import together
 
 from linear_learner.data.chunk import Chunk
 from linear_learner.errors import ClientError
 from linear_learner.training.averaging import Averaging
-from linear_learner.training.cluster.interface import ALONE
+from linear_learner.training.cluster.interface import ALONE, Cluster
 from linear_learner.training.progress import EpochReport, Progress, Trained
 from linear_learner.training.reporting import Timers
 from linear_learner.training.selection import EarlyStopping
@@ -253,3 +255,65 @@ class TestEpochsInChunks:
 @pytest.mark.parametrize(("values", "expected"), [(10, 2), (10 * 4 * 5, 5), (10 * 4 * 5 + 39, 5), (10_000, 16)])
 def test_snapshots_are_as_many_as_the_values_of_a_column_are_worth(values: int, expected: int) -> None:
     assert snapshots_of_sparse_rows(values, columns=10) == expected
+
+
+class TestSeveralHosts:
+    """Hosts as threads. Each call of ``step`` moves every weight of its own host up by 1."""
+
+    @staticmethod
+    def run(rows: list[list[int]], known: list[int | None], **changed: object) -> list[tuple[Trained, Scripted]]:
+        """``rows``: the chunks of each host."""
+
+        def one(cluster: Cluster) -> tuple[Trained, Scripted]:
+            engine = Scripted([[1.0]] * 2)
+            trained = train(
+                engine,
+                Progress.at_the_start(
+                    State.zeros(1, 1, 2), EarlyStopping(3, 0.001, higher_is_better=False), cluster.size
+                ),
+                InChunks(*rows[cluster.rank], rows=known[cluster.rank]),
+                judge=chunk,
+                timers=Timers(),
+                report=lambda report: None,
+                **{  # type: ignore[arg-type]
+                    "averaging": Averaging(cluster, "sgd"),
+                    "mini_batch_size": 1,
+                    "max_epochs": 2,
+                    "criterion": None,
+                    "should_stop": lambda: False,
+                    **changed,
+                },
+            )
+            return trained, engine
+
+        return together(len(rows), one)
+
+    @pytest.mark.parametrize("known", [[64, 20, 0], [None, 20, 0], [None, None, None]])
+    def test_each_joins_as_often_as_the_one_with_the_most_rows(self, known: list[int | None]) -> None:
+        """Two epochs of 84 rows. The judged weights are those of all hosts together."""
+        found = self.run([[64], [20], []], known)
+        for trained, engine in found:
+            assert [report.rows for report in trained.epochs] == [84, 84]
+            assert [report.train_loss.tolist() for report in trained.epochs] == [[1.0], [1.0]]
+            assert [report.judge_loss.tolist() for report in trained.epochs] == [[1.0], [1.0]]
+            np.testing.assert_array_equal(engine.seen, found[0][1].seen)
+        assert sum(found[0][1].pieces) == 2 * 64
+        assert found[2][1].pieces == []
+
+    def test_the_weights_are_means_by_rows(self) -> None:
+        """After each of 48 mini-batches of the first host: the other has none, and no say."""
+        (trained, _), _ = self.run([[48], []], [48, 0], max_epochs=1)
+        assert trained.best.weights[0, 0, 0] == pytest.approx(np.mean(np.arange(1, 49)))
+
+    def test_a_stop_of_one_is_a_stop_of_all(self) -> None:
+        stopped = threading.local()
+
+        def should_stop() -> bool:
+            """Of one thread alone, and only after a while."""
+            stopped.asked = getattr(stopped, "asked", 0) + 1
+            return threading.current_thread().name.endswith("_1") and stopped.asked > 3
+
+        found = self.run([[64], [64], [64]], [64, 64, 64], should_stop=should_stop)
+        assert len({trained.epochs[0].rows for trained, _ in found}) == 1
+        assert [len(trained.epochs) for trained, _ in found] == [1, 1, 1]
+        assert 0 < found[0][0].epochs[0].rows < 3 * 64
