@@ -6,6 +6,7 @@ again and again, since containers start in any order and a name is known once it
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import logging
@@ -94,7 +95,7 @@ def wait_for_others(
     """On host 0: tell ``came`` of each other host (rank and connection) as it comes, until all are there. Stopped if
     the job is to end; PlatformError when patience does."""
     missing, end = set(range(1, len(names))), time.monotonic() + patience
-    with _listen(names[0]) as listener:
+    with _listen(names[0], should_stop, end) as listener:
         while missing:
             try:
                 connection, (address, _) = listener.accept()
@@ -116,15 +117,27 @@ def wait_for_others(
                 )
 
 
-def _listen(own_name: str) -> socket.socket:
-    address = resolve(own_name)
+def _listen(own_name: str, should_stop: Callable[[], bool], end: float) -> socket.socket:
+    """At the address that this host's own name stands for, once it is known, so that others look there."""
+    while (address := resolve(own_name)) is None:
+        if should_stop():
+            raise Stopped
+        if time.monotonic() > end:
+            raise PlatformError(
+                "The name of this host is not known on its network",
+                where=own_name,
+                fix="see hosts in resourceconfig.json",
+            )
+        time.sleep(_LOOK_AGAIN)
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         try:
-            listener.bind((address or "", PORT))
-        except OSError:
-            # The name may stand for an address that is not this container's own but leads to it.
+            listener.bind((address, PORT))
+        except OSError as error:
+            if error.errno != errno.EADDRNOTAVAIL:
+                raise
+            # An address that is not this container's own, but leads to it.
             listener.bind(("", PORT))
         listener.listen()
     except OSError as error:

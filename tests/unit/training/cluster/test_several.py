@@ -38,6 +38,12 @@ def no_children(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Children, "start", lambda *arguments: None)
 
 
+@pytest.fixture(autouse=True)
+def own_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever else runs on this machine."""
+    monkeypatch.setattr(rendezvous, "PORT", several.free_port("0.0.0.0"))
+
+
 class Job:
     """Hosts as threads, each with its own connection to the first. ``failures``: by rank, what ended a host."""
 
@@ -45,7 +51,8 @@ class Job:
         self.names = names
         self.failures: dict[int, Exception] = {}
         self.failed = [threading.Event() for _ in names]
-        self.settings = {"interface": "ethwe", "job": ["a job"], "kind": "dist_sync", "servers": 1} | changed
+        self.settings = {"interface": "ethwe", "job": ["a job"], "kind": "dist_sync", "servers": 1, "patience": 20.0}
+        self.settings |= changed
         self.hosts = [self.host(rank) for rank in range(len(names))]
 
     def host(self, rank: int) -> Several:
