@@ -49,7 +49,8 @@ def strongest(subject: Subject, deviation: np.ndarray, count: int) -> list[dict[
 
 def write(file: Path, subject: Subject, deviation: np.ndarray) -> None:
     """All coefficients as CSV, of sparse models those that are not 0: a line for each feature and class, feature 0
-    being the bias. ``class`` is empty where there are none."""
+    being the bias. ``class`` is the text of a label where labels are texts, else its number, and empty where
+    there are none."""
     with file.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(HEADER)
@@ -71,7 +72,7 @@ def _lines(subject: Subject, deviation: np.ndarray, start: int) -> Iterator[tupl
 
 
 def _class(subject: Subject, number: int) -> object:
-    return number if subject.weights.shape[1] > 1 else ""
+    return subject.class_name(number) if subject.weights.shape[1] > 1 else ""
 
 
 def _number(value: np.float32) -> str:

@@ -79,3 +79,10 @@ def test_of_a_sparse_model_the_lines_that_are_not_zero(tmp_path: Path) -> None:
         ("4", "1.5"),
         ("150001", "-2.0"),
     ]
+
+
+def test_classes_go_by_the_texts_of_labels(tmp_path: Path) -> None:
+    made = subject("multiclass_classifier", classes=("Adelie", "Chinstrap", "Gentoo"))
+    coefficients.write(tmp_path / "coefficients.csv", made, np.ones(5))
+    found = lines(tmp_path / "coefficients.csv")
+    assert [line["class"] for line in found[:3]] == ["Adelie", "Chinstrap", "Gentoo"]
