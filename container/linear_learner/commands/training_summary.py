@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from linear_learner.commands.plain_job import PlainJob
+from linear_learner.hyperparameters.schema import BINARY
 from linear_learner.model import artifact
 from linear_learner.model.archive import TAR
+from linear_learner.model.linear_model import Model
 
 TOLD = ("optimizer", "learning_rate", "wd", "l1", "lr_scheduler_step", "lr_scheduler_factor", "lr_scheduler_minimum_lr")
 """The hyperparameters in which the models of a job differ."""
@@ -17,10 +19,11 @@ REPORT = "report.html"
 
 def summary(env: PlainJob) -> str:
     """Which model was chosen, its scores, where it lies, and what to do next. Read from the model itself."""
-    return "\n".join(_lines(env, artifact.load(env.model_dir).metadata))
+    return "\n".join(_lines(env, artifact.load(env.model_dir)))
 
 
-def _lines(env: PlainJob, facts: dict[str, Any]) -> Iterator[str]:
+def _lines(env: PlainJob, model: Model) -> Iterator[str]:
+    facts: dict[str, Any] = model.metadata
     selection, chosen = facts["selection"], facts["hyperparameters"]
     yield (
         f"Of {selection['candidates']} models the best is number {selection['candidate'] + 1}, as it was after epoch "
@@ -30,8 +33,11 @@ def _lines(env: PlainJob, facts: dict[str, Any]) -> Iterator[str]:
     yield ""
     yield from score_table(facts["metrics"])
     yield ""
-    model = env.base / TAR
-    yield f"model    {model}"
+    if model.predictor_type == BINARY:
+        _, positive = facts.get("schema", {}).get("classes") or ("0", "1")
+        yield f"positive label {positive}, from a score of {short(model.threshold)} on"
+    archive = env.base / TAR
+    yield f"model    {archive}"
     if (env.output_data_dir / REPORT).exists():
         yield f"report   {env.base / REPORT}"
     if "validation" not in env.given:
@@ -39,7 +45,7 @@ def _lines(env: PlainJob, facts: dict[str, Any]) -> Iterator[str]:
     example = env.given.get("test", env.given.get("validation", env.given["train"])).path
     label_column = env.provided.get("label_column", "")
     label = ["--label-column", label_column] if label_column else ["--has-label"]
-    yield f"next     {shlex.join(['linear-learner', 'predict', '--model', str(model), *label, str(example)])}"
+    yield f"next     {shlex.join(['linear-learner', 'predict', '--model', str(archive), *label, str(example)])}"
 
 
 def score_table(metrics: dict[str, dict[str, float]]) -> Iterator[str]:

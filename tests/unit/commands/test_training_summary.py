@@ -70,3 +70,16 @@ def test_a_table_has_a_gap_where_a_channel_lacks_a_score() -> None:
     assert [line.split() for line in lines] == [
         ["scores", "validation", "test"], ["mse", "0.5", "0.25"], ["log_loss", "1"],
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("more", "label"), [({}, "1"), ({"schema": {"classes": ["ham", "spam"]}}, "spam")])
+def test_it_says_which_label_is_positive(tmp_path: Path, more: dict[str, Any], label: str) -> None:
+    weights, bias = np.ones((2, 1), np.float32), np.zeros(1, np.float32)
+    model = LinearModel(weights, bias, "binary_classifier", "logistic", "logistic", 0.25, metadata=FACTS | more)
+    artifact.save(model, tmp_path, pack=True)
+    job = PlainJob(tmp_path, given={"train": ChannelConfig("train", Path("data.csv"))})
+    assert f"positive label {label}, from a score of 0.25 on" in summary(job)
+
+
+def test_of_a_number_it_says_no_positive_label(job: PlainJob) -> None:
+    assert "positive" not in summary(job)
