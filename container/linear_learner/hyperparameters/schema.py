@@ -95,7 +95,8 @@ class HyperParameters:
     loss: str = choice(
         *dict.fromkeys(loss for losses in LOSSES_OF.values() for loss in losses),
         default=AUTO,
-        text="What training minimises. The table of losses below says which suit a predictor type.",
+        text="What training minimises. A binary classifier takes logistic or hinge_loss, a multiclass one "
+        "softmax_loss, a regressor the others.",
     )
     optimizer: str = choice(
         "adam",

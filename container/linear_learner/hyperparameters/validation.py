@@ -86,7 +86,8 @@ def _misfits(values: Mapping[str, Any], raw: Mapping[str, Any]) -> list[str]:
             if values.get("text_labels"):
                 return errors  # the texts tell
             errors.append(
-                f"{_required('num_classes')} when predictor_type is '{predictor}'. Give the number of classes."
+                f"{_required('num_classes')} when predictor_type is '{predictor}'. Give the number of classes, or "
+                "text_labels=true where labels are texts."
             )
         elif values.get("num_classes", FEWEST_CLASSES) < FEWEST_CLASSES:
             errors.append(

@@ -264,7 +264,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     (
         {"predictor_type": "multiclass_classifier"},
         "No value(s) were specified for 'num_classes' which are required hyperparameter(s) when predictor_type is "
-        "'multiclass_classifier'. Give the number of classes.",
+        "'multiclass_classifier'. Give the number of classes, or text_labels=true where labels are texts.",
     ),
     (
         {"predictor_type": "multiclass_classifier", "num_classes": "2"},
