@@ -188,12 +188,12 @@ def test_predict_in_a_pipe_ends_cleanly_when_nobody_reads_on(
     ("line", "sentence"),
     [
         ("--model absent test.csv", "There is no such folder or file (absent)"),
-        ("--model train.csv test.csv", "The zip archive cannot be read"),
+        ("--model train.csv test.csv", "The file holds no model (train.csv)"),
         ("--model out absent.csv", "There is no such file or folder (absent.csv)"),
         ("--model out test.csv", "If its first column is the label, add --has-label"),
         ("--model out test.csv --label-column y", "The file has no header that names the column 'y'"),
         ("--model out test.csv --outputs luck", "There is no output 'luck' (--outputs)"),
-        ("--model out train.csv --has-label --output absent/file", "No such file or directory (absent/"),
+        ("--model out train.csv --has-label --output absent/file", "There is no such folder (absent)"),
     ],
 )
 def test_what_predict_cannot_do_is_told_in_a_line(
@@ -269,8 +269,8 @@ def test_inspect_tells_what_training_did(trained: subprocess.CompletedProcess[st
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ("inspect train.csv", "The zip archive cannot be read"),
-        ("convert out --to python absent/model.py", "No such file or directory"),
+        ("inspect train.csv", "The file holds no model (train.csv)"),
+        ("convert out --to python absent/model.py", "There is no such folder (absent)"),
         ("convert broken.json --to c model.c", "This is no JSON document"),
     ],
 )

@@ -214,3 +214,11 @@ def test_what_the_machine_cannot_do_is_told_as_such(
     monkeypatch.setattr("linear_learner.commands.inspect.run", full)
     assert main(["inspect", "model"]) == 3
     assert capsys.readouterr().err == "Platform Error: No space left on device (/a/file)\n"
+
+
+def test_serve_ends_where_the_model_it_is_to_load_is_not_there(
+    ran: list[Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["serve", "--model", str(tmp_path / "absent")]) == 2
+    assert "There is no such file or folder (--model " in capsys.readouterr().err
+    assert not ran

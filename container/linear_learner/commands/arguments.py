@@ -55,6 +55,12 @@ def place(text: str) -> Path:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def check_folder_of(file: Path) -> None:
+    """ClientError where the folder of a file that is to be written is not there."""
+    if not isinstance(file, s3.S3Path) and not file.parent.is_dir():
+        raise ClientError("There is no such folder", where=str(file.parent), fix="make it, or write elsewhere")
+
+
 def add_model(parser: argparse.ArgumentParser, name: str, **more: Any) -> None:
     """An option or an argument: the path of a model."""
     about = "the model: model.tar.gz, model_algo-1, or a folder with its files"

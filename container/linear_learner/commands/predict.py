@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from linear_learner import openblas
-from linear_learner.commands.arguments import Commands, add_command, add_model, number, place
+from linear_learner.commands.arguments import Commands, add_command, add_model, check_folder_of, number, place
 
 if TYPE_CHECKING:
     from linear_learner.model.linear_model import Model
@@ -78,6 +78,8 @@ def run(arguments: argparse.Namespace) -> int:
     from linear_learner.serving.answers import Wish, parse_outputs
     from linear_learner.serving.served_model import ServedModel
 
+    if arguments.output is not None:
+        check_folder_of(arguments.output)
     model = artifact.load(arguments.model)
     accepted = _accepted(arguments)
     reading = Reading(

@@ -36,5 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.model is not None and arguments.base is not None:
         raise ClientError("--model and --base both name a model", fix="give one of them")
+    if arguments.model is not None and not arguments.model.exists():
+        # A platform reads of a missing model in the answer to /ping; a person reads it here.
+        raise ClientError("There is no such file or folder", where=f"--model {arguments.model}", fix="check the path")
     model = arguments.model or Environment.from_environ(arguments.base).model_dir
     return serve(model, Settings.from_environ(port=arguments.port))

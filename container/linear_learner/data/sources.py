@@ -159,6 +159,8 @@ def _sniffed(channel: ChannelConfig, files: list[Path]) -> str:
 def empty(channel: ChannelConfig, place: str) -> EmptyChannelError:
     """Of a channel whose files or pipe, at ``place``, hold no rows."""
     fix = "put data files there; names that begin with a dot or an underscore are skipped"
+    if channel.path.is_file():
+        fix = "the file is empty, or holds a header alone"
     if channel.split is not None:
         fix = "split off another share of the rows, or give the channel files of its own"
     if channel.input_mode == "Pipe":

@@ -34,6 +34,8 @@ MOST_RATIO, FREE = 200, 64 * MEBIBYTE
 _ORDINARY = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE)
 """No links and devices, and no sparse files, which are larger than what unpacks."""
 
+GZIP, ZIP = b"\x1f\x8b", b"PK"
+"""What such files begin with."""
 NEEDED = (SYMBOL, PARAMS, ADDITIONAL_PARAMS)
 
 
@@ -46,7 +48,11 @@ def read_files(place: Path) -> tuple[dict[str, bytes], str]:
     if place.is_file():
         with place.open("rb") as file:
             start = file.read(4)
-        read = _read_tar if start[:2] == b"\x1f\x8b" else _read_zip
+        if start and start[:2] not in (GZIP, ZIP):
+            raise ClientError(
+                "The file holds no model", where=str(place), fix=f"name a {TAR}, a model_algo-1 or a folder"
+            )
+        read = _read_tar if start[:2] == GZIP else _read_zip
         return _complete(read(place), str(place)), place.name
     if not place.is_dir():
         raise ClientError("There is no such folder or file", where=str(place), fix="name the folder of a trained model")

@@ -91,9 +91,7 @@ def answer(served: ServedModel, X: Rows, predictions: Predictions, wish: Wish) -
 
 def _with_threshold(served: ServedModel, predictions: Predictions, threshold: float) -> Predictions:
     if served.model.predictor_type != BINARY:
-        raise ClientError(
-            f"A {served.model.predictor_type} has no threshold", fix="leave it out of the custom attributes"
-        )
+        raise ClientError(f"A {served.model.predictor_type} has no threshold", fix="leave the threshold out")
     return Predictions(*scores_and_labels(predictions.score[:, None], BINARY, threshold))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import mkdtemp
@@ -12,7 +13,7 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
-from linear_learner.errors import LinearLearnerError
+from linear_learner.errors import ClientError, LinearLearnerError
 from linear_learner.model import artifact
 from linear_learner.serving.app import create_app, create_multi_model_app
 from linear_learner.serving.measurements import Measurements
@@ -56,6 +57,13 @@ class _Server(BaseApplication):
         self._rows = _Rows(Measurements(2 * settings.workers))
         super().__init__()
 
+    def run(self) -> None:
+        """ClientError where another program listens on the port."""
+        for address in self.cfg.address:
+            if isinstance(address, tuple):
+                _check_port(*address[:2])
+        super().run()
+
     def load_config(self) -> None:
         for name, value in _gunicorn_settings(self._settings).items():
             self.cfg.set(name, value)
@@ -93,6 +101,19 @@ class _Rows:
 
     def child_exit(self, server: Any, worker: Any) -> None:
         self._taken.pop(worker.age, None)
+
+
+def _check_port(host: str, port: int) -> None:
+    """gunicorn would try five times, and end with the same code as for a bug."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ClientError(
+                f"Nothing can listen on port {port}: {error.strerror}",
+                fix="stop the program that does, or give another --port",
+            ) from None
 
 
 def _application(model_dir: Path, settings: Settings, measurements: Measurements) -> Callable[..., Any]:

@@ -178,6 +178,13 @@ def test_a_channel_without_files_or_rows_is_told(channel: ChannelConfig) -> None
         read_channel(channel)
 
 
+def test_a_file_that_is_named_and_holds_a_header_alone(tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_text("y,a,b\n")
+    config = ChannelConfig("train", tmp_path / "data.csv", "text/csv")
+    with pytest.raises(ClientError, match=r"no rows .*data\.csv.*The file is empty, or holds a header alone"):
+        list(ChannelReader(config).read())
+
+
 def test_a_manifest_without_its_files_is_told_from_an_empty_channel(tmp_path: Path) -> None:
     folder = tmp_path / "train"
     folder.mkdir()

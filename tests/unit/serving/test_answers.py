@@ -70,7 +70,7 @@ def test_a_threshold_decides_the_label_and_not_the_score(
 
 def test_only_a_binary_classifier_has_a_threshold(multiclass: LinearModel, regressor: LinearModel) -> None:
     for model in (multiclass, regressor):
-        with pytest.raises(ClientError, match=f"A {model.predictor_type} has no threshold. Leave it out"):
+        with pytest.raises(ClientError, match=f"A {model.predictor_type} has no threshold. Leave the threshold out"):
             ask(model, [[0, 0, 0]], threshold=0.5)
 
 
