@@ -82,7 +82,7 @@ def chunk_of(case: Case) -> Chunk:
     return Chunk(features, labels.astype(np.float32), rng.permutation(case.rows))
 
 
-def engine_of(case: Case, name: str, threads: int) -> Engine:
+def engine_of(case: Case, name: str, threads: int, mini_batch: int = MINI_BATCH) -> Engine:
     def same(value: float) -> np.ndarray:
         return np.full(CANDIDATES, value, np.float32)
 
@@ -102,7 +102,7 @@ def engine_of(case: Case, name: str, threads: int) -> Engine:
     )
     loss = LOSSES[case.predictor_type, case.loss]
     constants = {keyword: 1.0 for keyword, _ in loss.constants}
-    return make_engine(name, Objective(loss, case.outputs, "adam", MINI_BATCH, True, constants), rates, threads)
+    return make_engine(name, Objective(loss, case.outputs, "adam", mini_batch, True, constants), rates, threads)
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:

@@ -52,7 +52,8 @@ class Averaging:
         numbers[hosts + self.cluster.rank] = state.updates
         numbers[2 * hosts : 2 * hosts + 2] = has_more, stops
         numbers[2 * hosts + 2 : head] = sums
-        for part, target in _slices(parts, numbers[head:]):
+        slices = _slices(parts, numbers[head:])
+        for part, target in slices:
             # Of a host without rows nothing counts, not even numbers that are none.
             np.multiply(part.ravel(), float(rows), out=target, dtype=np.float64) if rows else target.fill(0)
         self.cluster.add(numbers)
@@ -60,9 +61,9 @@ class Averaging:
         total = int(by_host.sum())
         if total:
             state.updates = int(numbers[hosts : 2 * hosts].max())
-            for part, mean in _slices(parts, numbers[head:]):
-                np.divide(mean, total, out=mean)
-                with np.errstate(over="ignore"):  # of candidates that diverge
+            numbers[head:] /= total
+            with np.errstate(over="ignore"):  # of candidates that diverge
+                for part, mean in slices:
                     part[...] = mean.reshape(part.shape)
         return Joined(by_host, numbers[2 * hosts + 2 : head].copy(), numbers[2 * hosts] > 0, numbers[2 * hosts + 1] > 0)
 
