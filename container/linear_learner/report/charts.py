@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import leather
@@ -33,6 +33,9 @@ class Axis:
     high: float
     ticks: tuple[float, ...] | None = None
 
+
+MOST, LEAST_LENGTH = 1e20, 1e-6
+"""Of an axis on which leather finds ticks: its ends, and its length over the larger of them."""
 
 SHARE_TICKS = (0, 0.2, 0.4, 0.6, 0.8, 1)
 
@@ -111,6 +114,7 @@ class Columns(_Shape):
 
 def draw(title: str, x: Axis, y: Axis, shapes: Sequence[_Shape]) -> str:
     """An SVG element that says ``title`` to a reader who does not see it."""
+    x, y = _drawable(x), _drawable(y)
     chart = leather.Chart()
     chart.set_x_scale(leather.Linear(x.low, x.high))
     chart.set_y_scale(leather.Linear(y.low, y.high))
@@ -123,6 +127,15 @@ def draw(title: str, x: Axis, y: Axis, shapes: Sequence[_Shape]) -> str:
     root.set("aria-label", title)
     root.append(_plain(chart.to_svg_group(WIDTH, HEIGHT)))
     return ET.tostring(root, encoding="unicode")
+
+
+def _drawable(axis: Axis) -> Axis:
+    """The axis, cut off where losses are astronomic, and longer where they are all but the same."""
+    low, high = (min(max(end, -MOST), MOST) for end in (axis.low, axis.high))
+    margin = LEAST_LENGTH * max(abs(low), abs(high), LEAST_LENGTH)
+    return (
+        replace(axis, low=low, high=high) if high - low > margin else replace(axis, low=low - margin, high=low + margin)
+    )
 
 
 def _plain(group: ET.Element) -> ET.Element:
