@@ -87,8 +87,11 @@ def watched_epochs(hp: HyperParameters) -> str | None:
 
 
 def nearest(metric: str) -> str | None:
-    """The defined metric whose name is most like ``metric``."""
-    return next(iter(difflib.get_close_matches(metric[:100], sorted(TUNING_METRICS), n=1)), None)
+    """The defined metric that ``metric`` is the beginning of, or else the one whose name is most like it."""
+    longer = [name for name in sorted(TUNING_METRICS) if metric.partition(":")[2] and name.startswith(metric)]
+    return (
+        longer[0] if longer else next(iter(difflib.get_close_matches(metric[:100], sorted(TUNING_METRICS), n=1)), None)
+    )
 
 
 def wrong_predictor_type(metric: str, predictor_type: str) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from linear_learner.errors import ClientError
-from linear_learner.hyperparameters.tuning import METRICS, TUNING_METRICS, check_channels, watched_epochs
+from linear_learner.hyperparameters.tuning import METRICS, TUNING_METRICS, check_channels, nearest, watched_epochs
 from linear_learner.hyperparameters.validation import validate
 
 JOBS = {
@@ -83,3 +83,15 @@ def test_a_metric_needs_its_channel(metric: str, channels: set[str], problem: st
 )
 def test_only_the_objective_is_read_from_epoch_to_epoch(metric: str, channel: str | None) -> None:
     assert watched_epochs(validate({**JOBS["binary_classifier"], "_tuning_objective_metric": metric})) == channel
+
+
+@pytest.mark.parametrize(
+    ("given", "near"),
+    [
+        ("validation:roc", "validation:roc_auc_score"),
+        ("validation:objctive_loss", "validation:objective_loss"),
+        ("nothing at all", None),
+    ],
+)
+def test_what_a_metric_that_is_none_may_have_meant(given: str, near: str | None) -> None:
+    assert nearest(given) == near
