@@ -185,7 +185,8 @@ def form_of(
             raise ClientError(
                 f"The file has no header that names the column '{label_column}', as label_column says",
                 where=f"{source}, row {row}",
-                fix="begin each file with the names of its columns; or leave label_column out, with the label first",
+                fix="begin each file with the names of its columns, no name twice; or leave label_column out, with "
+                "the label first",
             )
         return Form(label_size, first.count(b",") + 1 if known_names is None else cell_count(first), row)
     header, label_at = first.removesuffix(b"\r"), label_position(label_column, names, source)

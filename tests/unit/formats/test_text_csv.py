@@ -217,7 +217,7 @@ def test_the_label_may_be_named(header: bytes, label_column: str, position: int,
 
 def test_a_label_that_no_column_is_named_for_is_told() -> None:
     options = Options(label_column="target")
-    with pytest.raises(ClientError, match=r"no header that names the column 'target'.*\(a.csv, row 1\)"):
+    with pytest.raises(ClientError, match=r"no header that names the column 'target'.*\(a.csv, row 1\).*no name twice"):
         batches(VALID, options=options)
     with pytest.raises(ClientError, match=r"no column 'target', .* \(a.csv\)\. Did you mean targte\?"):
         batches(b"a,b,targte\n" + VALID, options=options)
