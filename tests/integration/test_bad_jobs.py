@@ -253,11 +253,14 @@ CONFIG_FILES = {
         "inputdataconfig.json",
         "Use one of: File, FastFile, Pipe",
     ),
-    "two hosts": (
-        config("resourceconfig", {"current_host": "algo-1", "hosts": ["algo-1", "algo-2"]}),
-        "The job has 2 hosts (algo-1, algo-2)",
-        "resourceconfig.json",
-        "Set the instance count to 1",
+    "two hosts and a store of one": (
+        both(
+            config("resourceconfig", {"current_host": "algo-1", "hosts": ["algo-1", "algo-2"]}),
+            setting(_kvstore="local"),
+        ),
+        "The store 'local' does not join the 2 hosts of the job",
+        "hyperparameter _kvstore",
+        "leave it out, or set it to dist_sync",
     ),
     "hosts that are no list": (
         config("resourceconfig", {"current_host": "algo-1", "hosts": "algo-1"}),
