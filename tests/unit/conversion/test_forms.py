@@ -47,7 +47,7 @@ def test_amazons_archive_holds_what_amazons_holds(model: LinearModel, tmp_path: 
     if name.endswith(".gz"):
         with tarfile.open(path) as archive:
             assert archive.getnames() == ["model_algo-1"]
-            archive.extractall(tmp_path / "out", filter="data")
+            archive.extractall(tmp_path / "out")
         inner = tmp_path / "out/model_algo-1"
     else:
         inner = path
