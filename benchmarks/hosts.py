@@ -46,7 +46,7 @@ from linear_learner.training.trainer import SNAPSHOTS, _rows_per_join, rows_at_o
 HERE = Path(__file__).resolve().parent
 HOSTS = (1, 2, 4)
 SHARDS = 4
-SYNTHETIC = (((400_000, 30), (1, 24)), ((200_000, 300), (1, 8)))
+SYNTHETIC = (((400_000, 30), (1, 24, 96)), ((200_000, 300), (1, 8)))
 """Rows and features to make, and how many times over jobs get the nine tenths that train."""
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(HERE.parent / "container"), "OMP_NUM_THREADS": "1"}
 EPOCH_ENDS = re.compile(r"#throughput_metric: ")
