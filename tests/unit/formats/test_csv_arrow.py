@@ -96,7 +96,7 @@ def test_plain_lines_are_read_by_it(text: bytes, monkeypatch: pytest.MonkeyPatch
     [
         *(b'a,1,"b"c\n', b"a,1,b\n\n", b"\na,1,b\n", b"a,1,b\rc\n", b'a,1, "b"\n', b'a,1,"b""c"\n', b"a,1,\0\n"),
         *(b"a,1\n", b"a,1,b,c\n", b'a,"1,2",b\n', b"zzz,1,b\n", PLAIN + HEADER + b"\n" + PLAIN, b'a,1,"b\nb,2,c"\n'),
-        b"a,1," + b"x" * (csv_arrow.LONGEST_CELL + 1) + b"\n",
+        *(b'a,1,b\nb,2,"c\n', b'a",1,"b\n', b"a,1," + b"x" * (csv_arrow.LONGEST_CELL + 1) + b"\n"),
     ],
 )
 def test_what_is_not_plain_is_left_to_python(text: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
