@@ -42,12 +42,17 @@ def to_proto(parts: Parts) -> onnx.ModelProto:
     if parts.fills is not None:
         missing = graph.node("IsNaN", [rows])
         rows = graph.node("Where", [missing, graph.constant("fills", parts.fills), rows])
-    product = graph.node("MatMul", [rows, graph.constant("weights", parts.weights)])
-    scores = graph.node("Add", [product, graph.constant("bias", parts.bias)])
+
+    def exact(name: str) -> str:
+        return graph.node("Cast", [name], to=TensorProto.DOUBLE)
+
+    product = graph.node("MatMul", [exact(rows), exact(graph.constant("weights", parts.weights))])
+    scores = graph.node("Add", [product, exact(graph.constant("bias", parts.bias))])
     if parts.link == "logistic":
         scores = graph.node("Sigmoid", [scores])
     elif parts.link == "softmax":
         scores = graph.node("Softmax", [scores], axis=1)
+    scores = graph.node("Cast", [scores], to=TensorProto.FLOAT)
     shape: list[str | int] = [ROWS, parts.outputs]
     if parts.predictor_type == MULTICLASS:
         graph.node("Identity", [scores], "score")
