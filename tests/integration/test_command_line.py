@@ -77,7 +77,7 @@ def test_train_on_a_file_writes_a_good_model_and_says_where_it_is(
     assert float(shown["binary_classification_accuracy"][1]) == pytest.approx(accuracy, rel=1e-5)
     auc = next(line.split()[2] for line in trained.stdout.splitlines() if "roc_auc_score" in line)
     assert float(auc) == pytest.approx(roc_auc_score(rows[:, 0], predictions.score), rel=1e-5)
-    assert "Of 4 models the best is number" in trained.stdout and "by the validation rows" in trained.stdout
+    assert "Of 4 models the best by the validation rows is model " in trained.stdout
     assert "model    out/model.tar.gz" in trained.stdout
     assert "linear-learner predict --model out/model.tar.gz --has-label test.csv" in trained.stdout
 

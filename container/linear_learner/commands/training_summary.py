@@ -25,9 +25,11 @@ def summary(env: PlainJob) -> str:
 def _lines(env: PlainJob, model: Model) -> Iterator[str]:
     facts: dict[str, Any] = model.metadata
     selection, chosen = facts["selection"], facts["hyperparameters"]
+    # Counted from 0, as the log, the report and ``inspect`` do.
     yield (
-        f"Of {selection['candidates']} models the best is number {selection['candidate'] + 1}, as it was after epoch "
-        f"{selection['epoch'] + 1} of {selection['epochs']}, by the {selection['channel']} rows:"
+        f"Of {selection['candidates']} models the best by the {selection['channel']} rows is model "
+        f"{selection['candidate']} (from 0), as it was after epoch {selection['epoch']} (from 0) of "
+        f"{selection['epochs']}:"
     )
     yield "  " + ", ".join(f"{name} {short(chosen[name])}" for name in TOLD)
     yield ""

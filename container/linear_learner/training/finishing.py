@@ -28,6 +28,7 @@ from linear_learner.training.choosing import (
     threshold_of,
 )
 from linear_learner.training.cluster.interface import ALONE, Cluster
+from linear_learner.training.outcome import rows_that_meet, terms
 from linear_learner.training.preparation import Task
 from linear_learner.training.probabilities import NONE, calibrated, without_weights
 
@@ -169,18 +170,9 @@ def intervals(
 
 def _metric_intervals(model: LinearModel, data: Dataset, hp: HyperParameters, cluster: Cluster) -> dict[str, Interval]:
     """By the name of each metric that has a meaning here."""
-    most = SCORES_THAT_MEET // model.outputs if cluster.size > 1 else len(data)
-    kept = evenly_spaced(len(data), own_share(len(data), most, cluster))
+    kept = rows_that_meet(data, model, cluster)
     scores, labels = meet(cluster, model.predict(data.features[kept]).score, data.labels[kept])
-    rows = metrics.rows_to_judge(
-        scores,
-        labels,
-        predictor_type=hp.predictor_type,
-        link=model.score_link,
-        threshold=model.threshold,
-        f_beta=hp.f_beta,
-        accuracy_top_k=hp.accuracy_top_k,
-    )
+    rows = metrics.rows_to_judge(scores, labels, **terms(model, hp))
     names = metrics.metric_names(hp.predictor_type, f_beta=hp.f_beta, accuracy_top_k=hp.accuracy_top_k)
     found = bootstrap.intervals(rows, model.threshold, hp.bootstrap_samples, hp.seed)
     return {name: interval for name, interval in zip(names, found, strict=True) if interval is not None}

@@ -36,7 +36,7 @@ from linear_learner.training.engine import import_ahead, make_engine
 from linear_learner.training.epoch_log import EpochLog, repeat_best_epoch
 from linear_learner.training.hosts import joined, store_of
 from linear_learner.training.initializer import initial_state
-from linear_learner.training.leaving_report import leave_report
+from linear_learner.training.leaving_report import describe, leave_report
 from linear_learner.training.life_signs import Pulse, life_signs
 from linear_learner.training.memory import candidates_that_fit
 from linear_learner.training.preparation import Task, make_objective, prepare
@@ -338,7 +338,11 @@ def finish(
     model = replace(served.model, metadata=metadata)
     artifact.save(model, env.model_dir, host=cluster.names[0], pack=env.job_name is None)
     log.saved(str(env.model_dir / "mx-mod-0000.params"))
-    leave_report(env, hp, task, candidates, trained, channels, choice, model, scores)
+    leave_report(
+        env.output_data_dir,
+        channels,
+        lambda: describe(env, hp, task, candidates, trained, channels, choice, model, scores),
+    )
 
 
 @contextlib.contextmanager

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 
@@ -30,19 +31,9 @@ SAMPLED_ROWS, SAMPLED_VALUES = 10_000, 1 << 21
 """Of a channel, what the report looks at column by column, at most."""
 
 
-def leave_report(
-    env: Environment,
-    hp: HyperParameters,
-    task: Task,
-    candidates: list[Candidate],
-    trained: Trained,
-    channels: Mapping[str, Dataset | Stream],
-    choice: choosing.Choice,
-    model: LinearModel,
-    scores: Mapping[str, list[Metric]],
-) -> None:
-    """Write the report of a job whose ``model`` is saved. Whatever goes wrong here ends in a warning: a job does not
-    fail for its report. Of several hosts, it is about the rows of this one."""
+def leave_report(folder: Path, channels: Mapping[str, Dataset | Stream], describe_job: Callable[[], Subject]) -> None:
+    """Write the report of a job whose model is saved to ``folder``. Whatever goes wrong here, in ``describe_job`` too,
+    ends in a warning: a job does not fail for its report. Of several hosts, it is about the rows of this one."""
     without_rows = [name for name, channel in channels.items() if channel.rows == 0]
     if without_rows:
         logger.info("No report is written: this host, whose rows it would be about, has none of %s.", without_rows[0])
@@ -52,9 +43,7 @@ def leave_report(
         # Here, since what draws the page is worth importing only now.
         from linear_learner.report import writing
 
-        page = writing.write(
-            env.output_data_dir, describe(env, hp, task, candidates, trained, channels, choice, model, scores)
-        )
+        page = writing.write(folder, describe_job())
         logger.info("The report is in %s (%.3f s)", page, time.perf_counter() - start)
     except Exception as error:
         logger.warning("The report could not be written; the model is not affected.", exc_info=error)

@@ -44,24 +44,30 @@ def score(
     found: list[Metric] = []
 
     def evaluate(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        found.extend(
-            metrics.evaluate(
-                scores,
-                labels,
-                predictor_type=hp.predictor_type,
-                link=model.score_link,
-                threshold=model.threshold,
-                f_beta=hp.f_beta,
-                accuracy_top_k=hp.accuracy_top_k,
-            )
-        )
+        found.extend(metrics.evaluate(scores, labels, **terms(model, hp)))
         return np.zeros(0)
 
-    most = SCORES_THAT_MEET // model.outputs if cluster.size > 1 else len(data)
-    kept = evenly_spaced(len(data), own_share(len(data), most, cluster))
+    kept = rows_that_meet(data, model, cluster)
     decide(cluster, model.predict(data.features[kept]).score, data.labels[kept], evaluate)
     told = cluster.gather([(metric.name, metric.tag, metric.value) for metric in found])[0]
     return [Metric(task.loss.objective, LOSS, loss / rows), *(Metric(*metric) for metric in told)]
+
+
+def terms(model: LinearModel, hp: HyperParameters) -> dict[str, Any]:
+    """By what the metrics of the model are taken: what ``metrics.rows_to_judge`` wants beside scores and labels."""
+    return {
+        "predictor_type": hp.predictor_type,
+        "link": model.score_link,
+        "threshold": model.threshold,
+        "f_beta": hp.f_beta,
+        "accuracy_top_k": hp.accuracy_top_k,
+    }
+
+
+def rows_that_meet(data: Dataset, model: LinearModel, cluster: Cluster) -> np.ndarray | slice:
+    """Which rows of this host metrics are taken of: all, or with several hosts so many that their scores meet."""
+    most = SCORES_THAT_MEET // model.outputs if cluster.size > 1 else len(data)
+    return evenly_spaced(len(data), own_share(len(data), most, cluster))
 
 
 def objective(model: LinearModel, data: Dataset, task: Task, chosen: Candidate, hp: HyperParameters) -> float:

@@ -35,8 +35,11 @@ def with_channels(job: PlainJob, *names: str, **provided: str) -> PlainJob:
     return PlainJob(job.base, provided=provided, given=given)
 
 
-def test_it_counts_models_and_epochs_from_1(job: PlainJob) -> None:
-    assert "Of 32 models the best is number 5, as it was after epoch 9 of 15, by the train rows" in summary(job)
+def test_it_counts_models_and_epochs_as_the_log_and_the_report_do(job: PlainJob) -> None:
+    assert (
+        "Of 32 models the best by the train rows is model 4 (from 0), as it was after epoch 8 (from 0) of 15"
+        in summary(job)
+    )
     assert "optimizer adam, learning_rate 0.125" in summary(job)
 
 
