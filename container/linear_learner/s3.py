@@ -111,7 +111,7 @@ class S3Path(PosixPath):
     def iterdir(self) -> Generator[S3Path, None, None]:
         for page in self._pages(Delimiter="/"):
             for folder in page.get("CommonPrefixes", []):
-                yield self._child(folder["Prefix"].removesuffix("/"))
+                yield self._child(folder["Prefix"])  # with its slash, or a part that is empty would be overlooked
             for entry in page.get("Contents", []):
                 if not entry["Key"].endswith("/"):  # what consoles write for an empty folder
                     child = self._child(entry["Key"])

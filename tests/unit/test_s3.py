@@ -302,3 +302,10 @@ def test_what_cannot_be_written_is_told(account: Any, size: int) -> None:
     ):
         for _ in range(0, size, 10):
             stream.write(b"0123456789")
+
+
+@pytest.mark.parametrize("key", ["a//b", "a/b//c/d.csv"])
+def test_a_key_with_an_empty_part_is_told_and_not_walked_for_ever(account: Any, key: str) -> None:
+    account.put_object(Bucket=BUCKET, Key=key, Body=b"0,1\n")
+    with pytest.raises(ClientError, match="has a part that is empty or only dots"):
+        read_channel(ChannelConfig("train", S3Path.parse(f"s3://{BUCKET}/a/"), "text/csv"))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from linear_learner.aws import Account
 from linear_learner.commands import plain_job
-from linear_learner.commands.arguments import Commands, add_base, add_command, place
+from linear_learner.commands.arguments import Commands, add_base, add_command, count, place
 from linear_learner.environment import INPUT_MODES, ChannelConfig, Environment
 from linear_learner.errors import ClientError
 from linear_learner.s3 import S3Path
@@ -19,6 +19,8 @@ from linear_learner.sagemaker.description import Job, Machines, Tuning
 if TYPE_CHECKING:
     from linear_learner.sagemaker.model_source import ModelSource
 
+FOR_JOBS, FOR_PREDICTIONS = "ml.m5.xlarge", "ml.m5.large"
+"""Types of machines unless others are asked for."""
 PUSH_EXAMPLES = """\
   linear-learner sagemaker push linear-learner --region eu-west-1
 """
@@ -84,10 +86,8 @@ def add_to(commands: Commands) -> None:
         help="of a hyperparameter, or NAME=WORD,WORD; may be given again (default: what Amazon documents as tunable, "
         "without what is given a value)",
     )
-    tune.add_argument("--max-jobs", type=_count, default=20, metavar="N", help="training jobs (default: %(default)s)")
-    tune.add_argument(
-        "--parallel", type=_count, default=2, metavar="N", help="of them at a time (default: %(default)s)"
-    )
+    tune.add_argument("--max-jobs", type=count, default=20, metavar="N", help="training jobs (default: %(default)s)")
+    tune.add_argument("--parallel", type=count, default=2, metavar="N", help="of them at a time (default: %(default)s)")
     _add_job(tune)
     deploy = add_command(own, "deploy", _deploy, summary="answer with a model", examples=DEPLOY_EXAMPLES)
     _add_model(deploy)
@@ -125,13 +125,15 @@ def _add_job(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", type=place, required=True, metavar="S3URI", help="below which models and uploaded files are put"
     )
-    _add_machines(parser, "ml.m5.xlarge")
-    parser.add_argument("--volume-gb", type=_count, default=30, metavar="N", help="of each disk (default: %(default)s)")
+    _add_machines(parser, FOR_JOBS)
+    parser.add_argument("--volume-gb", type=count, default=30, metavar="N", help="of each disk (default: %(default)s)")
     parser.add_argument(
         "--hours", type=_hours, default=24.0, metavar="X", help="the longest run (default: %(default)g)"
     )
     parser.add_argument(
-        "--input-mode", choices=INPUT_MODES, default="File", help="how files reach the machines (default: %(default)s)"
+        "--input-mode",
+        choices=INPUT_MODES,
+        help="how files reach the machines (default: what the folder of --base says, or else File)",
     )
     parser.add_argument("--shard", action="store_true", help="give each machine its share of the train channel's files")
     parser.add_argument(
@@ -149,8 +151,8 @@ def _add_role(parser: argparse.ArgumentParser, *, required: bool = True) -> None
 
 
 def _add_machines(parser: argparse.ArgumentParser, default: str) -> None:
-    parser.add_argument("--instance-type", default=default, metavar="TYPE", help="(default: %(default)s)")
-    parser.add_argument("--instance-count", type=_count, default=1, metavar="N", help="(default: %(default)s)")
+    parser.add_argument("--instance-type", metavar="TYPE", help=f"(default: {default})")
+    parser.add_argument("--instance-count", type=count, metavar="N", help="(default: 1)")
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
@@ -160,7 +162,7 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--image", metavar="URI", help="this container in ECR (default: the training job's)")
     _add_role(parser, required=False)
-    _add_machines(parser, "ml.m5.large")
+    _add_machines(parser, FOR_PREDICTIONS)
     _add_common(parser)
 
 
@@ -177,12 +179,6 @@ def _add_region(parser: argparse.ArgumentParser) -> None:
 
 def _add_dry_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="print the requests in JSON, and change nothing")
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) >= 1):
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of at least 1")
-    return int(text)
 
 
 def _hours(text: str) -> float:
@@ -245,12 +241,19 @@ def _deploy(arguments: argparse.Namespace) -> int:
     account, name = Account(arguments.region), arguments.name or description.new_name()
     if arguments.memory_mb and not arguments.serverless:
         raise ClientError("--memory-mb is given without --serverless", fix="give both, or take an --instance-type")
+    if arguments.serverless and (arguments.instance_type or arguments.instance_count):
+        raise ClientError(
+            "--serverless has no machines of its own", fix="leave it out, or --instance-type and --instance-count"
+        )
     output = None if arguments.output is None else _in_s3(arguments.output, "--output") / name
+    source = _source(arguments, account, output)
+    if output is not None and not source.uploads:
+        raise ClientError("The model is in S3 already", where=arguments.model, fix="leave out --output")
     return deploy(
         account,
-        _source(arguments, account, output),
+        source,
         name,
-        _machines(arguments),
+        _machines(arguments, FOR_PREDICTIONS),
         serverless_mb=(arguments.memory_mb or 2048) if arguments.serverless else None,
         waits=not arguments.no_wait,
         dry_run=arguments.dry_run,
@@ -270,7 +273,7 @@ def _transform(arguments: argparse.Namespace) -> int:
         account,
         _source(arguments, account, target / name),
         name,
-        _machines(arguments),
+        _machines(arguments, FOR_PREDICTIONS),
         rows=rows,
         target=target,
         content_type=arguments.content_type or content_type_by_name(rows.name) or CSV,
@@ -305,17 +308,25 @@ def _job(arguments: argparse.Namespace) -> Job:
         image=arguments.image,
         role=arguments.role,
         output=output,
-        machines=replace(_machines(arguments), volume_gb=arguments.volume_gb, hours=arguments.hours),
+        machines=replace(_machines(arguments, FOR_JOBS), volume_gb=arguments.volume_gb, hours=arguments.hours),
         hyperparameters=description.as_texts(hyperparameters),
-        channels=channels,
-        input_mode=arguments.input_mode,
+        channels={name: _as_asked_for(channel, arguments) for name, channel in channels.items()},
         is_spot=arguments.spot,
-        is_shared=arguments.shard,
     )
 
 
-def _machines(arguments: argparse.Namespace) -> Machines:
-    return Machines(arguments.instance_type, arguments.instance_count)
+def _as_asked_for(channel: ChannelConfig, arguments: argparse.Namespace) -> ChannelConfig:
+    """The options go before what the folder of a job says of its channel."""
+    return replace(
+        channel,
+        input_mode=arguments.input_mode or channel.input_mode,
+        is_sharded=channel.is_sharded or (arguments.shard and channel.name == "train"),
+    )
+
+
+def _machines(arguments: argparse.Namespace, instance_type: str) -> Machines:
+    """``instance_type``: where none is asked for."""
+    return Machines(arguments.instance_type or instance_type, arguments.instance_count or 1)
 
 
 def _inputs(arguments: argparse.Namespace) -> tuple[dict[str, str], dict[str, ChannelConfig]]:

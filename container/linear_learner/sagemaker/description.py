@@ -35,7 +35,6 @@ class Job:
     """A training job. ``output``: below which its model, its checkpoints and what is uploaded for it lie.
 
     ``checkpoints``: where they are kept, if at all. ``is_spot``: on spare machines, which AWS may take back.
-    ``is_shared``: each machine gets some of the train channel's files, and not all of them.
     """
 
     name: str
@@ -45,10 +44,8 @@ class Job:
     machines: Machines
     hyperparameters: Mapping[str, str]
     channels: Mapping[str, ChannelConfig]
-    input_mode: str = "File"
     checkpoints: S3Path | None = None
     is_spot: bool = False
-    is_shared: bool = False
 
     def checked(self, *, watched: str = "") -> HyperParameters:
         """The hyperparameters. ``watched``: the metric that a tuning job goes by. ClientError for all that SageMaker or

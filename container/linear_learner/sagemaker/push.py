@@ -13,6 +13,8 @@ from linear_learner.errors import ClientError
 from linear_learner.sagemaker.requests import tags
 from linear_learner.sagemaker.watch import tell
 
+STDERR = 2
+"""The file descriptor."""
 _REPOSITORY = re.compile(r"[a-z0-9]+((\.|_|__|-+|/)[a-z0-9]+)*")
 
 
@@ -36,7 +38,9 @@ def push(account: Account, image: str, repository: str | None) -> int:
     )
     _docker([docker, "tag", image, address], "The image cannot be tagged")
     tell(f"Pushing {address}")
-    if subprocess.run([docker, "push", address], check=False).returncode != 0:  # noqa: S603 (no shell, our own words)
+    # Its progress goes to stderr: on stdout the address stands alone.
+    done = subprocess.run([docker, "push", address], stdout=STDERR, check=False)  # noqa: S603 (no shell, our own words)
+    if done.returncode != 0:
         raise ClientError("docker push failed, for what it says above", where=address)
     print(address)
     return 0

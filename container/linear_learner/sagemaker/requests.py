@@ -84,7 +84,7 @@ def _definition(job: Job, hp: HyperParameters, inputs: Mapping[str, str]) -> Req
     request: Request = {
         "AlgorithmSpecification": {
             "TrainingImage": job.image,
-            "TrainingInputMode": job.input_mode,
+            "TrainingInputMode": job.channels["train"].input_mode,
             "MetricDefinitions": metric_definitions(hp.predictor_type),
         },
         "RoleArn": job.role,
@@ -106,22 +106,25 @@ def _definition(job: Job, hp: HyperParameters, inputs: Mapping[str, str]) -> Req
 
 
 def _channel(job: Job, name: str, place: str) -> Request:
-    is_shared = job.is_shared and name == "train"
+    given = job.channels[name]
     channel: Request = {
         "ChannelName": name,
         "DataSource": {
             "S3DataSource": {
                 "S3DataType": "S3Prefix",
                 "S3Uri": place,
-                "S3DataDistributionType": "ShardedByS3Key" if is_shared else "FullyReplicated",
+                "S3DataDistributionType": "ShardedByS3Key" if given.is_sharded else "FullyReplicated",
             }
         },
     }
     if name == "model":
         # A model is no stream, however the rows come.
         return channel | {"ContentType": MODEL_CHANNEL_TYPE, "InputMode": "File"}
-    content_type = job.channels[name].content_type
-    return channel | ({"ContentType": content_type} if content_type else {})
+    if given.content_type:
+        channel["ContentType"] = given.content_type
+    if given.input_mode != job.channels["train"].input_mode:
+        channel["InputMode"] = given.input_mode
+    return channel
 
 
 RANGES = {

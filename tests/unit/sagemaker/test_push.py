@@ -18,6 +18,8 @@ with open("{notes}", "a") as notes:
     print(*sys.argv[1:], sep=" ", file=notes)
     if "--password-stdin" in sys.argv:
         print("password:", sys.stdin.read(), file=notes)
+if sys.argv[1] == "push":
+    print("progress")
 if sys.argv[1] == "{failing}":
     sys.exit("first line\\nno such thing")
 """
@@ -47,13 +49,13 @@ def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     ],
 )
 def test_an_image_is_pushed_to_a_repository_that_is_made_for_it(
-    service: Any, docker: Any, arguments: list[str], name: str, tag: str, capsys: pytest.CaptureFixture[str]
+    service: Any, docker: Any, arguments: list[str], name: str, tag: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     calls = docker()
     assert main(["sagemaker", "push", *arguments]) == 0
     address = f"{REGISTRY}/{name}:{tag}"
-    out, err = capsys.readouterr()
-    assert out == f"{address}\n"
+    out, err = capfd.readouterr()
+    assert out == f"{address}\n" and "progress" in err
     password = calls()[2].removeprefix("password: ")
     assert calls() == [
         f"image inspect --format {{{{.Id}}}} {arguments[0]}",

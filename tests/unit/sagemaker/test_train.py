@@ -140,6 +140,44 @@ def test_the_folder_of_a_job_is_run_as_it_is(service: Any, tmp_path: Path, capsy
 
 
 @pytest.mark.parametrize(
+    ("options", "modes", "distributions"),
+    [
+        ([], ("Pipe", None, "FastFile"), ("ShardedByS3Key", "FullyReplicated", "ShardedByS3Key")),
+        (["--input-mode", "File"], ("File", None, None), ("ShardedByS3Key", "FullyReplicated", "ShardedByS3Key")),
+    ],
+)
+def test_channels_reach_the_machines_as_the_folder_of_a_job_says_unless_told_otherwise(
+    service: Any,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    modes: tuple[str | None, ...],
+    distributions: tuple[str, ...],
+) -> None:
+    sharded = {"S3DistributionType": "ShardedByS3Key"}
+    config = {
+        "train": {"TrainingInputMode": "Pipe", **sharded},
+        "validation": {"TrainingInputMode": "Pipe"},
+        "test": {"TrainingInputMode": "FastFile", **sharded},
+    }
+    for name, content in {
+        "config/hyperparameters.json": {"predictor_type": "regressor"},
+        "config/inputdataconfig.json": config,
+        **{f"data/{channel}/part-0": 1 for channel in config},
+    }.items():
+        file = tmp_path / "input" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(content))
+    assert main(["sagemaker", "train", *PLACE, "--base", str(tmp_path), *options, "--dry-run"]) == 0
+    request = json.loads(capsys.readouterr().out)["CreateTrainingJob"]
+    _, *others = request["InputDataConfig"]
+    job_mode = request["AlgorithmSpecification"]["TrainingInputMode"]
+    assert (job_mode, *(channel.get("InputMode") for channel in others)) == modes
+    sources = [channel["DataSource"]["S3DataSource"] for channel in request["InputDataConfig"]]
+    assert tuple(source["S3DataDistributionType"] for source in sources) == distributions
+
+
+@pytest.mark.parametrize(
     ("reason", "code", "kind"),
     [
         ("AlgorithmError: Customer Error: label 3 is wrong, exit code: 2", 2, "Customer Error"),
