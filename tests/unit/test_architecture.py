@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "errors": set(),
     "aws": {"errors"},
     "s3": {"errors", "aws"},
+    "whole_file": {"errors"},
     "openblas": set(),
     "native": {"errors"},
     "hyperparameters": {"errors"},
@@ -35,8 +36,8 @@ MAY_IMPORT = {
     "training": {"errors", "hyperparameters", "formats", "environment", "data", "model", "native", "report"},
     "sagemaker": {"errors", "aws", "s3", "hyperparameters", "formats", "environment", "data"},
     "serving": {"errors", "formats", "environment", "model"},
-    "conversion": {"errors", "formats", "model", "serving"},
-    "prediction": {"errors", "formats", "environment", "data", "model", "serving", "s3"},
+    "conversion": {"errors", "whole_file", "formats", "model", "serving"},
+    "prediction": {"errors", "formats", "environment", "data", "model", "serving", "s3", "whole_file"},
 }
 ANYTHING_BELOW_IT = {"cli", "commands", "__main__"}
 

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from linear_learner import s3
 from linear_learner.environment import DEFAULT_BASE
 from linear_learner.errors import ClientError
+from linear_learner.whole_file import check_place
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 """What add_subparsers() returns; argparse has no public name for it."""
@@ -55,10 +56,10 @@ def place(text: str) -> Path:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def check_folder_of(file: Path) -> None:
-    """ClientError where the folder of a file that is to be written is not there."""
-    if not isinstance(file, s3.S3Path) and not file.parent.is_dir():
-        raise ClientError("There is no such folder", where=str(file.parent), fix="make it, or write elsewhere")
+def check_output(file: Path) -> None:
+    """ClientError where a file cannot be written to; of S3 only the writing tells."""
+    if not isinstance(file, s3.S3Path):
+        check_place(file)
 
 
 def add_model(parser: argparse.ArgumentParser, name: str, **more: Any) -> None:

@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from linear_learner import openblas
-from linear_learner.commands.arguments import Commands, add_command, check_folder_of, place
+from linear_learner.commands.arguments import Commands, add_command, check_output, place
 from linear_learner.errors import ClientError
 from linear_learner.s3 import gathered
 
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     from linear_learner.model.linear_model import LinearModel
 
     if arguments.to != "linear-learner":
-        check_folder_of(arguments.out)
+        check_output(arguments.out)
     model, form = read(arguments.model), FORMS[arguments.to]
     if not isinstance(model, LinearModel):
         raise ClientError("The graph of this model is none of a linear model", where=str(arguments.model))

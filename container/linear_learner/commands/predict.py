@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from linear_learner import openblas
-from linear_learner.commands.arguments import Commands, add_command, add_model, check_folder_of, number, place
+from linear_learner.commands.arguments import Commands, add_command, add_model, check_output, number, place
 
 if TYPE_CHECKING:
     from linear_learner.model.linear_model import Model
@@ -53,7 +53,10 @@ def add_to(commands: Commands) -> None:
         "bytes)",
     )
     parser.add_argument(
-        "--has-label", action="store_true", help="the first column is the label; tell how good the predictions are"
+        "--has-label",
+        action="store_true",
+        help="the first column is the label; tell how good the predictions are, "
+        "for which the scores and labels of all rows are kept in memory",
     )
     parser.add_argument("--label-column", metavar="NAME", help="the same, and the label is the column of this name")
     parser.add_argument(
@@ -79,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
     from linear_learner.serving.served_model import ServedModel
 
     if arguments.output is not None:
-        check_folder_of(arguments.output)
+        check_output(arguments.output)
     model = artifact.load(arguments.model)
     accepted = _accepted(arguments)
     reading = Reading(

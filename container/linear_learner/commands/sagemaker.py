@@ -11,7 +11,7 @@ from linear_learner.aws import Account
 from linear_learner.commands import plain_job
 from linear_learner.commands.arguments import Commands, add_base, add_command, count, place
 from linear_learner.environment import INPUT_MODES, ChannelConfig, Environment
-from linear_learner.errors import ClientError
+from linear_learner.errors import ClientError, UnsupportedContentType
 from linear_learner.s3 import S3Path
 from linear_learner.sagemaker import description
 from linear_learner.sagemaker.description import Job, Machines, Tuning
@@ -263,11 +263,14 @@ def _deploy(arguments: argparse.Namespace) -> int:
 def _transform(arguments: argparse.Namespace) -> int:
     """Write predictions for the rows of files in S3 (batch transform), each file's to a file of its name and .out. The
     model that SageMaker keeps for it is deleted at the end."""
-    from linear_learner.formats.content_type import CSV
+    from linear_learner.formats.content_type import CSV, parse
+    from linear_learner.formats.encoders import ENCODERS
     from linear_learner.formats.file_names import content_type_by_name
     from linear_learner.sagemaker.transform import transform
 
     account, name = Account(arguments.region), arguments.name or description.new_name()
+    if parse(arguments.accept).name not in ENCODERS:
+        raise UnsupportedContentType(arguments.accept, supported=ENCODERS, where="--accept")
     rows, target = _in_s3(arguments.input, "--input"), _in_s3(arguments.output, "--output")
     return transform(
         account,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from linear_learner.commands.plain_job import PlainJob
+from linear_learner.formats.file_names import content_type_by_name
 from linear_learner.hyperparameters.schema import BINARY
 from linear_learner.model import artifact
 from linear_learner.model.archive import TAR
@@ -44,10 +45,13 @@ def _lines(env: PlainJob, model: Model) -> Iterator[str]:
         yield f"report   {env.base / REPORT}"
     if "validation" not in env.given:
         yield "note     these are scores of the rows that it was trained on: --split 0.2 holds some out"
-    example = env.given.get("test", env.given.get("validation", env.given["train"])).path
+    example = env.given.get("test", env.given.get("validation", env.given["train"]))
     label_column = env.provided.get("label_column", "")
     label = ["--label-column", label_column] if label_column else ["--has-label"]
-    yield f"next     {shlex.join(['linear-learner', 'predict', '--model', str(archive), *label, str(example)])}"
+    content_type = example.content_type
+    if content_type and content_type != content_type_by_name(example.path.name):
+        label += ["--content-type", content_type]
+    yield f"next     {shlex.join(['linear-learner', 'predict', '--model', str(archive), *label, str(example.path)])}"
 
 
 def score_table(metrics: dict[str, dict[str, float]]) -> Iterator[str]:

@@ -81,12 +81,29 @@ _LABEL_MULTICLASS = """\
             best = c;
     return best;
 """
-_MAIN = """
+_MAIN_HEAD = """
 #ifdef LINEAR_MODEL_MAIN
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
+"""
+_PRINT_TEXT = """
+static void print_text(const char *text)
+{
+    if (!strpbrk(text, ",\\"\\r\\n")) {
+        fputs(text, stdout);
+        return;
+    }
+    putchar('"');
+    for (; *text; text++) {
+        if (*text == '"')
+            putchar('"');
+        putchar(*text);
+    }
+    putchar('"');
+}
+"""
+_MAIN = """
 static double features[LINEAR_MODEL_FEATURES];
 
 static void answer(void)
@@ -96,8 +113,10 @@ static void answer(void)
     for (size_t c = 0; c < LINEAR_MODEL_OUTPUTS; c++)
         printf(c ? ",%.17g" : "%.17g", scores[c]);
     int label = linear_model_label(scores);
-    if (label >= 0)
+    if (label >= 0) {
+        putchar(',');
         LINEAR_MODEL_PRINT_LABEL(label);
+    }
     putchar('\\n');
 }
 
@@ -181,13 +200,15 @@ def to_c(parts: Parts, module: str = "model") -> bytes:
         "}\n\nint linear_model_label(const double *scores)\n{\n",
         label,
         "}\n",
+        _MAIN_HEAD,
+        _PRINT_TEXT if parts.classes else "",
         _MAIN,
     ]
     return "".join(pieces).encode("ascii")
 
 
 def _print_label(parts: Parts) -> str:
-    what = 'printf(",%s", linear_model_class_names[label])' if parts.classes else 'printf(",%d", label)'
+    what = "print_text(linear_model_class_names[label])" if parts.classes else 'printf("%d", label)'
     return f"#define LINEAR_MODEL_PRINT_LABEL(label) {what}\n"
 
 

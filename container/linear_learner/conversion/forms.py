@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import tempfile
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from linear_learner.conversion.parts import Parts
 from linear_learner.errors import ClientError
 from linear_learner.model import artifact
 from linear_learner.model.linear_model import LinearModel, Model
+from linear_learner.whole_file import whole_file
 
 NAMES, CLASSES, FILLS = "the names of features", "the texts of classes", "what takes the place of missing values"
 
@@ -60,16 +60,8 @@ def _module(path: Path) -> str:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """The file is there once it is whole."""
-    if path.is_dir():
-        raise ClientError("A folder stands where a file should", where=str(path), fix="name a file")
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
+    with whole_file(path) as stream:
+        stream.write(content)
 
 
 def _ours(model: LinearModel, path: Path) -> None:

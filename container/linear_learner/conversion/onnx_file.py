@@ -1,5 +1,5 @@
 """A model as ONNX: ``features`` float32 (n, d) -> ``score`` and, of a classifier, ``predicted_label``, as the server
-has them. It computes in float32, which every runtime has, so that scores differ from the server's by their rounding.
+has them. It sums in float64, as the server does, and gives float32.
 """
 
 from __future__ import annotations

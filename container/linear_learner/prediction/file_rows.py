@@ -131,7 +131,8 @@ def _in_order(
 def _order_by_names(batch: Batch, names: Sequence[str]) -> list[int]:
     position = {name: i for i, name in enumerate(batch.feature_names or ())}
     missing = [name for name in names if name not in position]
-    strange = [name for name in position if name not in set(names)]
+    known = set(names)
+    strange = [name for name in position if name not in known]
     if missing:
         raise ClientError(f"The file has no column '{missing[0]}', a feature of the model", where=batch.source)
     if strange:

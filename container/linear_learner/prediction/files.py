@@ -23,6 +23,7 @@ from linear_learner.s3 import S3Path, writing
 from linear_learner.serving import answers
 from linear_learner.serving.answers import Wish
 from linear_learner.serving.served_model import ServedModel
+from linear_learner.whole_file import whole_file
 
 STDIN = Path("-")
 STDIN_NAME = "standard input"
@@ -96,10 +97,5 @@ def output_stream(path: Path | None) -> Iterator[BinaryIO]:
         with writing(path) as stream:
             yield stream
         return
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open("wb") as stream:
-            yield stream
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(path) as stream:
+        yield stream

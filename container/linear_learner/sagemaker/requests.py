@@ -205,7 +205,10 @@ SPLITS = {CSV: "Line", JSON_LINES: "Line", LIBSVM: "Line", RECORDIO_PROTOBUF: "R
 def transform_job(
     name: str, *, model: str, source: str, target: str, content_type: str, accept: str, machines: Machines
 ) -> Request:
-    """CreateTransformJob. What comes back is put together as lines where the type accepted is one of lines."""
+    """CreateTransformJob. What comes back is put together as lines where the type accepted is one of lines.
+    ClientError for files that SageMaker cannot unpack."""
+    if source.lower().endswith((".zst", ".zstd")):
+        raise ClientError("SageMaker unpacks gzip alone", where=source, fix="pack the files with gzip, or not at all")
     return {
         "TransformJobName": name,
         "ModelName": model,
@@ -214,7 +217,7 @@ def transform_job(
             "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": source}},
             "ContentType": content_type,
             "SplitType": SPLITS.get(parse(content_type).name, "None"),
-            "CompressionType": "Gzip" if source.endswith(".gz") else "None",
+            "CompressionType": "Gzip" if source.lower().endswith(".gz") else "None",
         },
         "TransformOutput": {
             "S3OutputPath": target,

@@ -64,6 +64,9 @@ def transform(
         tell(_KEPT.format(name=name))
         look, stop = (f"{verb}-transform-job --transform-job-name" for verb in ("describe", "stop"))
         return goes_on("transform job", name, account, look=look, stop=f"aws sagemaker {stop}")
+    except Exception:
+        tell(_KEPT.format(name=name))
+        raise
     account.call("sagemaker", "DeleteModel", where=name, ModelName=name)
     if answer["TransformJobStatus"] == "Failed":
         raise failure("transform job", answer.get("FailureReason", ""), name)

@@ -62,6 +62,17 @@ def test_the_next_command_can_be_typed_as_it_stands(job: PlainJob) -> None:
     assert summary(with_channels(job, label_column="a b")).endswith("--label-column 'a b' train.csv")
 
 
+@pytest.mark.parametrize(
+    ("content_type", "told"),
+    [("text/csv", "--has-label rows.csv"), ("text/libsvm; index_base=0", "'text/libsvm; index_base=0' rows.csv")],
+)
+def test_the_next_command_says_the_content_type_that_the_name_does_not(
+    job: PlainJob, content_type: str, told: str
+) -> None:
+    given = {"train": ChannelConfig("train", Path("rows.csv"), content_type)}
+    assert summary(PlainJob(job.base, given=given)).endswith(told)
+
+
 def test_a_report_is_named_where_there_is_one(job: PlainJob) -> None:
     assert "report   " not in summary(job)
     (job.base / "report.html").touch()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
 import subprocess
 from pathlib import Path
@@ -42,8 +43,7 @@ def test_scores_and_labels_are_those_of_the_model(case: tuple[Parts, np.ndarray]
     assert (done.returncode, done.stderr) == (0, "")
     scores, labels = expected(model, X)
     width = model.outputs
-    lines = done.stdout.splitlines()
-    found = [line.split(",", width) for line in lines]
+    found = list(csv.reader(done.stdout.splitlines()))
     assert_allclose([[float(cell) for cell in row[:width]] for row in found], scores, rtol=1e-12, atol=1e-13)
     texts = [label if isinstance(label, str) else f"{label:.0f}" for label in labels]
     assert [row[width] for row in found if len(row) > width] == texts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -117,6 +118,24 @@ def test_the_content_type_goes_by_what_is_said_then_the_name_then_the_bytes(tmp_
     assert read(file(tmp_path, "b.json", "1,2,3\n"), reading=Reading("csv"))[0] == [[1, 2, 3]]
     with pytest.raises(ClientError, match=r"'text/html'"):
         read(tmp_path / "a.data", reading=Reading("text/html"))
+
+
+def test_names_are_gone_through_a_few_times_however_many_columns_there_are(tmp_path: Path) -> None:
+    class Counted(tuple[str, ...]):
+        times = 0
+
+        def __iter__(self) -> Iterator[str]:
+            Counted.times += 1
+            return super().__iter__()
+
+    names = tuple(f"x{i}" for i in range(500))
+    path = tmp_path / "a.parquet"
+    pa.parquet.write_table(pa.table({name: [1.0] for name in names}), path)
+    linear = LinearModel(
+        np.ones((500, 1), np.float32), np.zeros(1, np.float32), "regressor", "squared_loss", "identity"
+    )
+    features, _ = read(path, ServedModel(linear, names=Counted(names)))
+    assert features == [[1.0] * 500] and 0 < Counted.times < 50
 
 
 def table_model() -> ServedModel:

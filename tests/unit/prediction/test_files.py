@@ -79,6 +79,14 @@ def test_nothing_to_predict_is_an_error(tmp_path: Path) -> None:
         lines(tmp_path / "absent")
 
 
+def test_an_output_that_cannot_be_a_file_is_told_before_anything_is_predicted(tmp_path: Path) -> None:
+    with pytest.raises(ClientError, match="A folder stands where a file should"), output_stream(tmp_path):
+        pytest.fail("it is predicted")
+    with pytest.raises(ClientError, match="There is no such folder"), output_stream(tmp_path / "no/out.csv"):
+        pytest.fail("it is predicted")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_output_file_is_there_once_it_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
     path.write_text("old")

@@ -292,6 +292,7 @@ class TestTransform:
         [
             (["--input", "s3://a-bucket/rows.csv"], ("text/csv", "Line", "None", "text/csv", "Line")),
             (["--input", "s3://a-bucket/rows.csv.gz"], ("text/csv", "Line", "Gzip", "text/csv", "Line")),
+            (["--input", "s3://a-bucket/ROWS.CSV.GZ"], ("text/csv", "Line", "Gzip", "text/csv", "Line")),
             (["--input", "s3://a-bucket/rows"], ("text/csv", "Line", "None", "text/csv", "Line")),
             (
                 ["--input", "s3://a-bucket/rows.jsonl", "--accept", "application/jsonlines"],
@@ -316,3 +317,26 @@ class TestTransform:
         found = (rows["ContentType"], rows["SplitType"], rows["CompressionType"], out["Accept"], out["AssembleWith"])
         assert found == expected
         assert slow.sent == []
+
+    @pytest.mark.parametrize(
+        ("options", "sentence"),
+        [
+            (["--input", "s3://a-bucket/rows.csv.zst"], "SageMaker unpacks gzip alone (s3://a-bucket/rows.csv.zst)"),
+            (["--input", "s3://a-bucket/rows.csv.ZSTD"], "SageMaker unpacks gzip alone"),
+            (["--input", "s3://a-bucket/rows.csv", "--accept", "text/libsvm"], "'text/libsvm'"),
+        ],
+    )
+    def test_what_could_not_be_read_or_answered_is_told_before_anything_is_sent(
+        self, service: Any, capsys: pytest.CaptureFixture[str], options: list[str], sentence: str
+    ) -> None:
+        assert self.run(*options, "--output", "s3://a-bucket/out") == 2
+        assert sentence in capsys.readouterr().err
+        assert service.sent == []
+
+    def test_a_job_that_cannot_be_waited_for_is_told_to_leave_its_model(
+        self, slow: Any, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        slow.steps = [slow.backend().transform_jobs.clear]
+        assert self.run(*self.ROWS) == 2
+        assert "'linear-learner sagemaker delete batch'" in capsys.readouterr().err
+        assert left(slow)[0] == ["batch"]

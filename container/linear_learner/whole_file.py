@@ -1,0 +1,33 @@
+"""Files that are there once they are whole: written beside their place, and then moved to it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from linear_learner.errors import ClientError
+
+
+def check_place(path: Path) -> None:
+    """ClientError where no file can be written: there is no such folder, or ``path`` is one itself."""
+    if not path.parent.is_dir():
+        raise ClientError("There is no such folder", where=str(path.parent), fix="make it, or write elsewhere")
+    if path.is_dir():
+        raise ClientError("A folder stands where a file should", where=str(path), fix="name a file")
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A stream whose bytes become the file once it is left without an error; else what was there before stays.
+    ClientError as of ``check_place``, before anything is written."""
+    check_place(path)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with partial.open("wb") as stream:
+            yield stream
+        partial.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
