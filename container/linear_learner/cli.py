@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from linear_learner import __version__
 from linear_learner.commands import convert, inspect, predict, sagemaker, serve, train, validate
 from linear_learner.environment import failure_text
-from linear_learner.errors import LinearLearnerError, PlatformError
+from linear_learner.errors import INTERRUPTED, LinearLearnerError, PlatformError
 
-INTERRUPTED, BROKEN_PIPE = 130, 141
+BROKEN_PIPE = 141
 """128 and the number of the signal that would end a program without a handler."""
 COMMANDS = (train, predict, inspect, convert, serve, validate, sagemaker)
 

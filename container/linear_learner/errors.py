@@ -13,6 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+INTERRUPTED = 130
+"""The exit code of a command that Ctrl-C ended: 128 and the number of the signal."""
+
 
 class LinearLearnerError(Exception):
     """What went wrong, where (file, row, column; or hyperparameter), and how to fix it.

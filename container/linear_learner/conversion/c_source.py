@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 
-from linear_learner.conversion.parts import Parts
+from linear_learner.conversion.parts import Parts, lines_of
 from linear_learner.model.losses import BINARY
 
-NUMBERS_A_LINE = 6
 _PLAIN = frozenset(b" !#$%&'()*+,-./0123456789:;<=>@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]^_`abcdefghijklmnopqrstuvwxyz{|}~")
 """Bytes that mean themselves in a C string: no quote, backslash, or question mark, which begins a trigraph."""
 _HEAD = """\
@@ -233,7 +230,7 @@ def string_literal(text: str) -> str:
 
 def _numbers(values: np.ndarray) -> str:
     """Nine digits give a float32 back."""
-    return "".join(f"        {', '.join(map(_float, line))},\n" for line in _lines(values))
+    return "".join(f"        {', '.join(map(_float, line))},\n" for line in lines_of(values))
 
 
 def _float(value: float) -> str:
@@ -244,8 +241,3 @@ def _float(value: float) -> str:
 def _double(value: float) -> str:
     text = f"{value:.17g}"
     return text if "." in text or "e" in text else f"{text}.0"
-
-
-def _lines(values: np.ndarray) -> Iterable[list[float]]:
-    for start in range(0, len(values), NUMBERS_A_LINE):
-        yield values[start : start + NUMBERS_A_LINE].tolist()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,8 @@ from linear_learner.serving.served_model import ServedModel
 
 LARGEST = sys.float_info.max
 """What an infinite threshold is written as."""
+NUMBERS_A_LINE = 6
+"""In source text."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,3 +71,9 @@ class Parts:
             served.classes,
             served.fills,
         )
+
+
+def lines_of(values: np.ndarray) -> Iterator[list[float]]:
+    """The ``values`` (n,) in pieces, as a line of source text holds them."""
+    for start in range(0, len(values), NUMBERS_A_LINE):
+        yield values[start : start + NUMBERS_A_LINE].tolist()

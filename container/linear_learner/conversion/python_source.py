@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 
-from linear_learner.conversion.parts import Parts
+from linear_learner.conversion.parts import Parts, lines_of
 
-NUMBERS_A_LINE = 6
 _HEAD = '''\
 """A linear model, written by linear-learner. It needs nothing but Python 3.
 
@@ -100,9 +97,4 @@ def to_python(parts: Parts, module: str = "model") -> bytes:
 
 def _numbers(values: np.ndarray) -> str:
     """Some to a line, as the doubles that they equal."""
-    return "\n" + "".join(f"        {', '.join(map(repr, line))},\n" for line in _lines(values))
-
-
-def _lines(values: np.ndarray) -> Iterable[list[float]]:
-    for start in range(0, len(values), NUMBERS_A_LINE):
-        yield values[start : start + NUMBERS_A_LINE].tolist()
+    return "\n" + "".join(f"        {', '.join(map(repr, line))},\n" for line in lines_of(values))

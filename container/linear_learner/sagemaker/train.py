@@ -23,9 +23,7 @@ def train(account: Account, job: Job, *, waits: bool, dry_run: bool) -> int:
     request = requests.training_job(job, hp, places)
     if dry_run:
         return show_requests({"CreateTrainingJob": request}, files)
-    uploads.send(files)
-    account.call("sagemaker", "CreateTrainingJob", where=f"training job {job.name}", **request)
-    tell(f"Training job {job.name} is created.")
+    create(account, "CreateTrainingJob", request, files, f"training job {job.name}")
     if not waits:
         return 0
     try:
@@ -35,6 +33,13 @@ def train(account: Account, job: Job, *, waits: bool, dry_run: bool) -> int:
         return goes_on("training job", job.name, account, look=look, stop=f"aws sagemaker {stop}")
     print("\n".join(outcome(answer)))
     return 0
+
+
+def create(account: Account, operation: str, request: requests.Request, files: list[uploads.Upload], what: str) -> None:
+    """Upload the files and create the job, and tell of ``what``: its kind and name."""
+    uploads.send(files)
+    account.call("sagemaker", operation, where=what, **request)
+    tell(f"{what[:1].upper()}{what[1:]} is created.")
 
 
 def follow(account: Account, name: str) -> dict[str, Any]:

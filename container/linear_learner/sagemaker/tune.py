@@ -12,7 +12,8 @@ from linear_learner.hyperparameters import tuning as watchable
 from linear_learner.sagemaker import requests, uploads
 from linear_learner.sagemaker.description import Job, Tuning
 from linear_learner.sagemaker.dry_run import show_requests
-from linear_learner.sagemaker.watch import ended, failure, goes_on, tell, wait
+from linear_learner.sagemaker.train import create
+from linear_learner.sagemaker.watch import ended, failure, goes_on, wait
 
 
 def tune(account: Account, job: Job, tuning: Tuning, *, waits: bool, dry_run: bool) -> int:
@@ -30,9 +31,7 @@ def tune(account: Account, job: Job, tuning: Tuning, *, waits: bool, dry_run: bo
     request = requests.tuning_job(job, hp, places, tuning)
     if dry_run:
         return show_requests({"CreateHyperParameterTuningJob": request}, files)
-    uploads.send(files)
-    account.call("sagemaker", "CreateHyperParameterTuningJob", where=f"tuning job {job.name}", **request)
-    tell(f"Tuning job {job.name} is created.")
+    create(account, "CreateHyperParameterTuningJob", request, files, f"tuning job {job.name}")
     if not waits:
         return 0
     name = {"HyperParameterTuningJobName": job.name}

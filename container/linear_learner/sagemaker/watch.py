@@ -9,14 +9,12 @@ from time import sleep
 from typing import Any
 
 from linear_learner.aws import Account, Refused
-from linear_learner.errors import AlgorithmError, ClientError, LinearLearnerError, PlatformError
+from linear_learner.errors import INTERRUPTED, AlgorithmError, ClientError, LinearLearnerError, PlatformError
 
 POLL = 5.0
 """Seconds from one question to the next."""
 MOST_FAILURES, LONG_POLL = 20, 30.0
 """How often it is asked in vain before it is given up, and seconds from one such question to the next."""
-INTERRUPTED = 130
-"""The exit code of a command that Ctrl-C ended."""
 
 _BY_EXIT_CODE = {"1": AlgorithmError, "2": ClientError}
 

@@ -18,7 +18,7 @@ from linear_learner.data.dataset import Dataset
 from linear_learner.data.fifo import Stopped
 from linear_learner.data.stream import Stream
 from linear_learner.environment import Environment, available_memory, cpu_count, failure_text
-from linear_learner.errors import ClientError, LinearLearnerError, PlatformError
+from linear_learner.errors import INTERRUPTED, ClientError, LinearLearnerError, PlatformError
 from linear_learner.hyperparameters import HyperParameters, tuning
 from linear_learner.hyperparameters.auto import expected_rows
 from linear_learner.model import artifact
@@ -58,8 +58,8 @@ DOES_NOT_TRAIN = (
 CALIBRATION_ROWS_IN_A_HURRY = 1_000_000
 """From so many the thresholds of 32 models are chosen in seconds."""
 
-INTERRUPTED, STOPPED = 130, 143
-"""The exit codes of a command that Ctrl-C or SIGTERM ended: 128 and the number of the signal."""
+STOPPED = 143
+"""The exit code of a command that SIGTERM ended: 128 and the number of the signal."""
 
 
 def run(env: Environment, should_stop: Callable[[], bool] | None = None) -> int:
