@@ -31,6 +31,7 @@ from linear_learner.formats.content_type import CSV, parse
 from linear_learner.formats.csv_cells import NOT_A_NUMBER
 from linear_learner.formats.faults import MISSING, TEXT_ADVICE, VERIFY, MissingLabel
 from linear_learner.formats.imputation import filled
+from linear_learner.formats.line_blocks import LONGEST_LINE
 from linear_learner.formats.options import DEFAULTS, Options
 from linear_learner.formats.schema_learner import SchemaLearner, TextSettings
 from linear_learner.formats.table_schema import TableSchema
@@ -147,7 +148,7 @@ class ChannelReader:
         """The first lines of the next pipe, and its name. The next pass gives them again."""
         streams = pipes.streams(None)
         opened, source = next(streams)
-        head = opened.stream.read(HEAD_BYTES) + opened.stream.readline()
+        head = opened.stream.read(HEAD_BYTES) + opened.stream.readline(LONGEST_LINE)
         logger.info("Channel '%s': its first %d bytes tell categories and labels.", self._channel.name, len(head))
         self._begun = itertools.chain([(rejoined(head, opened), source)], streams)
         return head, source

@@ -47,7 +47,11 @@ def read_columns(text: bytes, width: int, wanted: Sequence[int]) -> list[pa.Arra
 
 
 def _is_plain(text: bytes) -> bool:
-    """Whether all lines are rows, end as lines do, and have quotes at the beginnings and ends of cells alone."""
+    """Whether lines are rows in UTF-8, end as lines do, and have quotes at the beginnings and ends of cells alone."""
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
     # Each look takes a tenth of what methods of bytes take.
     characters = np.frombuffer(b"\n" + text, np.uint8)
     ends = np.flatnonzero(characters == _LINE_FEED)
@@ -74,7 +78,7 @@ def distinct(column: pa.Array) -> tuple[list[str], np.ndarray] | None:
     cells = encoded.dictionary.to_pylist()
     if any(len(cell) > LONGEST_CELL for cell in cells):
         return None
-    return [cell.decode("utf-8", "replace") for cell in cells], encoded.indices.to_numpy()
+    return [cell.decode() for cell in cells], encoded.indices.to_numpy()
 
 
 def has_commas(column: pa.Array) -> bool:

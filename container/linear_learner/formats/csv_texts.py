@@ -1,7 +1,7 @@
 """Columns of text in ``text/csv``: categories, and labels that are words.
 
 Cells of text are read as Python's ``csv`` reads them: in quotes they may hold commas, and quotes written twice. Spaces
-and tabs around them do not count. A cell ends in its line. What is not UTF-8 is read as U+FFFD.
+and tabs around them do not count. A cell ends in its line. What is not UTF-8 is a mistake.
 
 ``TextCoder`` puts numbers in the place of texts and changes nothing else, line by line, so that the decoder of numbers
 reads the rest and finds what is wrong with it.
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from linear_learner.formats.content_type import CSV
 from linear_learner.formats.csv_arrow import distinct, has_commas, lines_of, pick, read_columns
 from linear_learner.formats.csv_cells import NOT_A_NUMBER, SPACES, problem_of
-from linear_learner.formats.faults import UNKNOWN_LABEL, Fault, error_of
+from linear_learner.formats.faults import NOT_UTF8, UNKNOWN_LABEL, Fault, error_of
 from linear_learner.formats.line_blocks import count_lines
 from linear_learner.formats.schema_learner import SchemaLearner
 from linear_learner.formats.sniffing import BYTE_ORDER_MARK
@@ -52,32 +52,37 @@ class TextColumns:
         header = self.header.strip(SPACES)
         if header and header in text:
             lines = [b"" if line.strip(SPACES).removeprefix(BYTE_ORDER_MARK) == header else line for line in lines]
-        texts = [line.decode("utf-8", "replace").strip(_SPACES) for line in lines]
-        rows = _rows(texts)
+        rows = _rows(lines)
         if rows is None:
-            problems = ((number, _problem_of(line)) for number, line in enumerate(texts, first_line))
+            problems = ((number, _problem_of(line)) for number, line in enumerate(lines, first_line))
             faults = [Fault(problem, number) for number, problem in problems if problem]
             raise error_of(faults, source=self.source, content_type=CSV)
         return rows
 
 
-def _rows(lines: Sequence[str]) -> list[list[str]] | None:
+def _rows(lines: Sequence[bytes]) -> list[list[str]] | None:
     """The cells of each line; None if one of them cannot be read by itself."""
     try:
         # A quote that is not closed goes on in the next line: it would swallow the end.
-        rows = list(csv.reader((*lines, _END), skipinitialspace=True))
-    except csv.Error:
+        rows = list(csv.reader((*map(_text, lines), _END), skipinitialspace=True))
+    except (csv.Error, UnicodeDecodeError):
         return None
     return rows[:-1] if len(rows) == len(lines) + 1 and rows[-1] == [_END] else None
 
 
-def _problem_of(line: str) -> str:
+def _problem_of(line: bytes) -> str:
     """What is wrong with a line by itself, "" if nothing is."""
     try:
-        rows = list(csv.reader((line, _END), skipinitialspace=True))
+        rows = list(csv.reader((_text(line), _END), skipinitialspace=True))
+    except UnicodeDecodeError:
+        return NOT_UTF8
     except csv.Error as error:
         return f"The row cannot be read: {error}"
     return "" if len(rows) == 2 else _OPEN_QUOTES
+
+
+def _text(line: bytes) -> str:
+    return line.decode().strip(_SPACES)
 
 
 def columns_with_text(text: bytes, first_line: int, columns: TextColumns) -> set[int]:

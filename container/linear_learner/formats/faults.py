@@ -16,10 +16,12 @@ MISSING = "Found missing (NaN) values"
 INFINITE = "Found infinite floating point values"
 OUT_OF_RANGE = "Found values beyond the range of float32 (3.4e38)"
 UNKNOWN_LABEL = "Found a label that is none of the classes"
+NOT_UTF8 = "Found text that is not UTF-8"
 
 _FIXES = {
     MISSING: "Please remove any missing (NaN) values in the input data",
     INFINITE: "Please remove any infinite floating point values in the input data",
+    NOT_UTF8: "Please encode the text in UTF-8",
     OUT_OF_RANGE: "Please scale the values, or remove the rows",
     UNKNOWN_LABEL: "Please drop the rows, or give the train channel such rows (in Pipe mode among its first)",
 }

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 
+from linear_learner.errors import ClientError
 from linear_learner.formats.batch import Batch
 from linear_learner.formats.content_type import PARQUET
 from linear_learner.formats.faults import (
+    NOT_UTF8,
     TEXT_ADVICE,
     UNKNOWN_LABEL,
     Fault,
@@ -239,6 +241,8 @@ def _texts(rows: pa.RecordBatch, name: str, source: str) -> tuple[list[str], np.
             content_type=PARQUET,
             fix="take it out of categorical_columns, or write it as text",
         ) from None
+    except UnicodeDecodeError:
+        raise ClientError(NOT_UTF8, where=f"{source}, column '{name}'", fix="Please encode the text in UTF-8") from None
 
 
 @contextmanager

@@ -35,7 +35,7 @@ class TextSettings:
     def known_names(self) -> frozenset[str]:
         """Names that a header must hold."""
         names = {self.label_column, *self.categorical_columns} - {"", AUTO}
-        return frozenset(name for name in names if not name.isdigit())
+        return frozenset(name for name in names if not name.isdecimal())
 
 
 class SchemaLearner:
@@ -180,8 +180,9 @@ class SchemaLearner:
         names = self._names or ()
         if names.count(wanted) == 1:
             return names.index(wanted)
-        if wanted.isdigit() and int(wanted) - 1 in positions:
-            return positions.index(int(wanted) - 1)
+        numbers = [str(position + 1) for position in positions]
+        if wanted in numbers:
+            return numbers.index(wanted)
         near = difflib.get_close_matches(wanted, names, n=1) if self._has_header else []
         if near:
             fix = f"did you mean {near[0]}?"

@@ -7,7 +7,7 @@ from typing import Any
 
 from linear_learner.hyperparameters.auto import AUTO_MEANS, TrainChannel, replace_auto
 from linear_learner.hyperparameters.fields import Row, as_text
-from linear_learner.hyperparameters.schema import MULTICLASS, ROWS, HyperParameters
+from linear_learner.hyperparameters.schema import BINARY, MULTICLASS, ROWS, HyperParameters
 from linear_learner.hyperparameters.tuning import TUNING_METRICS, is_for_one_model, nearest
 
 _ANY_DATA = TrainChannel(feature_dim=1, rows=None, values_per_row=1)
@@ -38,7 +38,9 @@ def notices(hp: HyperParameters, hosts: int = 1) -> list[str]:
     settled = settle(hp)
     without_effect = {name: why for name, row in ROWS.items() if (why := _no_effect(name, row, settled, hosts))}
     sentences = [why for name, why in without_effect.items() if _differs(name, settled)]
-    return sentences + [sentence for say in (_tuning, _top_k, _rate_floor, _shift) if (sentence := say(settled))]
+    return sentences + [
+        sentence for say in (_tuning, _top_k, _rate_floor, _shift, _correction) if (sentence := say(settled))
+    ]
 
 
 def _differs(name: str, settled: HyperParameters) -> bool:
@@ -108,3 +110,12 @@ def _shift(hp: HyperParameters) -> str:
         f"The saved model has a bias although use_bias=false: {' and '.join(f'{name}=true' for name in asked)} "
         f"subtract{'s' if len(asked) == 1 else ''} means before training, and the bias puts them back."
     )
+
+
+def _correction(hp: HyperParameters) -> str:
+    is_binary = hp.predictor_type == BINARY
+    name = "positive_example_weight_mult" if is_binary else "balance_multiclass_weights"
+    weighs = hp.positive_example_weight_mult != 1 if is_binary else hp.balance_multiclass_weights
+    if weighs or not hp.correct_weighted_probabilities or unmet(ROWS["correct_weighted_probabilities"], hp):
+        return ""
+    return f"Hyperparameter 'correct_weighted_probabilities' is ignored: without {name} all classes weigh the same."

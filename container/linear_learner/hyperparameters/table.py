@@ -55,9 +55,9 @@ _DECISIONS = """\
 - `unbias_data=true` or `unbias_label=true` with `use_bias=false` does what it says: training has no bias, but the saved
   model has the one that puts the means back.
 - With `_tuning_objective_metric` set, which automatic model tuning does, a job trains one model whatever `num_models`
-  says, unless `tuning_keeps_num_models` is true. A metric of the table above that the job would never log, for want of
-  its channel or by its `predictor_type`, is an error before anything is read. A metric that Amazon does not define is
-  accepted, since a job can bring its own definitions.
+  says, unless `num_models` is given and `tuning_keeps_num_models` is true. A metric of the table above that the job
+  would never log, for want of its channel or by its `predictor_type`, is an error before anything is read. A metric
+  that Amazon does not define is accepted, since a job can bring its own definitions.
 - In a tuning job that watches `train:objective_loss` or `validation:objective_loss`, the line of the best epoch is
   written once more at the end: a tuner takes the last value that it finds, and that of the last epoch belongs to no
   model that is kept.

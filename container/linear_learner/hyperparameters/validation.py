@@ -83,12 +83,11 @@ def _misfits(values: Mapping[str, Any], raw: Mapping[str, Any]) -> list[str]:
         errors.append(f"{_not_one_of('loss', raw['loss'], suitable)} when predictor_type is '{predictor}'.")
     if predictor == MULTICLASS:
         if "num_classes" not in raw:
-            if values.get("text_labels"):
-                return errors  # the texts tell
-            errors.append(
-                f"{_required('num_classes')} when predictor_type is '{predictor}'. Give the number of classes, or "
-                "text_labels=true where labels are texts."
-            )
+            if not values.get("text_labels"):  # they tell how many there are
+                errors.append(
+                    f"{_required('num_classes')} when predictor_type is '{predictor}'. Give the number of classes, or "
+                    "text_labels=true where labels are texts."
+                )
         elif values.get("num_classes", FEWEST_CLASSES) < FEWEST_CLASSES:
             errors.append(
                 f"The value {shown(raw['num_classes'])} is not valid for the 'num_classes' hyperparameter which "

@@ -31,7 +31,7 @@ class TargetModels:
         with contextlib.suppress(ModelNotLoaded):
             return self._registry.get(name)
         path = self._folder / self._inside(name)
-        if not path.exists():
+        if not _exists(path):
             raise ModelNotLoaded(name, fix=f"put its archive into {self._folder}, or load it with POST /models")
         with contextlib.suppress(ModelAlreadyLoaded):  # by another thread or process, in the meantime
             self._registry.load(name, str(path))
@@ -43,3 +43,10 @@ class TargetModels:
         if not inside or not (self._folder / path).resolve().is_relative_to(self._folder.resolve()):
             raise ClientError(f"'{name}' is no name of a model in the folder", where=HEADER)
         return path
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name longer than file names may be
+        return False

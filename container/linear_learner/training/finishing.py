@@ -51,9 +51,10 @@ def finish_model(
     facts: dict[str, Any] = {}
     if hp.correct_weighted_probabilities:
         weights = _class_weights(chosen, task, hp)
-        model = without_weights(model, weights)
-        facts["corrected_class_weights"] = weights.tolist()
-        logger.info("The shift of probabilities by class weights is taken out: %s.", weights.tolist())
+        if (weights != 1).any():
+            model = without_weights(model, weights)
+            facts["corrected_class_weights"] = weights.tolist()
+            logger.info("The shift of probabilities by class weights is taken out: %s.", weights.tolist())
     if hp.probability_calibration != NONE:
         features, own_labels = _judging_rows(model, task, hp, cluster)
         scores, labels = meet(cluster, model.raw_scores(features), own_labels)

@@ -50,7 +50,7 @@ from linear_learner.training.trainer import rows_at_once, train
 logger = logging.getLogger(__name__)
 
 DOES_NOT_TRAIN = (
-    "_log_level", "_enable_profiler", "pipe_timeout",
+    "_log_level", "_enable_profiler", "_kvstore", "_num_kv_servers", "pipe_timeout", "num_calibration_samples",
     "probability_calibration", "correct_weighted_probabilities", "target_confidence", "bootstrap_samples",
 )  # fmt: skip
 """Hyperparameters that may differ between a job and the one that goes on from its checkpoints."""

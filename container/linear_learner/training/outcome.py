@@ -70,13 +70,8 @@ def rows_that_meet(data: Dataset, model: LinearModel, cluster: Cluster) -> np.nd
     return evenly_spaced(len(data), own_share(len(data), most, cluster))
 
 
-def objective(model: LinearModel, data: Dataset, task: Task, chosen: Candidate, hp: HyperParameters) -> float:
-    """The mean weighted loss of the model on raw rows, in raw label units."""
-    return loss_sum(model, data, task, chosen, hp) / len(data)
-
-
 def loss_sum(model: LinearModel, data: Dataset, task: Task, chosen: Candidate, hp: HyperParameters) -> float:
-    """The sum of it over the rows."""
+    """The weighted loss of the model, summed over raw rows, in raw label units."""
     constants = {keyword: getattr(hp, name) for keyword, name in task.loss.constants}
     weights = row_weights(data.labels, task.class_weights)
     if task.loss.predictor_type == BINARY:

@@ -227,7 +227,7 @@ FITS: dict[str, Callable[[np.ndarray, np.ndarray], Fitted | None]] = {
     "isotonic": fit_isotonic,
     "temperature": fit_temperature,
 }
-"""By the names of the hyperparameter, the simplest first."""
+"""By the names of the hyperparameter."""
 
 
 def folds(labels: np.ndarray, number: int, seed: int) -> np.ndarray:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from linear_learner.errors import ClientError
 from linear_learner.formats import csv_arrow
 from linear_learner.formats.csv_texts import TextCoder, TextColumns, columns_with_text, show
 from linear_learner.formats.schema_learner import SchemaLearner, TextSettings
@@ -75,10 +76,13 @@ def test_the_same_is_learnt(lines: list[bytes]) -> None:
             patch.setattr(csv_arrow, "LEAST_BYTES", least)
             learner = SchemaLearner(TextSettings(("auto",), text_labels=True))
             text = b"".join(line + b"\n" for line in lines)
-            with_text = columns_with_text(text, 1, COLUMNS)
-            learner.begin(("n", "t"), COLUMNS.features, with_text, "a.csv")
-            show(learner, text, 1, COLUMNS)
-            found.append((with_text, learner.schema()))
+            try:
+                with_text = columns_with_text(text, 1, COLUMNS)
+                learner.begin(("n", "t"), COLUMNS.features, with_text, "a.csv")
+                show(learner, text, 1, COLUMNS)
+                found.append((with_text, learner.schema()))
+            except ClientError as error:  # of what is not UTF-8
+                found.append(str(error))
     assert found[0] == found[1]
 
 
@@ -102,3 +106,14 @@ def test_plain_lines_are_read_by_it(text: bytes, monkeypatch: pytest.MonkeyPatch
 def test_what_is_not_plain_is_left_to_python(text: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csv_arrow, "LEAST_BYTES", 0)
     assert coder()._plain(text) is None
+
+
+@pytest.mark.parametrize("least", [0, 1 << 62])
+def test_text_that_is_no_utf8_is_told(least: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_arrow, "LEAST_BYTES", least)
+    with pytest.raises(
+        ClientError, match=r"text that is not UTF-8 \(a\.csv, row 8\)\. Please encode the text in UTF-8"
+    ):
+        coder(7)(b"a,1,a\na,1,caf\xe9\n")
+    # What UTF-8 itself says by that sign is text like any other.
+    assert coder()("a,1,\ufffd\n".encode()) == b"0,1,-1\n"

@@ -99,6 +99,7 @@ def test_a_number_may_be_a_category() -> None:
         (("income",), TABLE, r"no column for features 'income'"),
         (("1",), TABLE, r"no column for features '1'"),
         (("4",), TABLE, r"no column for features '4'"),
+        (("\u00b2",), TABLE, r"no column for features '\u00b2'"),  # a digit to str.isdigit, and none to int
         (("work",), b"0,1,a\n1,2,b\n", r"'work'.*has no header: give numbers of columns, from 2 to 3"),
     ],
 )

@@ -87,6 +87,16 @@ def test_nothing_is_said_of_defaults_even_if_given(job: dict[str, str]) -> None:
             "before training, and the bias puts them back.",
         ),
         (
+            {**BINARY, "correct_weighted_probabilities": "true"},
+            "Hyperparameter 'correct_weighted_probabilities' is ignored: without positive_example_weight_mult all "
+            "classes weigh the same.",
+        ),
+        (
+            {**MULTICLASS, "correct_weighted_probabilities": "true"},
+            "Hyperparameter 'correct_weighted_probabilities' is ignored: without balance_multiclass_weights all "
+            "classes weigh the same.",
+        ),
+        (
             {**BINARY, "_tuning_objective_metric": "validation:recall"},
             "One model is trained: this is a tuning job (_tuning_objective_metric=validation:recall).",
         ),

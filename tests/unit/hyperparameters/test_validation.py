@@ -282,6 +282,11 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         "following: 'none', 'auto', 'temperature' when predictor_type is 'multiclass_classifier'.",
     ),
     (
+        {"predictor_type": "multiclass_classifier", "text_labels": "true", "probability_calibration": "platt"},
+        "The value 'platt' is not valid for the 'probability_calibration' hyperparameter which accepts one of the "
+        "following: 'none', 'auto', 'temperature' when predictor_type is 'multiclass_classifier'.",
+    ),
+    (
         {"loss": "hinge_loss", "correct_weighted_probabilities": "true"},
         "The value 'true' is not valid for the 'correct_weighted_probabilities' hyperparameter when loss is "
         "'hinge_loss', whose scores are no probabilities that weights could shift. Use probability_calibration.",

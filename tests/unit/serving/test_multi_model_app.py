@@ -76,6 +76,7 @@ def test_a_request_may_name_an_archive_in_the_model_folder(client: FlaskClient, 
         assert ask(client, "a.tar.gz").json == {"predictions": [{"score": 1}]}
         assert ask(client, "b.tar.gz").json == {"predictions": [{"score": 2}]}
     assert [model["modelName"] for model in client.get("/models").json["models"]] == ["a.tar.gz", "b.tar.gz"]
+    assert ask(client, "x" * 300).status_code == 404  # longer than file names may be
     assert ask(client, "a").json == {"predictions": [{"score": 1}]}  # a folder
 
 

@@ -24,6 +24,10 @@ RANDOM = np.random.default_rng(0)
 FEATURES = RANDOM.normal(size=(40, 3)).astype(np.float32)
 
 
+def objective(model: LinearModel, data: Dataset, task: Task, chosen: Candidate, hp: HyperParameters) -> float:
+    return outcome.loss_sum(model, data, task, chosen, hp) / len(data)
+
+
 def setting(
     labels: np.ndarray, predictor_type: str, *, class_weights: list[float] | None = None, **given: str
 ) -> tuple[LinearModel, Dataset, Task, Candidate, HyperParameters]:
@@ -78,7 +82,7 @@ def test_logistic_objective_and_metrics() -> None:
 def test_positive_rows_weigh_what_the_chosen_candidate_gave_them() -> None:
     labels = RANDOM.integers(0, 2, 40)
     model, data, task, candidate, hp = setting(labels, "binary_classifier")
-    found = outcome.objective(model, data, task, replace(candidate, positive_weight=5.0), hp)
+    found = objective(model, data, task, replace(candidate, positive_weight=5.0), hp)
     probabilities = 1 / (1 + np.exp(-sums(model)[:, 0]))
     losses = -np.log(np.where(labels == 1, probabilities, 1 - probabilities))
     assert found == pytest.approx(np.mean(losses * np.where(labels == 1, 5, 1)), rel=1e-6)
@@ -90,7 +94,7 @@ def test_softmax_objective_by_class(class_weights: list[float] | None) -> None:
     arguments = setting(labels, "multiclass_classifier", num_classes="4", class_weights=class_weights)
     losses = -log_softmax(sums(arguments[0]), axis=1)[np.arange(40), labels]
     expected = np.mean(losses * np.array(class_weights or [1, 1, 1, 1])[labels])
-    assert outcome.objective(*arguments) == pytest.approx(expected, rel=1e-6)
+    assert objective(*arguments) == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -109,23 +113,23 @@ def test_a_regressors_constants_are_in_raw_units(loss: str, given: dict[str, str
     task = replace(task, scaler=replace(task.scaler, label_std=1000.0))
     errors = sums(model)[:, 0] - labels
     assert callable(of_error)
-    assert outcome.objective(model, data, task, candidate, hp) == pytest.approx(np.mean(of_error(errors)), rel=1e-5)
+    assert objective(model, data, task, candidate, hp) == pytest.approx(np.mean(of_error(errors)), rel=1e-5)
 
 
 @pytest.mark.parametrize("values_at_once", [1, 7, 100])
 def test_rows_are_taken_a_few_at_a_time(values_at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
     labels = RANDOM.integers(0, 4, 40)
     arguments = setting(labels, "multiclass_classifier", num_classes="4", class_weights=[0.5, 2, 1, 3])
-    whole = outcome.objective(*arguments)
+    whole = objective(*arguments)
     monkeypatch.setattr(outcome, "VALUES_AT_ONCE", values_at_once)
-    assert outcome.objective(*arguments) == pytest.approx(whole, rel=1e-6)
+    assert objective(*arguments) == pytest.approx(whole, rel=1e-6)
 
 
 def test_a_hundred_thousand_classes_take_no_square_of_memory() -> None:
     """A table of all classes by all classes would be 80 GB."""
     labels = np.arange(40) * 2000
     arguments = setting(labels, "multiclass_classifier", num_classes="100000")
-    assert np.isfinite(outcome.objective(*arguments))
+    assert np.isfinite(objective(*arguments))
 
 
 def test_every_number_of_a_candidate_is_known() -> None:

@@ -1,7 +1,7 @@
 """The hosts of a job: how they find each other, what they agree on, and how they notice that one is gone.
 
-``interface`` is all that the rest of training knows: ``Cluster``, which a job on one host has as well. ``join`` brings
-several hosts together. They are connected twice:
+``interface`` is all that the rest of training knows: ``Cluster``, which a job on one host has as well.
+``Several.join`` brings several hosts together. They are connected twice:
 
 - *links*, one TCP connection between each host and the first one, carry what is small and has to be exact or soon:
   facts, sums of statistics, scores, heartbeats, and why a host fails;

@@ -20,7 +20,7 @@ _AT_ONCE = 1 << 20
 
 class Kind(enum.IntEnum):
     BEAT = 1
-    """I am here; how far I have come in talking to the parameter servers (``Beat``)."""
+    """I am here; how far I have come in talking to the parameter servers (see ``watch``)."""
     DATA = 2
     """A message of an exchange, or its answer."""
     FAILURE = 3
