@@ -106,6 +106,10 @@ def test_numbers_and_booleans_are_no_text_of_themselves() -> None:
         ),
         ({"work": [1.5, 2, 3]}, "Column 'work' has numbers that are not whole"),
         ({"work": pa.array([b"x"] * 3)}, "Column 'work' is of type binary, which is neither text"),
+        (
+            {"work": pa.array([b"caf\xe9"] * 3).cast(pa.string(), safe=False)},
+            "Found text that is not UTF-8 (a.pq, column 'work'). Please encode the text in UTF-8",
+        ),
         ({"more": [1, 2, 3]}, "input: 3 does not match the feature dimension of the model: 2"),
     ],
 )
