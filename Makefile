@@ -18,7 +18,7 @@ BIN := $(VENV)/bin
 NATIVE := container/linear_learner/native
 LIBRARY := $(NATIVE)/liblinear_learner.so
 
-.PHONY: help demo test lint native image test-image bench test-sanitizers test-chaos clean distclean
+.PHONY: help demo test test-properties lint native image test-image bench test-sanitizers test-chaos clean distclean
 
 help:                    ## this list
 	@awk -F '[:#]+ *' '/^[a-z-]+:.*##/ {printf "  make %-16s %s\n", $$1, $$NF}' Makefile
@@ -28,6 +28,9 @@ demo: native             ## train on the bundled data, serve, ask for prediction
 
 test: native $(VENV)/.test-ready   ## unit and integration tests
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+test-properties: native $(VENV)/.test-ready   ## the property tests on twenty times as many examples, new ones every time
+	HYPOTHESIS_PROFILE=search $(BIN)/python -m pytest -m hypothesis tests/unit $(PYTEST_FLAGS)
 
 lint: $(VENV)/.test-ready   ## ruff and mypy; edits nothing
 	$(BIN)/ruff check .

@@ -185,7 +185,8 @@ def pool(values: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarra
             break
     blocks: list[tuple[int, float, float]] = []
     for start, total, size in zip(starts.tolist(), sums.tolist(), sizes.tolist(), strict=True):
-        while blocks and blocks[-1][1] * size >= total * blocks[-1][2]:
+        # The means themselves are compared: products tell apart what division rounds to one number.
+        while blocks and blocks[-1][1] / blocks[-1][2] >= total / size:
             start, earlier, earlier_size = blocks.pop()
             total, size = total + earlier, size + earlier_size
         blocks.append((start, total, size))

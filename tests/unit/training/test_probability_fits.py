@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.optimize import minimize_scalar
@@ -80,6 +80,7 @@ class TestPool:
         assert_allclose(fitted, isotonic_regression(values, sample_weight=weights.astype(float)), atol=1e-12)
 
     @given(rows_in_order)
+    @example([(7, 7), (7, 5)])  # 0.35 * 7 / 7 and 0.35 * 5 / 5: one number, but by their products two
     def test_rises_and_keeps_the_mean(self, found: list[tuple[int, int]]) -> None:
         values, weights = np.array([v / 20 for v, _ in found]), np.array([w for _, w in found])
         starts, means = fits.pool(values, weights)
