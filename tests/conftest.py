@@ -18,7 +18,7 @@ from linear_learner import aws, openblas
 
 openblas.prepare()  # before any test imports NumPy
 settings.register_profile("default", deadline=None)
-# The same examples in every run: an old defect that chance finds should not stop a change that has nothing to do with it.
+# The same examples in every run: an old defect that chance finds should not stop a change that has no part in it.
 settings.register_profile("ci", deadline=None, derandomize=True)
 # Chance, at length: `make test-properties`.
 settings.register_profile("search", deadline=None, max_examples=2000)
