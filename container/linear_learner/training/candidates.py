@@ -59,6 +59,8 @@ def make_candidates(
     """
     first = _first(resolved, positive_weights[0])
     varied = [name for name in VARIED if requested.is_auto(name)]
+    if not resolved.use_lr_scheduler and "lr_scheduler_factor" in varied:
+        varied.remove("lr_scheduler_factor")  # it is 1 in all of them
     found = dict.fromkeys(_grid(first, varied, rows, positive_weights))
     draws = _draws(first, varied, rows, positive_weights, resolved.seed)
     while varied and len(found) < resolved.num_models:

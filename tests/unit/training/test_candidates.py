@@ -44,6 +44,11 @@ def test_where_all_is_given_one_model_is_enough() -> None:
     assert len(candidates_for(**ALL_GIVEN)) == 1
 
 
+def test_without_a_scheduler_its_factor_is_nothing_to_vary() -> None:
+    given = {name: value for name, value in ALL_GIVEN.items() if name != "lr_scheduler_factor"}
+    assert len(candidates_for(use_lr_scheduler="false", **given)) == 1
+
+
 @pytest.mark.parametrize("count", [1, 5, 32, 33, 256])
 def test_num_models_is_the_number_of_distinct_candidates(count: int) -> None:
     found = candidates_for(num_models=str(count))
