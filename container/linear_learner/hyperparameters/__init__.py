@@ -9,10 +9,10 @@ resolution.py      HyperParameters as given -> as used
 table.py           docs/hyperparameters.md
 """
 
-from linear_learner.hyperparameters.applicability import notices
+from linear_learner.hyperparameters.applicability import notices, without_unused
 from linear_learner.hyperparameters.fields import AUTO
 from linear_learner.hyperparameters.resolution import resolve
 from linear_learner.hyperparameters.schema import HyperParameters, defaults
 from linear_learner.hyperparameters.validation import validate
 
-__all__ = ["AUTO", "HyperParameters", "defaults", "notices", "resolve", "validate"]
+__all__ = ["AUTO", "HyperParameters", "defaults", "notices", "resolve", "validate", "without_unused"]

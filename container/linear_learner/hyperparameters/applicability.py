@@ -30,16 +30,24 @@ def ignored(row: Row, hosts: int) -> str:
     return row.ignored or (row.ignored_alone if hosts == 1 else "")
 
 
+def without_unused(hp: HyperParameters, hosts: int = 1) -> HyperParameters:
+    """``hp``, as validated, with what has no effect in a job on so many ``hosts`` put back to its default, so that no
+    reader needs to ask; and settled."""
+    hp = settle(hp)
+    unused = [name for name, row in ROWS.items() if ignored(row, hosts) or unmet(row, hp)]
+    return replace(hp, **{name: ROWS[name].default for name in unused})
+
+
 def notices(hp: HyperParameters, hosts: int = 1) -> list[str]:
     """What a job logs when it starts: each hyperparameter that was given and changes nothing, or not what it says.
 
-    ``hp`` is as validated, before ``resolve``. ``hosts``: of the job.
+    ``hp`` is as validated. ``hosts``: of the job.
     """
-    settled = settle(hp)
+    settled, used = settle(hp), without_unused(hp, hosts)
     without_effect = {name: why for name, row in ROWS.items() if (why := _no_effect(name, row, settled, hosts))}
     sentences = [why for name, why in without_effect.items() if _differs(name, settled)]
     return sentences + [
-        sentence for say in (_tuning, _top_k, _rate_floor, _shift, _correction) if (sentence := say(settled))
+        sentence for say in (_tuning, _top_k, _rate_floor, _shift, _correction) if (sentence := say(used))
     ]
 
 
@@ -90,7 +98,7 @@ def _top_k(hp: HyperParameters) -> str:
 
 def _rate_floor(hp: HyperParameters) -> str:
     both = {"learning_rate", "lr_scheduler_minimum_lr"}
-    if not hp.use_lr_scheduler or any(hp.is_auto(name) for name in both):
+    if any(hp.is_auto(name) for name in both):
         return ""
     if hp.lr_scheduler_minimum_lr < hp.learning_rate:
         return ""
@@ -101,9 +109,7 @@ def _rate_floor(hp: HyperParameters) -> str:
 
 
 def _shift(hp: HyperParameters) -> str:
-    asked = [
-        name for name in ("unbias_data", "unbias_label") if getattr(hp, name) is True and not unmet(ROWS[name], hp)
-    ]
+    asked = [name for name in ("unbias_data", "unbias_label") if getattr(hp, name) is True]
     if hp.use_bias or not asked:
         return ""
     return (
@@ -116,6 +122,6 @@ def _correction(hp: HyperParameters) -> str:
     is_binary = hp.predictor_type == BINARY
     name = "positive_example_weight_mult" if is_binary else "balance_multiclass_weights"
     weighs = hp.positive_example_weight_mult != 1 if is_binary else hp.balance_multiclass_weights
-    if weighs or not hp.correct_weighted_probabilities or unmet(ROWS["correct_weighted_probabilities"], hp):
+    if weighs or not hp.correct_weighted_probabilities:
         return ""
     return f"Hyperparameter 'correct_weighted_probabilities' is ignored: without {name} all classes weigh the same."

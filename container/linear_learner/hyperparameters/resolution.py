@@ -1,13 +1,12 @@
-"""Hyperparameters as given -> hyperparameters as used: the one place where AUTO and what does not apply end."""
+"""Hyperparameters as given -> hyperparameters as used: the one place where AUTO ends."""
 
 from __future__ import annotations
 
 import dataclasses
 
 from linear_learner.errors import ClientError
-from linear_learner.hyperparameters.applicability import ignored, settle, unmet
 from linear_learner.hyperparameters.auto import AUTO_MEANS, TrainChannel, replace_auto
-from linear_learner.hyperparameters.schema import ROWS, HyperParameters
+from linear_learner.hyperparameters.schema import HyperParameters
 from linear_learner.hyperparameters.tuning import is_for_one_model
 
 UPDATES_PER_EPOCH = 128
@@ -25,17 +24,13 @@ def resolve(
 ) -> HyperParameters:
     """The values that a job trains with, for the base candidate where candidates differ.
 
-    ``feature_dim`` is the width of the train channel, ``rows`` its length (None: not known, a stream, of which ``seen``
-    rows have come), and ``values_per_row`` how many values a row holds in the mean (None: as many as it is wide).
-    ``hosts``: how many the job has; all else is of all of them together. What has no effect in this job is put back to
-    its default first, so that no reader needs to ask. Left as they are: ``positive_example_weight_mult``,
-    ``memory_mb``, ``probability_calibration`` and ``_engine``, for which training decides what ``auto`` means. Raises
-    ClientError where a given ``feature_dim`` is not that of the data.
+    ``hp``: as ``without_unused`` leaves it. ``feature_dim`` is the width of the train channel, ``rows`` its length
+    (None: not known, a stream, of which ``seen`` rows have come), and ``values_per_row`` how many values a row holds in
+    the mean (None: as many as it is wide). ``hosts``: how many the job has; all else is of all of them together. Left
+    as they are: ``positive_example_weight_mult``, ``memory_mb``, ``probability_calibration`` and ``_engine``, for which
+    training decides what ``auto`` means. Raises ClientError where a given ``feature_dim`` is not that of the data.
     """
     _check_width(hp, feature_dim)
-    hp = settle(hp)
-    unused = [name for name, row in ROWS.items() if ignored(row, hosts) or unmet(row, hp)]
-    hp = dataclasses.replace(hp, **{name: ROWS[name].default for name in unused})
     if is_for_one_model(hp):
         hp = dataclasses.replace(hp, num_models=1)
     hp = dataclasses.replace(hp, mini_batch_size=_mini_batch_size(hp, rows))

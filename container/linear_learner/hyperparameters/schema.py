@@ -43,6 +43,9 @@ LOSSES_OF = {
 CALIBRATIONS_OF = {BINARY: ("platt", "isotonic"), MULTICLASS: ("temperature",)}
 """The ways to calibrate probabilities that suit a predictor type; the simplest comes first, and wins a tie."""
 
+NONE = "none"
+"""The value of a hyperparameter for what is not done."""
+
 FEWEST_CLASSES = 3
 """Of a multiclass classifier; two classes are a binary classifier's."""
 
@@ -381,11 +384,11 @@ class HyperParameters:
         "instead of training one.",
     )
     probability_calibration: str = choice(
-        "none",
+        NONE,
         "platt",
         "isotonic",
         "temperature",
-        default="none",
+        default=NONE,
         words=(AUTO,),
         used_if=_CLASSIFIERS_ONLY,
         ours=True,
@@ -402,8 +405,8 @@ class HyperParameters:
     target_confidence: float | str = number(
         above=0.5,
         below=1,
-        default="none",
-        words=("none",),
+        default=NONE,
+        words=(NONE,),
         used_if={**_BINARY_ONLY, _CRITERION: ("precision_at_target_recall", "recall_at_target_precision")},
         ours=True,
         text="Choose the threshold so that the true recall or precision, and not only that of the validation rows, is "

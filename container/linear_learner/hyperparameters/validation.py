@@ -19,6 +19,7 @@ from linear_learner.hyperparameters.schema import (
     FEWEST_CLASSES,
     LOSSES_OF,
     MULTICLASS,
+    NONE,
     ROWS,
     HyperParameters,
 )
@@ -100,8 +101,8 @@ def _misfits(values: Mapping[str, Any], raw: Mapping[str, Any]) -> list[str]:
 def _probability_misfits(values: Mapping[str, Any], raw: Mapping[str, Any]) -> list[str]:
     """What is asked of the probabilities of a classifier, and is not to be had. Without an effect elsewhere."""
     errors = []
-    predictor, method = values["predictor_type"], values.get("probability_calibration", "none")
-    suitable = ("none", AUTO, *CALIBRATIONS_OF.get(predictor, (method,)))
+    predictor, method = values["predictor_type"], values.get("probability_calibration", NONE)
+    suitable = (NONE, AUTO, *CALIBRATIONS_OF.get(predictor, (method,)))
     if method not in suitable:
         problem = _not_one_of("probability_calibration", raw["probability_calibration"], suitable)
         errors.append(f"{problem} when predictor_type is '{predictor}'.")
@@ -112,7 +113,7 @@ def _probability_misfits(values: Mapping[str, Any], raw: Mapping[str, Any]) -> l
         )
     if (
         method == "isotonic"
-        and values.get("target_confidence", "none") != "none"
+        and values.get("target_confidence", NONE) != NONE
         and values.get("binary_classifier_model_selection_criteria") == "recall_at_target_precision"
     ):
         errors.append(

@@ -12,14 +12,12 @@ from linear_learner.model.losses import BINARY, MULTICLASS
 
 
 def positive_weights(hp: HyperParameters, counts: np.ndarray) -> list[float]:
-    """The weights of positive examples that the candidates try; negative ones weigh 1. ``counts``: (2,), rows by label.
+    """The weights of positive examples that the candidates try; negative ones weigh 1. ``counts``: rows by label.
 
     ``balanced`` gives both classes the same total weight. ``auto`` tries no weighting, balanced, and the geometric mean
     between, and leaves the choice to model selection.
     """
     given = hp.positive_example_weight_mult
-    if hp.predictor_type != BINARY:
-        return [1.0]
     if not isinstance(given, str):
         return [float(given)]
     negatives, positives = map(float, counts)
@@ -40,7 +38,7 @@ def class_weights(hp: HyperParameters, counts: np.ndarray, *, are_all: bool = Tr
     ``counts``: (num_classes,), rows by label. Unless they ``are_all``, a class that is not among them yet weighs as
     much as the rarest.
     """
-    if hp.predictor_type != MULTICLASS or not hp.balance_multiclass_weights:
+    if not hp.balance_multiclass_weights:
         return None
     present = counts > 0
     weights = np.zeros(hp.num_classes, np.float32)

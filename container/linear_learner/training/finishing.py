@@ -12,6 +12,7 @@ import numpy as np
 from linear_learner.data.dataset import Dataset
 from linear_learner.formats.csr import Rows
 from linear_learner.hyperparameters import HyperParameters
+from linear_learner.hyperparameters.schema import NONE
 from linear_learner.model.linear_model import LARGEST, LINKS, LinearModel
 from linear_learner.model.losses import BINARY
 from linear_learner.model.probability_map import ProbabilityMap
@@ -30,7 +31,7 @@ from linear_learner.training.choosing import (
 from linear_learner.training.cluster.interface import ALONE, Cluster
 from linear_learner.training.outcome import rows_that_meet, terms
 from linear_learner.training.preparation import Task
-from linear_learner.training.probabilities import NONE, calibrated, without_weights
+from linear_learner.training.probabilities import calibrated, without_weights
 
 logger = logging.getLogger(__name__)
 

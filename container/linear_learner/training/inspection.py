@@ -89,14 +89,15 @@ class Inspection:
 def inspect(env: Environment) -> Inspection:
     """Reads every row of every channel, and writes nothing."""
     found = Inspection()
-    hp, configs = None, None
+    hp, configs, hosts = None, None, 1
     try:
-        hp = hyperparameters.validate(env.hyperparameters())
-        found.warnings += hyperparameters.notices(hp)
+        hosts = len(env.hosts()[1])
     except ClientError as error:
         found.add(error)
     try:
-        env.hosts()
+        hp = hyperparameters.validate(env.hyperparameters())
+        found.warnings += hyperparameters.notices(hp, hosts)
+        hp = hyperparameters.without_unused(hp, hosts)
     except ClientError as error:
         found.add(error)
     try:

@@ -167,18 +167,21 @@ def in_a_hurry(hp: HyperParameters) -> HyperParameters:
 
 
 def configure(env: Environment, log: Reporter) -> HyperParameters:
-    """Read and check the hyperparameters, and log them as Amazon's container does."""
+    """Read and check the hyperparameters, and log them as Amazon's container does. Those without an effect in this job
+    come back as their defaults."""
     provided = env.hyperparameters()
     defaults = hyperparameters.defaults()
     log.default_configuration("linear_learner.hyperparameters.schema", defaults)
     log.provided_configuration(str(env.hyperparameters_file), provided)
     log.final_configuration(defaults | provided)
     hp = hyperparameters.validate(provided)
+    hosts = len(env.hosts()[1])
+    notices = hyperparameters.notices(hp, hosts)
+    hp = hyperparameters.without_unused(hp, hosts)
     tuning.check_channels(hp, env.channels())
     requirements.check_channels(hp, env.channels())
     configure_logging(hp._log_level, sys.stdout)
-    hosts = len(env.hosts()[1])
-    for notice in hyperparameters.notices(hp, hosts):
+    for notice in notices:
         logger.warning("%s", notice)
     log.checkpoints(env.checkpoint_dir())
     log.store(store_of(hp, hosts))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from linear_learner.hyperparameters import AUTO, HyperParameters
-from linear_learner.hyperparameters.schema import CALIBRATIONS_OF
+from linear_learner.hyperparameters.schema import CALIBRATIONS_OF, NONE
 from linear_learner.model.linear_model import LinearModel
 from linear_learner.model.losses import BINARY
 from linear_learner.training.probability_fits import FITS, Fitted, Unchanged, folds
@@ -22,7 +22,6 @@ from linear_learner.training.probability_fits import FITS, Fitted, Unchanged, fo
 logger = logging.getLogger(__name__)
 
 FOLDS = 5
-NONE = "none"
 
 
 def without_weights(model: LinearModel, weights: np.ndarray) -> LinearModel:

@@ -10,8 +10,7 @@ from linear_learner.data.dataset import Dataset
 from linear_learner.data.stream import Stream
 from linear_learner.errors import ClientError
 from linear_learner.hyperparameters import HyperParameters
-from linear_learner.hyperparameters.applicability import settle, unmet
-from linear_learner.hyperparameters.schema import ROWS
+from linear_learner.hyperparameters.schema import NONE
 from linear_learner.training import confidence
 from linear_learner.training.calibration import evenly_spaced
 from linear_learner.training.choosing import own_share, promised_criterion
@@ -19,12 +18,8 @@ from linear_learner.training.cluster.interface import ALONE, Cluster
 
 
 def check_channels(hp: HyperParameters, channels: Container[str]) -> None:
-    """ClientError where held-out rows are needed and there is no channel ``validation``. ``hp`` is as validated."""
-    wanted = [
-        name
-        for name in ("probability_calibration", "target_confidence")
-        if getattr(hp, name) != "none" and not unmet(ROWS[name], settle(hp))
-    ]
+    """ClientError where held-out rows are needed and there is no channel ``validation``."""
+    wanted = [name for name in ("probability_calibration", "target_confidence") if getattr(hp, name) != NONE]
     if wanted and "validation" not in channels:
         raise ClientError(
             f"{wanted[0]}={getattr(hp, wanted[0])} needs rows that the models are not trained on, and there is no "

@@ -9,7 +9,7 @@ from linear_learner.errors import ClientError
 from linear_learner.formats.schema_learner import AUTO, TextSettings
 from linear_learner.formats.table_schema import TableSchema
 from linear_learner.hyperparameters import HyperParameters
-from linear_learner.hyperparameters.schema import BINARY, FEWEST_CLASSES, MULTICLASS, REGRESSOR
+from linear_learner.hyperparameters.schema import BINARY, FEWEST_CLASSES, MULTICLASS
 
 logger = logging.getLogger(__name__)
 
@@ -21,8 +21,8 @@ def text_settings(hp: HyperParameters) -> TextSettings:
     columns = tuple(filter(None, map(str.strip, hp.categorical_columns.split(","))))
     return TextSettings(
         (AUTO,) if columns == (AUTO,) else columns,
-        text_labels=hp.text_labels and hp.predictor_type != REGRESSOR,
-        positive_label=hp.positive_label if hp.predictor_type == BINARY else "",
+        text_labels=hp.text_labels,
+        positive_label=hp.positive_label,
         label_column=hp.label_column,
         keeps_missing=hp.missing_values != "error",
     )

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linear_learner.errors import ClientError
+from linear_learner.hyperparameters.applicability import without_unused
 from linear_learner.hyperparameters.fields import AUTO, as_text
 from linear_learner.hyperparameters.resolution import resolve
 from linear_learner.hyperparameters.schema import ROWS, HyperParameters
@@ -20,7 +21,7 @@ REGRESSOR = {"predictor_type": "regressor"}
 
 
 def resolved(given: dict[str, Any], feature_dim: int = 7, rows: int | None = 5000) -> HyperParameters:
-    return resolve(validate(given), feature_dim=feature_dim, rows=rows)
+    return resolve(without_unused(validate(given)), feature_dim=feature_dim, rows=rows)
 
 
 def test_values_that_amazons_model_0_was_seen_to_have() -> None:

@@ -11,7 +11,7 @@ from in_threads import together
 
 from linear_learner.environment import Environment
 from linear_learner.errors import ClientError
-from linear_learner.hyperparameters import HyperParameters, notices, resolve, validate
+from linear_learner.hyperparameters import HyperParameters, notices, resolve, validate, without_unused
 from linear_learner.training.cluster.interface import ALONE
 from linear_learner.training.hosts import check_hyperparameters, joined, store_of
 
@@ -46,7 +46,7 @@ def test_what_has_no_effect_on_one_host_has_one_on_several() -> None:
     given, usual = (resolve(each, feature_dim=2, rows=1000, hosts=2) for each in (hp, hyperparameters()))
     assert (given._kvstore, given._num_kv_servers) == ("dist_sync", 3)
     assert (usual._kvstore, usual._num_kv_servers) == ("dist_sync", 2)
-    alone = resolve(hp, feature_dim=2, rows=1000)
+    alone = resolve(without_unused(hp), feature_dim=2, rows=1000)
     assert (alone._kvstore, alone._num_kv_servers) == ("local", 1)
 
 

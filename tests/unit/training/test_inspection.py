@@ -72,6 +72,15 @@ def test_all_problems_are_told_at_once(base: Path) -> None:
     assert f"{len(found.problems)} problems." in as_text(found, "Job")
 
 
+@pytest.mark.parametrize(("hosts", "warnings"), [(["a"], 1), (["a", "b"], 0)])
+def test_what_has_an_effect_on_several_hosts_alone_is_told_of_one(base: Path, hosts: list[str], warnings: int) -> None:
+    hyperparameters(base, **BINARY, _num_kv_servers="3")
+    (base / "input/config/resourceconfig.json").write_text(json.dumps({"current_host": "a", "hosts": hosts}))
+    found = found_in(base)
+    assert found.problems == []
+    assert len(found.warnings) == warnings
+
+
 def test_a_metric_that_a_tuning_job_would_never_log_is_a_problem(base: Path) -> None:
     hyperparameters(base, **BINARY, _tuning_objective_metric="validation:recall")
     (problem,) = found_in(base).problems

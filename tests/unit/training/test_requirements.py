@@ -7,7 +7,7 @@ import pytest
 
 from linear_learner.data.dataset import Dataset
 from linear_learner.errors import ClientError
-from linear_learner.hyperparameters import HyperParameters, resolve, validate
+from linear_learner.hyperparameters import HyperParameters, resolve, validate, without_unused
 from linear_learner.training import requirements
 
 CRITERION = "binary_classifier_model_selection_criteria"
@@ -16,7 +16,7 @@ PRECISION = {CRITERION: "recall_at_target_precision", "target_precision": "0.9"}
 
 
 def hyperparameters(**given: str) -> HyperParameters:
-    return validate({"predictor_type": "binary_classifier", **given})
+    return without_unused(validate({"predictor_type": "binary_classifier", **given}))
 
 
 @pytest.mark.parametrize(
