@@ -84,11 +84,12 @@ def standardised(train: Rows, validation: Rows) -> tuple[np.ndarray, np.ndarray]
 
 
 def ours(train: Rows, validation: Rows, clock: Clock, **hyperparameters: str) -> np.ndarray:
-    """What a job does between its data and its artifact: the scaler, 32 candidates, the threshold, the choice."""
+    """What a job does between its data and its artifact: the scaler, 32 candidates, the choice, the threshold."""
     from linear_learner import hyperparameters as parameters
     from linear_learner.data.dataset import Dataset
     from linear_learner.model import mxnet_import  # noqa: F401 (imported with the clock standing still)
-    from linear_learner.training import choosing, job
+    from linear_learner.training import choosing, finishing, job
+    from linear_learner.training.cluster.interface import ALONE
     from linear_learner.training.reporting import Reporter, Timers
 
     channels = {
@@ -98,20 +99,23 @@ def ours(train: Rows, validation: Rows, clock: Clock, **hyperparameters: str) ->
     rows = len(train.labels)
     timers = Timers()
     with clock.running():
-        requested = parameters.validate({"predictor_type": "binary_classifier", **hyperparameters})
+        given = parameters.validate({"predictor_type": "binary_classifier", **hyperparameters})
+        requested = parameters.without_unused(given)
         hp = parameters.resolve(requested, feature_dim=train.features.shape[1], rows=rows)
         task = job.prepare(hp, channels)
-        weights = job.positive_weights(hp, train.labels)
-        candidates = job.make_candidates(requested, hp, rows=rows, positive_weights=weights)
-        trained = job.train_candidates(hp, task, candidates, Reporter("algo-1"), timers, lambda: False)
+        candidates = job.make_candidates(requested, hp, rows=rows)
+        log = Reporter("algo-1")
+        trained = job.train_candidates(hp, task, candidates, log, timers, lambda: False, None, None, ALONE)
         choice = choosing.choose(trained, task, hp)
+        chosen = candidates[choice.candidate]
+        model = finishing.finish_model(choice.model, chosen, len(candidates), task, hp).model
     clock.notes = {
         "models": len(candidates),
         "epochs": len(trained.epochs),
         "in epochs": round(sum(timers.spent()["update.time"]) / 1e3, 4),
         "least loss of a model": float(np.min(trained.loss)),
     }
-    return choice.model.predict(validation.features).score
+    return model.predict(validation.features).score
 
 
 def ours_by_loss(train: Rows, validation: Rows, clock: Clock) -> np.ndarray:
