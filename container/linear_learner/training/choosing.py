@@ -1,4 +1,4 @@
-"""From trained candidates to one model: the best by the criterion, in raw units, with its threshold."""
+"""From trained candidates to one model: the best by the criterion, in raw units."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ COMPARED_ROWS = 200_000
 
 @dataclass(frozen=True)
 class Choice:
-    """The chosen candidate's number and model; ``values``: (K,), what the candidates were compared by; ``tied``: the
-    candidates whose value counts as equal to the best, the chosen one among them."""
+    """The chosen candidate's number and its model, with the neutral threshold; ``values``: (K,), what the candidates
+    were compared by; ``tied``: the candidates whose value counts as equal to the best, the chosen one among them."""
 
     candidate: int
     model: LinearModel
@@ -96,8 +96,7 @@ def watcher(task: Task, criterion: Criterion, cluster: Cluster = ALONE) -> Calla
 
 
 def choose(trained: Trained, task: Task, hp: HyperParameters, cluster: Cluster = ALONE) -> Choice:
-    """The best candidate as a model with its threshold, by the judging rows of all hosts. ClientError when no candidate
-    is left."""
+    """The best candidate by the judging rows of all hosts. ClientError when none is left."""
     criterion = criterion_of(hp)
     values, slack = trained.loss, 0.0
     if criterion is not None:
@@ -106,22 +105,7 @@ def choose(trained: Trained, task: Task, hp: HyperParameters, cluster: Cluster =
         slack = selection.chance(float(np.nanmax(values)), deciding)
     tied = selection.equally_good(values, higher_is_better=criterion is not None, alive=trained.alive, slack=slack)
     chosen = selection.least_loss(tied, trained.loss)
-    model = to_model(trained.best, chosen, task, hp)
-    if hp.predictor_type == BINARY:
-        # On the scores as they are served, which differ from those compared above by rounding.
-        judge = task.judge()
-        rows = evenly_spaced(len(judge.raw), own_share(len(judge.raw), hp.num_calibration_samples, cluster))
-        scores = model.predict(judge.raw.features[rows]).score
-        (threshold,) = decide(
-            cluster,
-            scores,
-            judge.rows.labels[rows],
-            lambda scores, labels: np.array(
-                [threshold_of(scores, labels, model.link, hp, len(trained.alive)).threshold]
-            ),
-        )
-        model = replace(model, threshold=float(threshold))
-    return Choice(chosen, model, values, tuple(tied.tolist()))
+    return Choice(chosen, to_model(trained.best, chosen, task, hp), values, tuple(tied.tolist()))
 
 
 def threshold_of(

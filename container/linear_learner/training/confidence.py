@@ -114,6 +114,12 @@ def grid(rows: int, share: float, error: float) -> np.ndarray:
     return np.array(sorted(n for n in numbers if n >= fewest_trials(share, error)), np.int64)
 
 
+def error_of_a_cut(rows: int, share: float, error: float) -> float:
+    """What is left of ``error`` to each of the cuts of so many ``rows`` that are looked at for a precision of
+    ``share``."""
+    return error / max(1, len(grid(rows, share, error)))
+
+
 def keeps_recall(cuts: Confusion, share: float, error: float) -> np.ndarray:
     """bool (cuts,): which cuts of a ranking keep a recall of ``share``."""
     positives = cuts.true_positives + cuts.false_negatives
@@ -128,8 +134,8 @@ def keeps_precision(cuts: Confusion, share: float, error: float) -> np.ndarray:
     """
     called = cuts.true_positives + cuts.false_positives
     keeps = np.zeros(len(called), bool)
-    numbers = grid(int(called[0]), share, error)
+    numbers, left = grid(int(called[0]), share, error), error_of_a_cut(int(called[0]), share, error)
     # The first cut, along falling numbers of called rows, that calls no more than asked for.
     for cut in np.unique(np.searchsorted(-called, -numbers)):
-        keeps[cut] = tail(int(cuts.true_positives[cut]), int(called[cut]), share) <= error / len(numbers)
+        keeps[cut] = tail(int(cuts.true_positives[cut]), int(called[cut]), share) <= left
     return keeps

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,10 +18,11 @@ from linear_learner.model.losses import BINARY
 from linear_learner.model.probability_map import ProbabilityMap
 from linear_learner.training import bootstrap, confidence, metrics
 from linear_learner.training.bootstrap import Interval
-from linear_learner.training.calibration import Calibration, Criterion, evenly_spaced
+from linear_learner.training.calibration import Criterion, evenly_spaced
 from linear_learner.training.candidates import Candidate
 from linear_learner.training.choosing import (
     SCORES_THAT_MEET,
+    decide,
     meet,
     neutral_threshold,
     own_share,
@@ -32,6 +33,7 @@ from linear_learner.training.cluster.interface import ALONE, Cluster
 from linear_learner.training.outcome import rows_that_meet, terms
 from linear_learner.training.preparation import Task
 from linear_learner.training.probabilities import calibrated, without_weights
+from linear_learner.training.ranking import Confusion
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +50,8 @@ class Finished:
 def finish_model(
     model: LinearModel, chosen: Candidate, candidates: int, task: Task, hp: HyperParameters, cluster: Cluster = ALONE
 ) -> Finished:
-    """``model``: as ``choosing`` gives it, one of so many ``candidates``, trained with the numbers of ``chosen``."""
+    """``model``: as ``choosing`` gives it, one of so many ``candidates``, trained with the numbers of ``chosen``. Its
+    threshold is found on the scores as they are served."""
     facts: dict[str, Any] = {}
     if hp.correct_weighted_probabilities:
         weights = _class_weights(chosen, task, hp)
@@ -62,18 +65,28 @@ def finish_model(
         model, facts["probability_calibration"] = calibrated(model, scores, labels.astype(np.int64), hp)
     if hp.predictor_type != BINARY:
         return Finished(model, facts)
-    criterion = promised_criterion(hp, candidates)
-    if not facts and criterion.error is None:
-        return Finished(model, facts)
-    features, own_labels = _judging_rows(model, task, hp, cluster)
-    scores, labels = meet(cluster, model.predict(features).score, own_labels)
-    found = threshold_of(scores, labels, model.score_link, hp, candidates)
-    model = replace(model, threshold=found.threshold)
+    threshold, counts = _threshold(model, task, hp, candidates, cluster)
+    model = replace(model, threshold=threshold)
     if model.probability_map is not None:
         facts["threshold_before_calibration"] = _graph_threshold(model, model.probability_map)
+    criterion = promised_criterion(hp, candidates)
     if criterion.error is not None:
-        facts["target_confidence"] = _promise(found, criterion, candidates, hp)
+        facts["target_confidence"] = _promise(counts, criterion, candidates, hp)
     return Finished(model, facts)
+
+
+def _threshold(
+    model: LinearModel, task: Task, hp: HyperParameters, candidates: int, cluster: Cluster
+) -> tuple[float, Confusion]:
+    """By the judging rows of all hosts, and what it makes of them."""
+    features, own_labels = _judging_rows(model, task, hp, cluster)
+
+    def found(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        calibration = threshold_of(scores, labels, model.score_link, hp, candidates)
+        return np.array([calibration.threshold, *astuple(calibration.confusion)], np.float64)
+
+    threshold, *counts = decide(cluster, model.predict(features).score, own_labels, found).tolist()
+    return threshold, Confusion(*map(int, counts))
 
 
 def _judging_rows(model: LinearModel, task: Task, hp: HyperParameters, cluster: Cluster) -> tuple[Rows, np.ndarray]:
@@ -103,10 +116,9 @@ def _graph_threshold(model: LinearModel, probabilities: ProbabilityMap) -> float
     return float(score)
 
 
-def _promise(found: Calibration, criterion: Criterion, candidates: int, hp: HyperParameters) -> dict[str, Any]:
+def _promise(counts: Confusion, criterion: Criterion, candidates: int, hp: HyperParameters) -> dict[str, Any]:
     """What is known of the share that the threshold keeps, for the log and the metadata."""
     assert criterion.error is not None  # noqa: S101 (for the type checker)
-    counts = found.confusion
     right, called = counts.true_positives, counts.true_positives + counts.false_positives
     if criterion.name == "precision_at_target_recall":
         share, target, trials, error = (
@@ -117,9 +129,8 @@ def _promise(found: Calibration, criterion: Criterion, candidates: int, hp: Hype
         )
     else:
         rows = called + counts.false_negatives + counts.true_negatives
-        looked_at = len(confidence.grid(rows, criterion.target_precision, criterion.error))
         share, target, trials = "precision", criterion.target_precision, called
-        error = criterion.error / max(1, looked_at)
+        error = confidence.error_of_a_cut(rows, target, criterion.error)
     bound = confidence.lower_bound(right, trials, error) if trials else None
     if bound is None:
         logger.warning(

@@ -322,7 +322,8 @@ def finish(
     choice = choosing.choose(trained, task, hp, cluster)
     chosen = candidates[choice.candidate]
     served = finishing.finish_model(choice.model, chosen, len(candidates), task, hp, cluster)
-    judged, scores = {}, {}
+    judged: dict[str, Dataset] = {}
+    scores = {}
     for name in (task.judge_channel, "test"):
         if name in channels:
             data = task.judge().raw if name == task.judge_channel else channels[name]
@@ -344,7 +345,7 @@ def finish(
     leave_report(
         env.output_data_dir,
         channels,
-        lambda: describe(env, hp, task, candidates, trained, channels, choice, model, scores),
+        lambda: describe(env, hp, task, candidates, trained, channels, judged, choice, model, scores),
     )
 
 

@@ -56,18 +56,19 @@ def describe(
     candidates: list[Candidate],
     trained: Trained,
     channels: Mapping[str, Dataset | Stream],
+    judged: Mapping[str, Dataset],
     choice: choosing.Choice,
     model: LinearModel,
     scores: Mapping[str, list[Metric]],
 ) -> Subject:
-    """``scores``: the final metrics by channel."""
+    """``judged``: the rows, in raw units, of the channels that the model was scored on; ``scores``: its final metrics
+    there."""
     criterion = choosing.criterion_of(hp)
     raw_units = task.scaler.label_std**task.loss.degree
     ranges = task.ranges()
-    data = {name: _raw(channels, task, name) for name in scores}
     samples = {
         "train": _train_sample(task, channels["train"]),
-        **{name: _sample(task, data[name]) for name in scores if name != "train"},
+        **{name: _sample(task, rows) for name, rows in judged.items() if name != "train"},
     }
     return Subject(
         predictor_type=hp.predictor_type,
@@ -81,7 +82,7 @@ def describe(
             name: Scored(
                 model.predict(rows.features).score, rows.labels, {metric.name: metric.value for metric in scores[name]}
             )
-            for name, rows in data.items()
+            for name, rows in judged.items()
         },
         judge=task.judge_channel,
         candidates=Candidates(
@@ -112,13 +113,6 @@ def describe(
         intervals=model.metadata.get("intervals"),
         hosts=len(env.hosts()[1]),
     )
-
-
-def _raw(channels: Mapping[str, Dataset | Stream], task: Task, name: str) -> Dataset:
-    """The rows of a channel that was scored, in raw units."""
-    data = task.judge().raw if name == task.judge_channel else channels[name]
-    assert isinstance(data, Dataset)  # noqa: S101 (for the type checker: the train channel alone is streamed)
-    return data
 
 
 def _counts(channel: Dataset | Stream, hp: HyperParameters) -> np.ndarray | None:

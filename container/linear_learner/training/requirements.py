@@ -52,7 +52,7 @@ def check_counts(hp: HyperParameters, positives: int, rows: int, candidates: int
         name, target, error = "target_recall", criterion.target_recall, criterion.error
     else:
         name, target = "target_precision", criterion.target_precision
-        error = criterion.error / max(1, len(confidence.grid(rows, target, criterion.error)))
+        error = confidence.error_of_a_cut(rows, target, criterion.error)
     needed = confidence.fewest_trials(target, error)
     if positives < needed:
         raise ClientError(

@@ -1,4 +1,4 @@
-"""One model out of several candidates, in raw units and with its threshold."""
+"""One model out of several candidates, in raw units."""
 
 from __future__ import annotations
 
@@ -92,47 +92,6 @@ class TestChoose:
         hp = hyperparameters("regressor")
         choice = choose(trained([1, 2], [0.5, 0.4]), task_of(hp, ROWS, LABELS), hp)
         assert (choice.candidate, choice.model.threshold) == (1, None)
-
-    def test_the_threshold_parts_the_scores_as_they_are_served(self) -> None:
-        hp = hyperparameters()
-        task = task_of(hp, ROWS, LABELS)
-        model = choose(trained([1], [0.1]), task, hp).model
-        predictions = model.predict(task.judge().raw.features)
-        assert predictions.predicted_label is not None
-        assert predictions.predicted_label.tolist() == LABELS.tolist()
-        # Between the rows 1 and 2, whose scores are 0.73 and 0.88.
-        assert model.threshold == pytest.approx((1 / (1 + np.exp(-1)) + 1 / (1 + np.exp(-2))) / 2)
-
-    def test_the_threshold_is_found_on_as_many_rows_as_are_asked_for(self) -> None:
-        """Of every second row, -3, -1, 2 and 4, those from 2 on are positive; between them is no row 1."""
-        hp = hyperparameters(num_calibration_samples="4")
-        model = choose(trained([1], [0.1]), task_of(hp, ROWS, LABELS), hp).model
-        assert model.threshold == pytest.approx((1 / (1 + np.exp(1)) + 1 / (1 + np.exp(-2))) / 2)
-
-    def test_a_hinge_score_is_parted_as_it_is(self) -> None:
-        hp = hyperparameters(loss="hinge_loss")
-        model = choose(trained([1], [0.1]), task_of(hp, ROWS, LABELS), hp).model
-        assert model.threshold == 1.5
-
-    @pytest.mark.parametrize(
-        ("given", "recall", "precision"),
-        [
-            ({CRITERION: "precision_at_target_recall", "target_recall": "0.9"}, 1.0, 2 / 3),
-            ({CRITERION: "precision_at_target_recall", "target_recall": "0.5"}, 0.5, 1.0),
-            ({CRITERION: "recall_at_target_precision", "target_precision": "0.9"}, 0.5, 1.0),
-            ({CRITERION: "recall_at_target_precision", "target_precision": "0.6"}, 1.0, 2 / 3),
-            ({CRITERION: "f_beta", "f_beta": "3"}, 1.0, 2 / 3),
-            ({CRITERION: "f_beta", "f_beta": "0.2"}, 0.5, 1.0),
-        ],
-    )
-    def test_a_criterion_is_met_at_the_threshold(self, given: dict[str, str], recall: float, precision: float) -> None:
-        labels = np.array([0, 0, 1, 1, 0, 0, 1, 1])
-        hp = hyperparameters(**given)
-        task = task_of(hp, ROWS, labels)
-        predicted = choose(trained([1], [0.1]), task, hp).model.predict(task.judge().raw.features).predicted_label
-        assert predicted is not None
-        right = np.sum(predicted * labels)
-        assert (right / labels.sum(), right / predicted.sum()) == (recall, pytest.approx(precision))
 
 
 class TestToModel:

@@ -92,12 +92,60 @@ def finished(
 def test_where_nothing_is_asked_for_the_model_is_left_as_it_is() -> None:
     found = finished(*rows())
     assert found.facts == {}
-    assert (found.model.threshold, found.model.weights.tolist(), found.model.bias.tolist()) == (0.25, [[2]], [0])
+    assert (found.model.weights.tolist(), found.model.bias.tolist()) == ([[2]], [0])
+
+
+class TestThreshold:
+    """Of a model whose raw score is twice the feature."""
+
+    features = np.array([[-3], [-2], [-1], [1], [2], [3], [4], [5]], np.float32) / 2
+    labels = np.array([0, 0, 0, 0, 1, 1, 1, 1], np.float32)
+
+    def model(self, labels: np.ndarray = labels, **given: str) -> LinearModel:
+        return finished(self.features, labels, **given).model
+
+    def test_parts_the_scores_as_they_are_served(self) -> None:
+        model = self.model()
+        predictions = model.predict(self.features)
+        assert predictions.predicted_label is not None
+        assert predictions.predicted_label.tolist() == self.labels.tolist()
+        # Between the raw scores 1 and 2, which are probabilities of 0.73 and 0.88.
+        assert model.threshold == pytest.approx((expit(1) + expit(2)) / 2)
+
+    def test_is_neutral_where_the_loss_decides(self) -> None:
+        assert self.model(**{CRITERION: "loss_function"}).threshold == 0.5
+
+    def test_is_found_on_as_many_rows_as_are_asked_for(self) -> None:
+        """Of every second row, of raw scores -3, -1, 2 and 4, those from 2 on are positive; between them is no row of
+        score 1."""
+        assert self.model(num_calibration_samples="4").threshold == pytest.approx((expit(-1) + expit(2)) / 2)
+
+    def test_parts_hinge_scores_as_they_are(self) -> None:
+        assert self.model(loss="hinge_loss").threshold == 1.5
+
+    @pytest.mark.parametrize(
+        ("given", "recall", "precision"),
+        [
+            ({CRITERION: "precision_at_target_recall", "target_recall": "0.9"}, 1.0, 2 / 3),
+            ({CRITERION: "precision_at_target_recall", "target_recall": "0.5"}, 0.5, 1.0),
+            ({CRITERION: "recall_at_target_precision", "target_precision": "0.9"}, 0.5, 1.0),
+            ({CRITERION: "recall_at_target_precision", "target_precision": "0.6"}, 1.0, 2 / 3),
+            ({CRITERION: "f_beta", "f_beta": "3"}, 1.0, 2 / 3),
+            ({CRITERION: "f_beta", "f_beta": "0.2"}, 0.5, 1.0),
+        ],
+    )
+    def test_meets_the_criterion(self, given: dict[str, str], recall: float, precision: float) -> None:
+        labels = np.array([0, 0, 1, 1, 0, 0, 1, 1], np.float32)
+        predicted = self.model(labels, **given).predict(self.features).predicted_label
+        assert predicted is not None
+        right = np.sum(predicted * labels)
+        assert (right / labels.sum(), right / predicted.sum()) == (recall, pytest.approx(precision))
 
 
 @pytest.mark.parametrize(
     "given",
     [
+        {},
         {"probability_calibration": "auto"},
         {"probability_calibration": "isotonic", **RECALL},
         {"probability_calibration": "platt", "loss": "hinge_loss"},
@@ -113,7 +161,7 @@ def test_several_hosts_come_to_what_one_does_with_all_rows(given: dict[str, str]
     def work(rank: int, cluster: Cluster) -> Finished:
         return finished(features[parts[rank]], labels[parts[rank]], cluster, 3.0, **given)
 
-    assert alone.facts
+    assert bool(alone.facts) == bool(given)
     for found in on_hosts(3, work):
         assert isinstance(found, Finished)
         assert found.facts == alone.facts
