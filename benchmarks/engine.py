@@ -6,8 +6,9 @@
 An epoch is one pass over the rows with 32 candidates, Adam, mini-batches of 1000, all rows shuffled. Both engines start
 from the same state, and their losses after each epoch are compared. In every round each of them runs once, and so does
 NumPy's product of two 3000 x 3000 float32 matrices, so that what else the machine does hits all alike; figures are
-medians. Operations are counted as 4 * rows * features * candidates * outputs (two products; the loss and the update
-come free). Prints Markdown and writes results/engine.json.
+medians, and their share is that of the fastest product. A machine whose clock changes between rounds makes that share
+smaller than it is, so that of the fastest epoch stands beside it. Operations are counted as 4 * rows * features *
+candidates * outputs (two products; the loss and the update come free). Prints Markdown and writes results/engine.json.
 """
 
 from __future__ import annotations
@@ -141,6 +142,7 @@ def measure(case: Case, rounds: int) -> dict[str, Any]:
         "gflops": case.operations / median["native"] / 1e9,
         "sgemm_gflops": machine / 1e9,
         "share_of_sgemm": case.operations / median["native"] / machine,
+        "best_share_of_sgemm": case.operations / min(seconds["native"]) / machine,
         "one_thread_ms": 1e3 * median["one thread"],
         "threads": threads,
         "scaling": median["one thread"] / median["native"],
@@ -159,8 +161,8 @@ def main() -> None:
         "| 32 candidates, Adam, mini-batch 1000 | native | operators | faster | losses apart | GFLOP/s | of sgemm | ",
         end="",
     )
-    print("1 thread | scaling |")
-    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|")
+    print("at best | 1 thread | scaling |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
     found = []
     for case in CASES[: 1 if arguments.quick else None]:
         row = measure(case, 3 if arguments.quick else arguments.rounds)
@@ -168,7 +170,7 @@ def main() -> None:
         print(
             f"| {row['case']} | {row['native_ms']:.1f} ms | {row['operators_ms']:.0f} ms | {row['times_faster']:.0f} x "
             f"| {row['losses_apart']:.0e} | {row['gflops']:.0f} | {row['share_of_sgemm']:.0%} "
-            f"| {row['one_thread_ms']:.1f} ms | {row['scaling']:.2f} x |",
+            f"| {row['best_share_of_sgemm']:.0%} | {row['one_thread_ms']:.1f} ms | {row['scaling']:.2f} x |",
             flush=True,
         )
     results = HERE / "results"
