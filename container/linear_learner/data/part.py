@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import PurePath
 
 from linear_learner.environment import Part
@@ -26,10 +25,4 @@ def rows_of_part(part: Part | None, batches: Iterable[Batch], source: str, *, is
     for batch in batches:
         own = range((part.number - before) % part.of, len(batch), part.of)
         before += len(batch)
-        rows = slice(own.start, None, part.of)
-        yield replace(
-            batch,
-            features=batch.features[rows],
-            labels=None if batch.labels is None else batch.labels[rows],
-            row_numbers=batch.numbers()[rows],
-        )
+        yield batch.take(slice(own.start, None, part.of))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import PurePath
 
 import numpy as np
@@ -25,10 +24,4 @@ def rows_of_split(split: Split | None, batches: Iterable[Batch], source: str) ->
     key = zlib.crc32(PurePath(source).name.encode("utf-8", "surrogateescape"))
     random = np.random.Generator(np.random.PCG64(np.random.SeedSequence([split.seed, key])))
     for batch in batches:
-        kept = np.flatnonzero((random.random(len(batch)) < split.share) == split.is_held_out)
-        yield replace(
-            batch,
-            features=batch.features[kept],
-            labels=None if batch.labels is None else batch.labels[kept],
-            row_numbers=batch.numbers()[kept],
-        )
+        yield batch.take(np.flatnonzero((random.random(len(batch)) < split.share) == split.is_held_out))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -41,6 +41,14 @@ class Batch:
     def numbers(self) -> np.ndarray:
         """int64 (n,): the number of each row."""
         return self.first_row + np.arange(len(self)) if self.row_numbers is None else self.row_numbers
+
+    def take(self, rows: slice | np.ndarray) -> Batch:
+        """Some of the rows, by a slice or an integer array, with their numbers."""
+        features, labels = self.features[rows], None if self.labels is None else self.labels[rows]
+        if self.row_numbers is None and isinstance(rows, slice) and rows.step in (None, 1):
+            start = rows.indices(len(self))[0]
+            return replace(self, features=features, labels=labels, first_row=self.first_row + start)
+        return replace(self, features=features, labels=labels, row_numbers=self.numbers()[rows])
 
     def where(self, row: int) -> str:
         """The place of row ``row`` (from 0) of this batch, for an error."""

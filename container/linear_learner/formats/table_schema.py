@@ -114,15 +114,8 @@ class TableSchema:
         """The features of decoded rows (n, columns), in batches of about BLOCK_VALUES."""
         size = max(1, BLOCK_VALUES // (2 * len(self.columns) if self.is_sparse else self.feature_dim))
         for start in range(0, max(1, len(batch)), size):
-            rows = slice(start, start + size)
-            yield replace(
-                batch,
-                features=self.expand(_dense(batch)[rows]),
-                labels=None if batch.labels is None else batch.labels[rows],
-                first_row=batch.first_row + start,
-                row_numbers=None if batch.row_numbers is None else batch.row_numbers[rows],
-                feature_names=self.feature_names,
-            )
+            rows = batch.take(slice(start, start + size))
+            yield replace(rows, features=self.expand(_dense(rows)), feature_names=self.feature_names)
 
     def expand(self, table: np.ndarray) -> Rows:
         """Decoded rows (n, columns) -> features (n, d); a category that is UNSEEN is 0 in each of its features."""
