@@ -39,7 +39,7 @@ def style(content: dict[str, Any], channel: str) -> str:
 # -- learning curves -----------------------------------------------------------------------------------------------
 
 
-def highest_loss(content: dict[str, Any], shown: Iterable[int]) -> tuple[float, float]:
+def loss_range(content: dict[str, Any], shown: Iterable[int]) -> tuple[float, float]:
     """The least loss of any epoch, and one that few candidates exceed, none of them the chosen: curves above it are cut
     off, so that one wild candidate does not press all others to the ground."""
     chosen = content["candidates"][content["choice"]["candidate"]]
@@ -68,7 +68,7 @@ def spark(train: Sequence[float | None], judge: Sequence[float | None], low: flo
 
 
 def _learning(content: dict[str, Any], shown: Sequence[int], name: str) -> str:
-    low, high = highest_loss(content, shown)
+    low, high = loss_range(content, shown)
     chosen = content["choice"]["candidate"]
     lines = []
     for k in [*(k for k in shown if k != chosen), chosen]:

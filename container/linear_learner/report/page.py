@@ -168,7 +168,7 @@ def _best_candidates(content: dict[str, Any]) -> list[dict[str, Any]]:
     if chosen not in shown[:MOST_CANDIDATES]:
         shown.insert(MOST_CANDIDATES - 1, chosen)
     shown = shown[:MOST_CANDIDATES]
-    top = drawings.highest_loss(content, [candidate["number"] for candidate in shown])
+    top = drawings.loss_range(content, [candidate["number"] for candidate in shown])
     rows = []
     for candidate in shown:
         best = candidate["best_epoch"]
