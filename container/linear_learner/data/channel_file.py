@@ -58,13 +58,13 @@ def unpacked(packed: io.BufferedReader[Any], source: str) -> ChannelFile:
     return ChannelFile(packed, packed)
 
 
-def rejoined(head: bytes, opened: ChannelFile) -> ChannelFile:
-    """A file that gives ``head`` again, which was read from it."""
-    return ChannelFile(cast(BinaryIO, io.BufferedReader(_Rejoined(head, opened.stream))), opened.packed)
+def rejoined(head: bytes, rest: BinaryIO) -> BinaryIO:
+    """``head``, and then the bytes of ``rest``: a stream whose beginning was read, as it was or with another one."""
+    return io.BufferedReader(_Rejoined(head, rest))
 
 
 class _Rejoined(io.RawIOBase):
-    """``head``, and then the bytes of the stream."""
+    """See ``rejoined``."""
 
     def __init__(self, head: bytes, rest: BinaryIO) -> None:
         super().__init__()

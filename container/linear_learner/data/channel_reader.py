@@ -150,7 +150,8 @@ class ChannelReader:
         opened, source = next(streams)
         head = opened.stream.read(HEAD_BYTES) + opened.stream.readline(LONGEST_LINE)
         logger.info("Channel '%s': its first %d bytes tell categories and labels.", self._channel.name, len(head))
-        self._begun = itertools.chain([(rejoined(head, opened), source)], streams)
+        again = ChannelFile(rejoined(head, opened.stream), opened.packed)
+        self._begun = itertools.chain([(again, source)], streams)
         return head, source
 
     def _learner(self) -> Learn:
@@ -288,7 +289,7 @@ class ChannelReader:
             raise unreadable(
                 self._channel.name,
                 f"The rows have {error.found} features, and the schema has {error.expected} columns",
-                where=self.place,
+                where=error.place,
                 fix="Please give all files the same columns",
             ) from None
         except ClientError as error:

@@ -23,6 +23,7 @@ from functools import lru_cache
 import numpy as np
 
 from linear_learner.errors import ClientError
+from linear_learner.formats.content_type import CSV, JSON, JSON_LINES, RECORDIO_PROTOBUF
 from linear_learner.formats.recordio import HEADER_SIZE, header, padded
 
 
@@ -113,7 +114,7 @@ def _blocks(answer: Answer) -> Iterator[Answer]:
 def _numbers(name: str, column: Column) -> np.ndarray:
     """A column as (n, C)."""
     if isinstance(column, list):
-        raise ClientError(f"'{name}' has no form in this content type", fix="accept application/json")
+        raise ClientError(f"'{name}' has no form in this content type", fix=f"accept {JSON}")
     numbers = column.numbers if isinstance(column, Labels) else column
     return numbers.reshape(len(numbers), -1)
 
@@ -155,8 +156,8 @@ def _varint(value: int) -> bytes:
 
 
 ENCODERS: dict[str, Encoder] = {
-    "application/json": encode_json,
-    "application/jsonlines": encode_json_lines,
-    "text/csv": encode_csv,
-    "application/x-recordio-protobuf": encode_recordio,
+    JSON: encode_json,
+    JSON_LINES: encode_json_lines,
+    CSV: encode_csv,
+    RECORDIO_PROTOBUF: encode_recordio,
 }

@@ -30,6 +30,7 @@ import numpy as np
 
 from linear_learner.errors import ClientError
 from linear_learner.formats.batch import Batch
+from linear_learner.formats.content_type import JSON, JSON_LINES
 from linear_learner.formats.csr import CsrMatrix, Rows, index_type
 from linear_learner.formats.csv_cells import SPACES
 from linear_learner.formats.table_schema import MISSING_LEVEL, UNSEEN, Column, TableSchema
@@ -110,7 +111,7 @@ class _Layout:
                 raise ClientError(f"A record of {width} features is too wide", where=where)
             self.feature_dim = width
         elif width != self.feature_dim:
-            check_width(width, self.feature_dim)
+            check_width(width, self.feature_dim, place=where)
 
     def numbers(self, values: list[Any], where: str) -> list[float]:
         """The values of a row, once they are seen to be what they should be; levels of categories as their numbers."""
@@ -373,7 +374,7 @@ def _shown(value: Any) -> str:
 
 
 REQUEST_DECODERS: dict[str, Callable[..., Iterator[Batch]]] = {
-    "application/json": decode_json,
-    "application/jsonlines": decode_json_lines,
+    JSON: decode_json,
+    JSON_LINES: decode_json_lines,
 }
 """Content types of requests that no training channel has: their records carry no label."""

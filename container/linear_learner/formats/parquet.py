@@ -1,7 +1,8 @@
-"""``application/x-parquet``: tables of numbers, one column the label, the others features with their names.
+"""``application/x-parquet``: tables, one column the label, the others features with their names.
 
-Columns are floats, integers, booleans or decimals. The label is the column that ``Options.label_column`` names, or else
-the first. The index that pandas writes as a column, ``__index_level_0__``, is left out.
+Columns are floats, integers, booleans or decimals, and texts where ``Options.schema`` says what they become. The label
+is the column that ``Options.label_column`` names, or else the first. The index that pandas writes as a column,
+``__index_level_0__``, is left out.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ def learn(stream: BinaryIO, learner: SchemaLearner, *, source: str, block_cells:
         names = [name for name in found.names if not _PANDAS_INDEX.fullmatch(name)]
         label = label_position(learner.settings.label_column, names, source) if names else 0
         positions = [i for i in range(len(names)) if i != label]
-        learner.check_width(len(positions))
+        learner.check_width(len(positions), source)
         if not learner.begun:
             features = [names[i] for i in positions]
             with_text = {i for i, name in enumerate(features) if is_text(found.field(name).type)}
@@ -150,7 +151,7 @@ class _Columns:
             return codes
         if schema.columns:
             features = [i for i in range(len(self.names)) if i != self._label]
-            check_width(len(features), len(schema.columns))
+            check_width(len(features), len(schema.columns), place=self._source)
             schema.check_names([self.names[i] for i in features], self._source)
             columns = zip(features, schema.columns, strict=True)
             codes = {i: column.codes for i, column in columns if column.levels is not None}

@@ -59,10 +59,10 @@ class SchemaLearner:
         """Whether rows have nothing to tell any more: no column holds text."""
         return self.begun and not self._levels and not self.settings.text_labels
 
-    def check_width(self, features: int) -> None:
+    def check_width(self, features: int, place: str) -> None:
         """WrongWidth unless so many columns are those of the files before, if there are any."""
         if self._names is not None:
-            check_width(features, len(self._names))
+            check_width(features, len(self._names), place=place)
 
     @property
     def categories(self) -> list[int]:

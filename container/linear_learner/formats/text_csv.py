@@ -68,7 +68,7 @@ def decode(
         if schema.columns:
             if len(columns.features) != len(schema.columns):
                 columns.rows(head, first_line)  # where quotes do not close, that is what is wrong
-            check_width(len(columns.features), len(schema.columns))
+            check_width(len(columns.features), len(schema.columns), place=f"{source}, row {form.first_row}")
             schema.check_names(form.names_of_features, source)
         code = TextCoder(schema, columns, first_line=first_line, allow_missing=options.allow_missing)
         head, blocks = code(head), map(code, blocks)
@@ -112,7 +112,7 @@ def learn(stream: BinaryIO, learner: SchemaLearner, *, source: str, block_size: 
     if not columns.features:
         where, fix = f"{source}, row {form.first_row}", text_separator_advice(head.lstrip().partition(b"\n")[0])
         raise malformed(_NO_FEATURES, where=where, content_type=CSV, fix=fix)
-    learner.check_width(len(columns.features))
+    learner.check_width(len(columns.features), f"{source}, row {form.first_row}")
     if names is not None:
         learner.name_columns(names)
     for text in itertools.chain([head], blocks):

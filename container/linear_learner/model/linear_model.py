@@ -10,6 +10,7 @@ import numpy as np
 
 from linear_learner.errors import ClientError
 from linear_learner.formats.csr import CsrMatrix, Rows
+from linear_learner.formats.width import check_width
 from linear_learner.model.losses import BINARY, MULTICLASS
 from linear_learner.model.probability_map import ProbabilityMap
 
@@ -110,7 +111,7 @@ class LinearModel:
         return self._by_blocks(features, _identity)
 
     def _by_blocks(self, features: Rows, link: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        check_width(features, self.feature_dim)
+        check_width(features.shape[1], self.feature_dim)
         # A product with sparse rows bounds its memory itself.
         width = self.outputs if isinstance(features, CsrMatrix) else self.feature_dim + self.outputs
         size = max(1, BLOCK_VALUES // width)
@@ -151,15 +152,6 @@ class LinearModel:
             )
         sums = values.astype(np.float64) @ self.weights[columns].astype(np.float64)
         return np.clip(sums + self.bias, -LARGEST, LARGEST)
-
-
-def check_width(features: Rows, feature_dim: int) -> None:
-    """A ClientError, in the words of Amazon's container, where features (n, d) have another width than the model."""
-    if features.shape[1] != feature_dim:
-        raise ClientError(
-            f"The feature dimension of the input: {features.shape[1]} does not match the feature dimension of the "
-            f"model: {feature_dim}. Please fix the input and try again."
-        )
 
 
 def scores_and_labels(

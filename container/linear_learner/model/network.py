@@ -14,8 +14,9 @@ import numpy as np
 
 from linear_learner.errors import ClientError
 from linear_learner.formats.csr import CsrMatrix, Rows
+from linear_learner.formats.width import check_width
 from linear_learner.model.graph import OUTPUT_OF_LINK, Graph
-from linear_learner.model.linear_model import BLOCK_VALUES, Predictions, check_width, scores_and_labels
+from linear_learner.model.linear_model import BLOCK_VALUES, Predictions, scores_and_labels
 from linear_learner.model.losses import LOSSES, MULTICLASS
 from linear_learner.model.mxnet_import import mx
 from linear_learner.model.params_file import read_params
@@ -98,7 +99,7 @@ class SymbolModel:
 
     def predict(self, features: Rows) -> Predictions:
         """Scores and labels of features (n, d). Sparse rows become dense, a block at a time."""
-        check_width(features, self.feature_dim)
+        check_width(features.shape[1], self.feature_dim)
         scores = np.empty((len(features), self.num_classes), np.float32)
         size = max(1, BLOCK_VALUES // self.row_size)
         for start in range(0, len(features), size):

@@ -9,6 +9,7 @@ from typing import BinaryIO, cast
 
 import numpy as np
 
+from linear_learner.data.channel_file import rejoined
 from linear_learner.environment import cpu_count
 from linear_learner.errors import ClientError, UnsupportedContentType
 from linear_learner.formats import CHANNEL_DECODERS
@@ -20,8 +21,9 @@ from linear_learner.formats.json_records import REQUEST_DECODERS
 from linear_learner.formats.line_blocks import LONGEST_LINE
 from linear_learner.formats.options import Options
 from linear_learner.formats.sniffing import SNIFFED_BYTES, content_type_of
+from linear_learner.formats.width import WrongWidth
 from linear_learner.serving import table_rows
-from linear_learner.serving.rows import order_by_header
+from linear_learner.serving.rows import order_of_features
 from linear_learner.serving.served_model import ServedModel
 
 ByHeader = Callable[[bytes, Sequence[str], int, str], list[int] | None]
@@ -61,12 +63,12 @@ def decode(unpacked: BinaryIO, source: str, model: ServedModel, reading: Reading
             allow_missing=allow_missing,
             schema=table,
         )
-        return batches if table is None else table_rows.features(batches, table, None)
+        return _records(batches) if table is None else table_rows.features(batches, table, None)
     if kind.name not in CHANNEL_DECODERS:
         raise UnsupportedContentType(written, supported=[*REQUEST_DECODERS, *CHANNEL_DECODERS], where=source)
     rows, order = cast(BinaryIO, stream), None
     if kind.name == CSV and names and not reading.has_label:
-        by_header = order_by_header if table is None else table_rows.order_by_header
+        by_header = order_of_features if table is None else table_rows.order_of_columns
         rows, order = _after_header(stream, by_header, names, source)
     if table is not None and order is not None:
         schema = table.in_order([int(i) for i in np.argsort(order)])
@@ -84,22 +86,16 @@ def decode(unpacked: BinaryIO, source: str, model: ServedModel, reading: Reading
     return _in_order(batches, model, order, reading) if table is None else table_rows.features(batches, table, order)
 
 
+def _records(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """Of JSON, with the place of a record that does not fit the model."""
+    try:
+        yield from batches
+    except WrongWidth as error:
+        raise _misfit(error.found, error.expected, error.place) from None
+
+
 def _head(stream: io.BufferedReader) -> bytes:
     return stream.peek(SNIFFED_BYTES)[:SNIFFED_BYTES]
-
-
-class _Again:
-    """A stream whose beginning was read, and is read again, perhaps another one in its stead."""
-
-    def __init__(self, beginning: bytes, rest: io.BufferedReader) -> None:
-        self._beginning = beginning
-        self._rest = rest
-
-    def read(self, size: int) -> bytes:
-        if not self._beginning:
-            return self._rest.read(size)
-        piece, self._beginning = self._beginning[:size], self._beginning[size:]
-        return piece
 
 
 def _after_header(
@@ -112,7 +108,7 @@ def _after_header(
     except ClientError as error:
         raise ClientError(error.message, where=error.where, fix=f"{error.fix}; {_LABEL_FIX}") from None
     # A blank line in its stead: it is skipped, and the rows keep their numbers.
-    return cast(BinaryIO, _Again(first if order is None else b"\n", stream)), order
+    return rejoined(first if order is None else b"\n", cast(BinaryIO, stream)), order
 
 
 def _in_order(
@@ -154,4 +150,8 @@ def _check_width(batch: Batch, expected: int, reading: Reading) -> None:
     elif found == expected - 1 and reading.has_label:
         fix = "if the rows have no labels, leave out --has-label"
     where = batch.where(0) if len(batch) else batch.source
-    raise ClientError(f"The rows have {found} features, and the model has {expected}", where=where, fix=fix)
+    raise _misfit(found, expected, where, fix)
+
+
+def _misfit(found: int, expected: int, where: str, fix: str = "") -> ClientError:
+    return ClientError(f"The rows have {found} features, and the model has {expected}", where=where, fix=fix)

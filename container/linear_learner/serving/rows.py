@@ -12,7 +12,7 @@ import numpy as np
 from linear_learner.errors import ClientError, UnsupportedContentType
 from linear_learner.formats import DECODERS
 from linear_learner.formats.batch import Batch
-from linear_learner.formats.content_type import CSV, ContentType, parse
+from linear_learner.formats.content_type import CSV, JSON, ContentType, parse
 from linear_learner.formats.json_records import REQUEST_DECODERS
 from linear_learner.formats.options import Options
 from linear_learner.formats.table_schema import TableSchema
@@ -21,7 +21,6 @@ from linear_learner.serving import table_rows
 
 SOURCE = "request"
 """How errors call the body."""
-DEFAULT_CONTENT_TYPE = "application/json"
 LONGEST_ROW = 1 << 14
 """Bytes of a CSV row that is read by itself."""
 _PLAIN = b"0123456789+-.eE,"
@@ -42,7 +41,7 @@ def decode(
     come with names are put in their order. With ``allow_missing``, features that are missing are NaN. ``schema``: of a
     model of tables with text; CSV and JSON hold the cells of such a table, and the other types features.
     """
-    kind = _parsed(content_type or DEFAULT_CONTENT_TYPE)
+    kind = _parsed(content_type or JSON)
     if schema is not None and schema.columns and kind.name in (CSV, *REQUEST_DECODERS):
         return table_rows.decode(body, kind, schema, SOURCE, allow_missing=allow_missing)
     if kind.name in REQUEST_DECODERS:
@@ -61,7 +60,7 @@ def decode(
         row = _plain_row(body)
         if row is not None:
             return iter((Batch(row, None, SOURCE),))
-    order = order_by_header(body, names, label_size) if names and kind.name == CSV else None
+    order = order_of_features(body, names, label_size) if names and kind.name == CSV else None
     if order is not None:
         # A blank line in its stead: it is skipped, and the rows keep their numbers.
         body = b"\n" + body.partition(b"\n")[2]
@@ -91,7 +90,7 @@ def _plain_row(body: bytes) -> np.ndarray | None:
     return row if np.isfinite(row).all() else None
 
 
-def order_by_header(body: bytes, names: Sequence[str], label_size: int = 0, source: str = SOURCE) -> list[int] | None:
+def order_of_features(body: bytes, names: Sequence[str], label_size: int = 0, source: str = SOURCE) -> list[int] | None:
     """Where among a row's features those of the model are, by the header line; None if the first line is a row."""
     first = body.partition(b"\n")[0].decode("utf-8-sig", "replace")
     cells = [cell.strip().strip('"') for cell in first.split(",")][label_size:]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from linear_learner.environment import cpu_count
 from linear_learner.errors import ClientError
+from linear_learner.formats.content_type import JSON
 from linear_learner.formats.encoders import ENCODERS
 from linear_learner.serving.answers import parse_outputs
 
@@ -40,7 +41,7 @@ class Settings:
     """Bytes of a request, packed and unpacked."""
     request_seconds: int = 60
     """How long a request may take to arrive and be answered: SageMaker waits 60 s."""
-    default_accept: str = "application/json"
+    default_accept: str = JSON
     outputs: tuple[str, ...] = ()
     """What an answer holds, by name; empty for score and predicted_label."""
     access_log: bool = True

@@ -24,7 +24,7 @@ def decode(body: bytes, kind: ContentType, schema: TableSchema, source: str, *, 
     order = None
     if kind.name == CSV:
         label_size = kind.label_size or 0
-        order = order_by_header(body, schema.names, label_size, source)
+        order = order_of_columns(body, schema.names, label_size, source)
         if order is not None:
             # A blank line in its stead: it is skipped, and the rows keep their numbers.
             body = b"\n" + body.partition(b"\n")[2]
@@ -53,14 +53,14 @@ def features(batches: Iterator[Batch], schema: TableSchema, order: list[int] | N
     except WrongWidth as error:
         raise ClientError(
             f"A row has {error.found} columns, and the table of the model {error.expected}",
-            where=error.where,
+            where=error.place,
             fix=f"send {', '.join(schema.names)}, as they are in the table",
         ) from None
 
 
-def order_by_header(body: bytes, names: Sequence[str], label_size: int, source: str) -> list[int] | None:
-    """Where among a row's features those of the model are, by the header line; None if the first line is a row: fewer
-    than half of its cells are names then."""
+def order_of_columns(body: bytes, names: Sequence[str], label_size: int, source: str) -> list[int] | None:
+    """Where among a row's cells the columns of the model's table are, by the header line; None if the first line is a
+    row: fewer than half of its cells are names then."""
     first = body.partition(b"\n")[0].decode("utf-8-sig", "replace").rstrip("\r")
     try:
         cells = [cell.strip() for row in csv.reader([first], skipinitialspace=True) for cell in row][label_size:]

@@ -18,6 +18,7 @@ from linear_learner.environment import ChannelConfig
 from linear_learner.errors import ClientError, UnsupportedContentType
 from linear_learner.formats.csr import CsrMatrix
 from linear_learner.formats.options import Options
+from linear_learner.formats.schema_learner import TextSettings
 
 
 @pytest.fixture
@@ -281,6 +282,19 @@ def test_all_files_have_the_same_columns(channel: ChannelConfig) -> None:
         ClientError, match=r"The rows have 1 features, those of the files before have 2 \(.*part-1.csv, row 2\)"
     ):
         read_channel(channel)
+
+
+def test_all_files_have_the_columns_of_the_schema(channel: ChannelConfig) -> None:
+    (channel.path / "part-0.csv").write_text("y,a,b\n1,x,3\n0,z,5\n")
+    (channel.path / "part-1.csv").write_text("\n1,x\n")
+    where = r"The rows have 1 features, and the schema has 2 columns \(.*part-1.csv, row 2\)"
+    settings = TextSettings(("auto",))
+    with pytest.raises(ClientError, match=where):
+        ChannelReader(channel).learn_schema(settings)
+    reader = ChannelReader(replace(channel, path=channel.path / "part-0.csv"))
+    options = Options(schema=reader.learn_schema(settings).schema())
+    with pytest.raises(ClientError, match=where):
+        read_channel(channel, options=options)
 
 
 def test_gzip_files_are_unpacked_whatever_their_names(channel: ChannelConfig) -> None:

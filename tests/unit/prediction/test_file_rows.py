@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -198,6 +199,20 @@ def test_another_table_is_refused(tmp_path: Path, text: str, sentence: str) -> N
 def test_what_does_not_fit_is_told_with_its_place(tmp_path: Path, text: str, reading: Reading, sentence: str) -> None:
     with pytest.raises(ClientError, match=sentence):
         read(file(tmp_path, "a.csv", text), reading=reading)
+
+
+@pytest.mark.parametrize(
+    ("served", "sentence"),
+    [
+        ("numbers", r"have 2 features, and the model has 3 \(.*a.jsonl, line 2.*\)$"),
+        ("table", r"has 1 columns.*\(.*a.jsonl, line 2"),
+    ],
+)
+def test_a_record_that_does_not_fit_is_told_with_its_place(tmp_path: Path, served: str, sentence: str) -> None:
+    rows = [[1, 2, 3], [1, 2]] if served == "numbers" else [[41, "red"], [41]]
+    text = "\n".join(json.dumps({"features": row}) for row in rows)
+    with pytest.raises(ClientError, match=sentence):
+        read(file(tmp_path, "a.jsonl", text), table_model() if served == "table" else None)
 
 
 @given(st.binary(max_size=200), st.sampled_from(["a.csv", "a.svm", "a.json", "a.jsonl", "a.pbr", "a"]), st.booleans())
