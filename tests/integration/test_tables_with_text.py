@@ -206,7 +206,11 @@ def test_answers_hold_the_texts_of_labels(client: FlaskClient) -> None:
     [
         ("text/csv", b"39,Private,Bachelors,many\n", "row 1, column 4, value 'many'"),
         ("text/csv", b"39,Private,Bachelors,4\n39,,Bachelors,40\n", "missing (NaN) values (request, row 2, column 2"),
-        ("text/csv", b"39,Private,40\n", "A row has 3 columns, and the table of the model 4 (request, row 1). Send age, "),
+        (
+            "text/csv",
+            b"39,Private,40\n",
+            "A row has 3 columns, and the table of the model 4 (request, row 1). Send age, ",
+        ),
         ("text/csv", b"age,workclass,hours\n39,Private,40\n", "row 1, 'education' is missing"),
         ("text/csv", b"age,workclass,education,hour\n39,Private,11th,40\n", "'hours' is missing"),
         (
