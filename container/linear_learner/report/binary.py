@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,39 +14,51 @@ BINS = 10
 """Of a calibration curve, with an equal number of rows each."""
 
 
-def thresholds(scores: np.ndarray, positive: np.ndarray, chosen: float) -> np.ndarray:
-    """float64 (t,), ascending: scores (n,) at which curves are drawn, evenly spaced over the rows of either class, then
-    one above all scores, and the ``chosen`` threshold."""
-    found = [np.float64(chosen), np.nextafter(scores.max(), np.float32(np.inf), dtype=np.float32)]
-    for part in (np.sort(scores[positive]), np.sort(scores[~positive])):
+@dataclass(frozen=True, eq=False)
+class Ordered:
+    """Rows by their ``scores`` float32 (n,), ascending; ``positive``: bool (n,)."""
+
+    scores: np.ndarray
+    positive: np.ndarray
+
+
+def order(scores: np.ndarray, positive: np.ndarray) -> Ordered:
+    """Rows in any order: sorting many is most of what is done with them."""
+    places = np.argsort(scores, kind="stable")
+    return Ordered(scores[places], positive[places])
+
+
+def thresholds(rows: Ordered, chosen: float) -> np.ndarray:
+    """float64 (t,), ascending: scores at which curves are drawn, evenly spaced over the rows of either class, then one
+    above all scores, and the ``chosen`` threshold."""
+    found = [np.float64(chosen), np.nextafter(rows.scores[-1], np.float32(np.inf), dtype=np.float32)]
+    for part in (rows.scores[rows.positive], rows.scores[~rows.positive]):
         if len(part):
             found.extend(part[np.linspace(0, len(part) - 1, QUANTILES).round().astype(np.int64)])
     return np.unique(np.array(found, np.float64))
 
 
-def confusion(scores: np.ndarray, positive: np.ndarray, at: np.ndarray) -> dict[str, list[int]]:
-    """Counts of the rows (n,) that reach each threshold of ``at`` (t,) or do not, by label."""
-    reached = {}
-    for name, part in (("positive", scores[positive]), ("negative", scores[~positive])):
-        reached[name] = len(part) - np.searchsorted(np.sort(part).astype(np.float64), at, side="left")
-    positives = int(np.count_nonzero(positive))
-    right, wrong = reached["positive"], reached["negative"]
+def confusion(rows: Ordered, at: np.ndarray) -> dict[str, list[int]]:
+    """Counts of the rows that reach each threshold of ``at`` (t,) or do not, by label."""
+    below = np.searchsorted(rows.scores.astype(np.float64), at, side="left")
+    missed = np.concatenate([[0], np.cumsum(rows.positive)])[below]
+    positives = int(np.count_nonzero(rows.positive))
+    rest = below - missed
     return {
-        "true_positives": right.tolist(),
-        "false_positives": wrong.tolist(),
-        "false_negatives": (positives - right).tolist(),
-        "true_negatives": (len(scores) - positives - wrong).tolist(),
+        "true_positives": (positives - missed).tolist(),
+        "false_positives": (len(rows.scores) - positives - rest).tolist(),
+        "false_negatives": missed.tolist(),
+        "true_negatives": rest.tolist(),
     }
 
 
-def calibration(probabilities: np.ndarray, happened: np.ndarray) -> dict[str, Any]:
-    """Predicted probabilities (n,) beside how often it ``happened``, bool (n,), in bins of equal size.
+def calibration(predictions: Ordered) -> dict[str, Any]:
+    """Predicted probabilities beside how often it was so, in bins of equal size.
 
     ``expected_calibration_error``: the mean distance of the two, weighted by rows (Naeini et al. 2015).
     ``brier_score``: the mean squared error of the probabilities.
     """
-    order = np.argsort(probabilities, kind="stable")
-    values, truth = probabilities[order].astype(np.float64), happened[order]
+    values, truth = predictions.scores.astype(np.float64), predictions.positive
     edges = np.unique(np.arange(BINS + 1) * len(values) // BINS)
     rows = np.diff(edges)
     predicted = np.add.reduceat(values, edges[:-1]) / rows

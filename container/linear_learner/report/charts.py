@@ -1,158 +1,179 @@
-"""Drawings as SVG, by leather: it scales, marks and labels the axes; the shapes inside them are those below.
+"""Drawings as SVG: two axes, and shapes between them.
 
 Colours and fonts are left to the page's style sheet, by class, so that one drawing serves a light page, a dark one and
-paper.
+paper. It stretches them; the legend is the page's too, in words that wrap.
 """
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from html import escape
+from typing import Protocol
 
-import leather
-from leather.shapes import Shape
+WIDTH, HEIGHT = 408, 264
+TOP, RIGHT, BOTTOM = 8, 12, 42
+TITLE_WIDTH, DIGIT_WIDTH = 24, 7.5
+"""What the left margin is made of: the name of the axis, and the longest label."""
 
-WIDTH, HEIGHT = 440, 300
-FRAME = (20, 26, 408, 264)
-"""Of leather's drawing, and what is shown of it: left, top, width and height. The rest is margin, and room for a legend
-that there is none of. The page stretches it."""
-PLACES = 1
-"""Decimals of a coordinate."""
+INTERVALS, STEPS = 5, (1, 2, 2.5, 5, 10)
+"""About so many intervals between ticks, and their lengths, but for a power of ten."""
+
+MOST, LEAST_LENGTH = 1e20, 1e-6
+"""Of an axis: its ends, and its length over the larger of them."""
 
 Points = Sequence[tuple[float, float]]
 
 
 @dataclass(frozen=True)
 class Axis:
-    """``name``: with its unit. Without ``ticks`` leather finds them."""
+    """``name``: with its unit. Without ``ticks`` they are found, and the axis ends at one on either side."""
 
     name: str
     low: float
     high: float
-    ticks: tuple[float, ...] | None = None
-
-
-MOST, LEAST_LENGTH = 1e20, 1e-6
-"""Of an axis on which leather finds ticks: its ends, and its length over the larger of them."""
-
-SHARE_TICKS = (0, 0.2, 0.4, 0.6, 0.8, 1)
+    ticks: Sequence[float] = ()
 
 
 def share(name: str) -> Axis:
     """An axis from 0 to 1."""
-    return Axis(name, 0, 1, SHARE_TICKS)
+    return Axis(name, 0, 1)
 
 
-class _Shape(Shape):
-    """A shape of ``points`` in the class ``name`` of the style sheet, with ``data`` for the page's script."""
+class Frame:
+    """Between the axes: from numbers to places on the drawing, whose origin is the upper left corner."""
 
-    def __init__(self, points: Points, name: str, title: str = "", **data: object) -> None:
-        self.points, self.name, self.title = points, name, title
-        self.data = {f"data-{key}": str(value) for key, value in data.items()}
+    def __init__(self, x: Axis, y: Axis, width: float, height: float) -> None:
+        self.width, self.height = width, height
+        self._left, self._across = x.low, width / (x.high - x.low)
+        self._base, self._up = y.low, height / (y.high - y.low)
 
-    def validate_series(self, series: leather.Series) -> None:
-        """Any will do."""
+    def across(self, x: float) -> float:
+        return (x - self._left) * self._across
 
-    def legend_to_svg(self, series: leather.Series, palette: Any) -> list[Any]:
-        """None: the page has the legend, in words that wrap."""
-        return []
+    def down(self, y: float) -> float:
+        return self.height - (y - self._base) * self._up
 
-    def to_svg(self, width: float, height: float, x_scale: Any, y_scale: Any, series: Any, palette: Any) -> ET.Element:
-        """leather's hook. Both scales are linear, so their ends say all."""
-        x0, x1 = (float(x_scale.project(at, 0, width)) for at in (0, 1))
-        y0, y1 = (float(y_scale.project(at, height, 0)) for at in (0, 1))
-        places = [(x0 + x * (x1 - x0), y0 + y * (y1 - y0)) for x, y in self.points]
-        element = self.element(places, y0)
-        element.attrib |= {"class": self.name, **self.data}
-        if self.title:
-            ET.SubElement(element, "title").text = self.title
-        return element
-
-    def element(self, places: Points, ground: float) -> ET.Element:
-        """``places``: the points on the drawing. ``ground``: where y is 0."""
-        raise NotImplementedError
+    def places(self, points: Points) -> list[tuple[str, str]]:
+        return [(_short(self.across(x)), _short(self.down(y))) for x, y in points]
 
 
-class Line(_Shape):
-    def element(self, places: Points, ground: float) -> ET.Element:
-        return ET.Element("polyline", points=" ".join(f"{_short(x)},{_short(y)}" for x, y in places))
+class Shape(Protocol):
+    """Something drawn in a class of the style sheet."""
+
+    def svg(self, frame: Frame) -> str:
+        """Its element."""
 
 
-class Dots(_Shape):
-    def element(self, places: Points, ground: float) -> ET.Element:
-        group = ET.Element("g")
-        for x, y in places:
-            ET.SubElement(group, "circle", cx=_short(x), cy=_short(y), r="2.5")
-        return group
+@dataclass(frozen=True)
+class Line:
+    """``candidate``: whose curve it is, for the page's script."""
+
+    points: Points
+    style: str
+    title: str = ""
+    candidate: int | None = None
+
+    def svg(self, frame: Frame) -> str:
+        places = " ".join(map(",".join, frame.places(self.points)))
+        data = "" if self.candidate is None else f' data-candidate="{self.candidate}"'
+        return f'<polyline class="{self.style}"{data} points="{places}">{_title(self.title)}</polyline>'
 
 
-class Marker(_Shape):
-    """One point that stands out. The script moves it: ``data-places`` holds where it may stand."""
+@dataclass(frozen=True)
+class Dots:
+    points: Points
+    style: str
+    title: str = ""
 
-    def __init__(self, points: Points, at: int, name: str, title: str = "") -> None:
-        super().__init__(points, name, title)
-        self.at = at
+    def svg(self, frame: Frame) -> str:
+        dots = "".join(f'<circle cx="{x}" cy="{y}" r="2.5"/>' for x, y in frame.places(self.points))
+        return f'<g class="{self.style}">{_title(self.title)}{dots}</g>'
 
-    def element(self, places: Points, ground: float) -> ET.Element:
+
+@dataclass(frozen=True)
+class Marker:
+    """The point number ``at``, which stands out. The script moves it: ``data-places`` holds where it may stand."""
+
+    points: Points
+    at: int
+    style: str
+
+    def svg(self, frame: Frame) -> str:
+        places = frame.places(self.points)
         x, y = places[self.at]
-        every = ";".join(f"{_short(x)},{_short(y)}" for x, y in places)
-        return ET.Element("circle", {"cx": _short(x), "cy": _short(y), "r": "5", "data-places": every})
+        every = ";".join(map(",".join, places))
+        return f'<circle class="{self.style}" cx="{x}" cy="{y}" r="5" data-places="{every}"/>'
 
 
-class Columns(_Shape):
-    """A histogram: columns from the ground, whose points are their upper corners, left and right in turn."""
+@dataclass(frozen=True)
+class Columns:
+    """A histogram: ``heights`` (k,) between ``edges`` (k + 1,), ascending."""
 
-    def element(self, places: Points, ground: float) -> ET.Element:
-        group = ET.Element("g")
-        for (x, y), (end, _) in zip(places[::2], places[1::2], strict=True):
-            size = {"width": _short(max(end - x - 1, 0.5)), "height": _short(max(ground - y, 0))}
-            ET.SubElement(group, "rect", {"x": _short(x), "y": _short(y), **size})
-        return group
+    edges: Sequence[float]
+    heights: Sequence[float]
+    style: str
+
+    def svg(self, frame: Frame) -> str:
+        sides = list(map(frame.across, self.edges))
+        rects = []
+        for left, right, height in zip(sides, sides[1:], self.heights, strict=False):
+            top = frame.down(height)
+            size = f'width="{_short(max(right - left - 1, 0.5))}" height="{_short(frame.down(0) - top)}"'
+            rects.append(f'<rect x="{_short(left)}" y="{_short(top)}" {size}/>')
+        return f'<g class="{self.style}">{"".join(rects)}</g>'
 
 
-def draw(title: str, x: Axis, y: Axis, shapes: Sequence[_Shape]) -> str:
+def draw(title: str, x: Axis, y: Axis, shapes: Sequence[Shape]) -> str:
     """An SVG element that says ``title`` to a reader who does not see it."""
-    x, y = _drawable(x), _drawable(y)
-    chart = leather.Chart()
-    chart.set_x_scale(leather.Linear(x.low, x.high))
-    chart.set_y_scale(leather.Linear(y.low, y.high))
-    chart.add_x_axis(x.ticks, _tick, x.name)
-    chart.add_y_axis(y.ticks, _tick, y.name)
-    corners = leather.Series([(x.low, y.low), (x.high, y.high)])
-    for shape in shapes:
-        chart.add_series(corners, shape)
-    root = ET.Element("svg", viewBox=" ".join(map(str, FRAME)), role="img")
-    root.set("aria-label", title)
-    root.append(_plain(chart.to_svg_group(WIDTH, HEIGHT)))
-    return ET.tostring(root, encoding="unicode")
-
-
-def _drawable(axis: Axis) -> Axis:
-    """The axis, cut off where losses are astronomic, and longer where they are all but the same."""
-    low, high = (min(max(end, -MOST), MOST) for end in (axis.low, axis.high))
-    margin = LEAST_LENGTH * max(abs(low), abs(high), LEAST_LENGTH)
+    (x, x_labels), (y, y_labels) = _labelled(x), _labelled(y)
+    left = TITLE_WIDTH + DIGIT_WIDTH * max(map(len, y_labels))
+    frame = Frame(x, y, WIDTH - left - RIGHT, HEIGHT - TOP - BOTTOM)
+    width, height = _short(frame.width), _short(frame.height)
+    lines = []
+    for at, label in zip(map(_short, map(frame.across, x.ticks)), x_labels, strict=True):
+        lines.append(f'<line x1="{at}" x2="{at}" y1="0" y2="{height}"/>')
+        lines.append(f'<text class="below" x="{at}" y="{height}" dy="1.4em">{label}</text>')
+    for at, label in zip(map(_short, map(frame.down, y.ticks)), y_labels, strict=True):
+        lines.append(f'<line x1="0" x2="{width}" y1="{at}" y2="{at}"/>')
+        lines.append(f'<text class="beside" x="-6" y="{at}" dy="0.35em">{label}</text>')
+    middle = _short(frame.width / 2), _short(-frame.height / 2)
+    lines.append(f'<text class="below" x="{middle[0]}" y="{height}" dy="2.9em">{escape(x.name)}</text>')
+    side = f'transform="rotate(-90)" x="{middle[1]}" y="{_short(13 - left)}"'
+    lines.append(f'<text class="below" {side}>{escape(y.name)}</text>')
     return (
-        replace(axis, low=low, high=high) if high - low > margin else replace(axis, low=low - margin, high=low + margin)
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">'
+        f'<g transform="translate({_short(left)} {TOP})">'
+        f"{''.join(lines)}{''.join(shape.svg(frame) for shape in shapes)}</g></svg>"
     )
 
 
-def _plain(group: ET.Element) -> ET.Element:
-    """leather's drawing without its own colours and fonts, and with short numbers."""
-    group.remove(group[0])  # the background
-    for element in group.iter():
-        for name in ("fill", "stroke", "stroke-width", "font-family", "font-size"):
-            element.attrib.pop(name, None)
-        for name in ("x", "y", "x1", "x2", "y1", "y2"):
-            if name in element.attrib:
-                element.set(name, _short(float(element.get(name, ""))))
-    return group
+def _labelled(axis: Axis) -> tuple[Axis, list[str]]:
+    """The axis with its ticks, and what they are called; cut off where losses are astronomic, and longer where they
+    are all but the same."""
+    if axis.ticks:
+        return axis, [f"{tick:g}" for tick in axis.ticks]
+    low, high = (min(max(end, -MOST), MOST) for end in (axis.low, axis.high))
+    margin = LEAST_LENGTH * max(abs(low), abs(high), LEAST_LENGTH)
+    if high - low <= margin:
+        low, high = low - margin, high + margin
+    power = 10.0 ** math.floor(math.log10((high - low) / INTERVALS))
+    step = min((step * power for step in STEPS), key=lambda step: abs((high - low) / step - INTERVALS))
+    ticks = [number * step for number in range(math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9) + 1)]
+    largest = max(map(abs, ticks))
+    if 1e-4 <= largest < 1e7:
+        decimals = next(places for places in range(20) if math.isclose(round(step, places), step))
+        labels = [f"{tick:,.{decimals}f}" for tick in ticks]
+    else:
+        labels = [f"{tick:.{math.ceil(math.log10(largest / step)) + 2}g}" for tick in ticks]
+    return replace(axis, low=ticks[0], high=ticks[-1], ticks=ticks), labels
 
 
-def _tick(value: Any, number: int, count: int) -> str:
-    return f"{float(value):.5g}"
+def _title(text: str) -> str:
+    return f"<title>{escape(text)}</title>" if text else ""
 
 
 def _short(number: float) -> str:
-    return f"{number:.{PLACES}f}".removesuffix(".0")
+    """A coordinate: one decimal is finer than a screen."""
+    return f"{number:.1f}".removesuffix(".0")

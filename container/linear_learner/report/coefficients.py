@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from linear_learner.model.scaler import Moments
 from linear_learner.report.subject import Subject
 
 HEADER = ("feature", "name", "class", "coefficient", "standardised")
@@ -20,10 +19,8 @@ AT_ONCE = 1 << 16
 def deviations(subject: Subject) -> np.ndarray:
     """float64 (d,): the population std of the features in the train sample, in raw units; 0 where a column holds
     nothing."""
-    moments = Moments(subject.samples["train"].features.shape[1])
-    moments.add(subject.samples["train"].features)
     found = np.zeros(subject.feature_dim)
-    found[slice(None) if subject.columns is None else subject.columns] = moments.std
+    found[slice(None) if subject.columns is None else subject.columns] = subject.samples["train"].moments.std
     return found * subject.scale
 
 

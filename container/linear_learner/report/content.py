@@ -67,7 +67,7 @@ def describe(subject: Subject, deviation: np.ndarray) -> dict[str, Any]:
                 }
                 for k, settings in enumerate(candidates.settings)
             ],
-            "details": {name: _details(subject, name, scored) for name, scored in subject.scored.items()},
+            "details": _details(subject),
             "coefficients": {
                 "bias": subject.bias.tolist(),
                 "nonzero": int(np.count_nonzero(subject.weights)),
@@ -80,30 +80,38 @@ def describe(subject: Subject, deviation: np.ndarray) -> dict[str, Any]:
     )
 
 
-def _details(subject: Subject, name: str, scored: Scored) -> dict[str, Any]:
-    """What a channel's scores look like, by predictor type."""
-    scores, labels = scored.scores, scored.labels
+def _details(subject: Subject) -> dict[str, dict[str, Any]]:
+    """What each channel's scores look like, by predictor type."""
     if subject.predictor_type == BINARY:
-        assert subject.threshold is not None  # noqa: S101 (for the type checker)
-        judge = subject.scored[subject.judge]
-        # The same thresholds for all channels: one slider moves them all.
-        at = binary.thresholds(judge.scores, judge.labels == 1, subject.threshold)
-        positive = labels == 1
-        return {
-            "thresholds": at.tolist(),
-            "confusion": binary.confusion(scores, positive, at),
-            "calibration": binary.calibration(scores, positive) if subject.link != "identity" else None,
-        }
+        return _binary_details(subject)
     if subject.predictor_type == MULTICLASS:
-        predicted, truth = scores.argmax(axis=1), labels.astype(np.int64)
-        return {
-            **multiclass.confusion(truth, predicted, scores.shape[1]),
-            # Of the probability of the predicted class, and whether the prediction was right.
-            "calibration": binary.calibration(scores.max(axis=1), truth == predicted)
-            if subject.link != "identity"
-            else None,
+        return {name: _multiclass_details(scored, subject.link) for name, scored in subject.scored.items()}
+    return {name: regression.errors(scored.scores, scored.labels) for name, scored in subject.scored.items()}
+
+
+def _binary_details(subject: Subject) -> dict[str, dict[str, Any]]:
+    assert subject.threshold is not None  # noqa: S101 (for the type checker)
+    ordered = {name: binary.order(scored.scores, scored.labels == 1) for name, scored in subject.scored.items()}
+    # The same thresholds for all channels: one slider moves them all.
+    at = binary.thresholds(ordered[subject.judge], subject.threshold)
+    return {
+        name: {
+            "thresholds": at.tolist(),
+            "confusion": binary.confusion(rows, at),
+            "calibration": binary.calibration(rows) if subject.link != "identity" else None,
         }
-    return regression.errors(scores, labels)
+        for name, rows in ordered.items()
+    }
+
+
+def _multiclass_details(scored: Scored, link: str) -> dict[str, Any]:
+    predicted, truth = scored.scores.argmax(axis=1), scored.labels.astype(np.int64)
+    # Of the probability of the predicted class, and whether the prediction was right.
+    rows = binary.order(scored.scores.max(axis=1), truth == predicted)
+    return {
+        **multiclass.confusion(truth, predicted, scored.scores.shape[1]),
+        "calibration": binary.calibration(rows) if link != "identity" else None,
+    }
 
 
 def _spread(labels: np.ndarray) -> dict[str, float]:
@@ -115,12 +123,10 @@ def _spread(labels: np.ndarray) -> dict[str, float]:
 
 def finite(value: Any) -> Any:
     """The value with None for numbers that JSON does not know, and plain types for NumPy's."""
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
     if isinstance(value, dict):
         return {str(key): finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [finite(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    return finite(value.item()) if isinstance(value, np.generic) else value

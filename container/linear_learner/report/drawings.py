@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -9,16 +10,16 @@ import numpy as np
 
 from linear_learner.model.losses import BINARY, REGRESSOR
 from linear_learner.report import charts
-from linear_learner.report.charts import Axis, Columns, Dots, Line, Marker, Points
+from linear_learner.report.charts import Axis, Columns, Dots, Line, Marker, Points, Shape
 
 MOST_EPOCHS = 60
 """Points of a learning curve; of longer ones, evenly spaced epochs."""
 EVEN = ((0.0, 0.0), (1.0, 1.0))
 
 
-def draw(content: dict[str, Any], shown: Sequence[int]) -> dict[str, str]:
-    """SVG by name. ``shown``: the candidates whose curves are drawn."""
-    found = {name: _learning(content, shown, name) for name in ("train_loss", "judge_loss")}
+def draw(content: dict[str, Any], shown: Sequence[int], losses: tuple[float, float]) -> dict[str, str]:
+    """SVG by name. ``shown``: the candidates whose curves are drawn. ``losses``: of ``loss_range``."""
+    found = {name: _learning(content, shown, name, *losses) for name in ("train_loss", "judge_loss")}
     if content["predictor_type"] == REGRESSOR:
         details = content["details"][content["choice"]["channel"]]
         return {
@@ -67,10 +68,9 @@ def spark(train: Sequence[float | None], judge: Sequence[float | None], low: flo
     )
 
 
-def _learning(content: dict[str, Any], shown: Sequence[int], name: str) -> str:
-    low, high = loss_range(content, shown)
+def _learning(content: dict[str, Any], shown: Sequence[int], name: str, low: float, high: float) -> str:
     chosen = content["choice"]["candidate"]
-    lines = []
+    lines: list[Shape] = []
     for k in [*(k for k in shown if k != chosen), chosen]:
         points = [(epoch, min(loss, high)) for epoch, loss in _thinned(content["candidates"][k][name])]
         if points:
@@ -89,8 +89,13 @@ def _learning(content: dict[str, Any], shown: Sequence[int], name: str) -> str:
 
 def _thinned(losses: Sequence[float | None]) -> Points:
     """(epoch, loss) of at most MOST_EPOCHS epochs, without those that have none."""
-    epochs = np.unique(np.linspace(0, len(losses) - 1, MOST_EPOCHS).round().astype(int)).tolist()
-    return [(epoch, loss) for epoch in epochs if (loss := losses[epoch]) is not None]
+    return [(epoch, loss) for epoch in _epochs(len(losses)) if (loss := losses[epoch]) is not None]
+
+
+@functools.cache
+def _epochs(count: int) -> list[int]:
+    found: list[int] = np.unique(np.linspace(0, count - 1, MOST_EPOCHS).round().astype(int)).tolist()
+    return found
 
 
 def _known(losses: Iterable[float | None]) -> np.ndarray:
@@ -194,14 +199,8 @@ def _predicted(points: Points) -> str:
 
 def _errors(histogram: dict[str, Any]) -> str:
     edges, rows = histogram["edges"], histogram["rows"]
-    corners = [
-        point
-        for left, right, count in zip(edges, edges[1:], rows, strict=False)
-        for point in ((left, count), (right, count))
-    ]
-    return charts.draw(
-        "Rows by error", Axis("error", edges[0], edges[-1]), Axis("rows", 0, max(rows)), [Columns(corners, "columns")]
-    )
+    errors, counts = Axis("error", edges[0], edges[-1]), Axis("rows", 0, max(rows))
+    return charts.draw("Rows by error", errors, counts, [Columns(edges, rows, "columns")])
 
 
 # -- coefficients --------------------------------------------------------------------------------------------------

@@ -12,7 +12,6 @@ import numpy as np
 
 from linear_learner.formats.csr import CsrMatrix, Rows
 from linear_learner.model.losses import BINARY, REGRESSOR
-from linear_learner.model.scaler import Moments
 from linear_learner.report.subject import Sample, Subject
 
 NAMED = 10
@@ -63,13 +62,19 @@ def look(subject: Subject) -> list[Finding]:
 
 def _leaks(subject: Subject) -> Iterator[Finding]:
     sample = subject.samples["train"]
-    for title, target in _targets(subject, sample.labels):
-        correlation = np.abs(correlations(sample.features, target))
-        for column in np.argsort(-correlation, kind="stable")[:LOOKED_AT]:
+    targets = list(_targets(subject, sample.labels))
+    if not targets:
+        return
+    ranks: dict[int, np.ndarray] = {}
+    found = np.abs(correlations(sample, np.stack([target for _, target in targets])))
+    for (title, target), correlation in zip(targets, found, strict=True):
+        for column in np.argsort(-correlation, kind="stable")[:LOOKED_AT].tolist():
             if subject.predictor_type == REGRESSOR:
                 measure, value = "its correlation with the label is", correlation[column]
             else:
-                measure, value = "its area under the ROC is", _area(_column(sample.features, column), target > 0)
+                if column not in ranks:
+                    ranks[column] = _ranks(_column(sample.features, column))
+                measure, value = "its area under the ROC is", _area(ranks[column], target > 0)
             if value >= SUSPICIOUS:
                 feature = subject.trained(column)
                 yield Finding(
@@ -96,20 +101,20 @@ def _targets(subject: Subject, labels: np.ndarray) -> Iterator[tuple[str, np.nda
                 )
 
 
-def correlations(features: Rows, target: np.ndarray) -> np.ndarray:
-    """float64 (u,): of each column of (m, u) with ``target`` (m,); 0 where either is constant."""
-    moments = Moments(features.shape[1])
-    moments.add(features)
-    deviations = target - target.mean()
+def correlations(sample: Sample, targets: np.ndarray) -> np.ndarray:
+    """float64 (t, u): of ``targets`` (t, m) with each column of the sample (m, u); 0 where either is constant."""
+    features, moments = sample.features, sample.moments
+    deviations = targets - targets.mean(axis=1, keepdims=True)
     if isinstance(features, CsrMatrix):
-        products = np.bincount(
-            features.indices, features.values * deviations[features.row_numbers()], features.shape[1]
+        rows = features.row_numbers()
+        products = np.stack(
+            [np.bincount(features.indices, features.values * target[rows], features.shape[1]) for target in deviations]
         )
     else:
-        # float64 times float32 would copy all features; the mean is taken off the side that is small.
+        # float64 would copy all features once more; without their means float32 is exact enough.
         products = deviations.astype(np.float32) @ (features - moments.mean.astype(np.float32))
-    size = moments.std * target.std() * len(target)
-    return np.clip(np.divide(products, size, out=np.zeros(len(size)), where=size > 0), -1, 1)
+    size = np.outer(targets.std(axis=1) * targets.shape[1], moments.std)
+    return np.clip(np.divide(products, size, out=np.zeros(size.shape), where=size > 0), -1, 1)
 
 
 def _column(features: Rows, column: int) -> np.ndarray:
@@ -122,12 +127,18 @@ def _column(features: Rows, column: int) -> np.ndarray:
     return values
 
 
-def _area(values: np.ndarray, positive: np.ndarray) -> float:
-    """Under the ROC of ``values`` (m,) as a score of ``positive`` (m,), in the better direction; ties count half."""
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """float64 (m,): from 1, the same for equal values."""
     _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[places]
+    found: np.ndarray = (np.cumsum(counts) - (counts - 1) / 2)[places]
+    return found
+
+
+def _area(ranks: np.ndarray, positive: np.ndarray) -> float:
+    """Under the ROC of values that rank so (m,), as scores of ``positive`` (m,), in the better direction; ties count
+    half."""
     positives = int(np.count_nonzero(positive))
-    pairs = positives * (len(values) - positives)
+    pairs = positives * (len(ranks) - positives)
     if not pairs:
         return 0.5
     area = (ranks[positive].sum() - positives * (positives + 1) / 2) / pairs
@@ -135,11 +146,11 @@ def _area(values: np.ndarray, positive: np.ndarray) -> float:
 
 
 def _drift(subject: Subject) -> Iterator[Finding]:
-    train = _moments(subject.samples["train"])
+    train = subject.samples["train"].moments
     for name, sample in subject.samples.items():
         if name == "train":
             continue
-        other = _moments(sample)
+        other = sample.moments
         distance = np.abs(other.mean - train.mean)
         spread = np.maximum(train.std, other.std)
         error = spread * np.sqrt(1 / train.count + 1 / other.count)
@@ -165,12 +176,6 @@ def _drift(subject: Subject) -> Iterator[Finding]:
 
 def _deviations(shift: float) -> str:
     return f"{shift:.2g} standard deviations" if np.isfinite(shift) else "something, and it is constant in train"
-
-
-def _moments(sample: Sample) -> Moments:
-    moments = Moments(sample.features.shape[1])
-    moments.add(sample.features)
-    return moments
 
 
 def _label_drift(subject: Subject) -> Iterator[Finding]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import numpy as np
+from jinja2.bccache import Bucket
 
 from linear_learner.model.losses import BINARY, MULTICLASS, REGRESSOR
 from linear_learner.report import drawings
@@ -34,6 +36,27 @@ HEADLINES = {
 def render(content: dict[str, Any]) -> str:
     """``content``: of content.describe. Text in it is nobody's HTML: Jinja escapes all of it."""
     css, script = ((HERE / name).read_text(encoding="utf-8") for name in ("style.css", "script.js"))
+    return (
+        templates()
+        .get_template("page.html")
+        .render(
+            **content,
+            **_view(content),
+            css=css,
+            script=script,
+            style_hash=_hash(css),
+            script_hash=_hash(script),
+        )
+    )
+
+
+def compile_templates() -> None:
+    """Leave the templates compiled beside the compiled modules, for an image whose user may not."""
+    for name in (environment := templates()).list_templates(extensions=["html"]):
+        environment.get_template(name)
+
+
+def templates() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE),
         autoescape=True,
@@ -41,16 +64,20 @@ def render(content: dict[str, Any]) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
         optimized=False,  # folding constants takes longer than it saves in a page that is rendered once
+        bytecode_cache=_CompiledTemplates(str(HERE / "__pycache__")),
     )
     environment.filters |= {"number": number, "count": count, "setting": setting}
-    return environment.get_template("page.html").render(
-        **content,
-        **_view(content),
-        css=css,
-        script=script,
-        style_hash=_hash(css),
-        script_hash=_hash(script),
-    )
+    return environment
+
+
+class _CompiledTemplates(jinja2.FileSystemBytecodeCache):
+    """Compiling templates takes longer than all else that makes a page. Jinja compares them with their source; whoever
+    may write here may change the modules too."""
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        with contextlib.suppress(OSError):
+            (HERE / "__pycache__").mkdir(exist_ok=True)
+            super().dump_bytecode(bucket)
 
 
 def number(value: Any, digits: int = 4) -> str:
@@ -80,7 +107,9 @@ def _view(content: dict[str, Any]) -> dict[str, Any]:
     """What the template shows and ``content`` does not say in that form."""
     kind, details, choice = content["predictor_type"], content["details"], content["choice"]
     channels = list(content["metrics"])
-    rows, columns = _best_candidates(content), _columns(content)
+    shown = _best_candidates(content)
+    losses = drawings.loss_range(content, [candidate["number"] for candidate in shown])
+    columns = _columns(content)
     view: dict[str, Any] = {
         "kind": TITLES[kind],
         "score": "prediction" if kind == REGRESSOR else "score" if kind == MULTICLASS else "log odds of a positive row",
@@ -89,10 +118,10 @@ def _view(content: dict[str, Any]) -> dict[str, Any]:
         "headline": [name for name in HEADLINES[kind] if name in content["metrics"][choice["channel"]]],
         "best_value": _best_value(content),
         "sections": _sections(content),
-        "charts": drawings.draw(content, [row["number"] for row in rows]),
+        "charts": drawings.draw(content, [candidate["number"] for candidate in shown], losses),
         "columns": columns,
         "sorted_by": columns[1],
-        "rows": rows,
+        "rows": _candidate_rows(content, shown, losses),
         "class_names": _class_names(content),
     }
     if kind == REGRESSOR:
@@ -155,9 +184,8 @@ def _best_value(content: dict[str, Any]) -> float:
 
 
 def _best_candidates(content: dict[str, Any]) -> list[dict[str, Any]]:
-    """The rows of the table, best first, the chosen one among them."""
-    choice, varied = content["choice"], _varied(content)
-    by_loss = choice["criterion"] == content["objective"]
+    """Those that are shown, best first, the chosen one among them."""
+    choice = content["choice"]
 
     def order(candidate: dict[str, Any]) -> tuple[bool, float]:
         value = candidate["value"]
@@ -167,13 +195,20 @@ def _best_candidates(content: dict[str, Any]) -> list[dict[str, Any]]:
     chosen = content["candidates"][choice["candidate"]]
     if chosen not in shown[:MOST_CANDIDATES]:
         shown.insert(MOST_CANDIDATES - 1, chosen)
-    shown = shown[:MOST_CANDIDATES]
-    top = drawings.loss_range(content, [candidate["number"] for candidate in shown])
+    return shown[:MOST_CANDIDATES]
+
+
+def _candidate_rows(
+    content: dict[str, Any], shown: list[dict[str, Any]], losses: tuple[float, float]
+) -> list[dict[str, Any]]:
+    """Of the table of candidates."""
+    choice, varied = content["choice"], _varied(content)
+    by_loss = choice["criterion"] == content["objective"]
     rows = []
     for candidate in shown:
         best = candidate["best_epoch"]
         loss = candidate["judge_loss"][best] if best >= 0 else None
-        is_chosen, is_tied = candidate is chosen, candidate["number"] in choice["tied"]
+        is_chosen, is_tied = candidate["number"] == choice["candidate"], candidate["number"] in choice["tied"]
         rows.append(
             {
                 "number": candidate["number"],
@@ -183,7 +218,7 @@ def _best_candidates(content: dict[str, Any]) -> list[dict[str, Any]]:
                     best if best >= 0 else None,
                     *(candidate["hyperparameters"][name] for name in varied),
                 ],
-                "spark": drawings.spark(candidate["train_loss"], candidate["judge_loss"], *top),
+                "spark": drawings.spark(candidate["train_loss"], candidate["judge_loss"], *losses),
                 "outcome": "diverged"
                 if candidate["diverged"]
                 else "chosen"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from linear_learner.formats.csr import Rows
+from linear_learner.model.scaler import Moments
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +29,13 @@ class Sample:
 
     features: Rows
     labels: np.ndarray
+
+    @cached_property
+    def moments(self) -> Moments:
+        """Of the features."""
+        moments = Moments(self.features.shape[1])
+        moments.add(self.features)
+        return moments
 
 
 @dataclass(frozen=True, eq=False)

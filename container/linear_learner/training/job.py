@@ -36,7 +36,7 @@ from linear_learner.training.engine import import_ahead, make_engine
 from linear_learner.training.epoch_log import EpochLog, repeat_best_epoch
 from linear_learner.training.hosts import joined, store_of
 from linear_learner.training.initializer import initial_state
-from linear_learner.training.leaving_report import describe, leave_report
+from linear_learner.training.leaving_report import describe, import_report_ahead, leave_report
 from linear_learner.training.life_signs import Pulse, life_signs
 from linear_learner.training.memory import candidates_that_fit
 from linear_learner.training.preparation import Task, make_objective, prepare
@@ -261,6 +261,8 @@ def train_candidates(
     """All candidates, epoch by epoch, with a line for each step in the log; from the checkpoint on, if there is one."""
     objective = make_objective(hp, task)
     engine = make_engine(hp._engine, objective, rates(candidates), cpu_count())
+    if cluster.is_first:
+        import_report_ahead()
     logger.info("Training %d models on %d threads.", len(candidates), cpu_count())
     criterion = choosing.criterion_of(hp)
     state = initial_state(hp, candidates=len(candidates), outputs=objective.outputs, feature_dim=task.trained_columns)

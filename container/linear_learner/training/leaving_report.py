@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -31,6 +33,17 @@ SAMPLED_ROWS, SAMPLED_VALUES = 10_000, 1 << 21
 """Of a channel, what the report looks at column by column, at most."""
 
 
+def import_report_ahead() -> None:
+    """Begin to import what writes the report, in a thread of its own, while the native library trains. Should it fail,
+    ``leave_report`` tries again and tells of it."""
+
+    def load() -> None:
+        with contextlib.suppress(Exception):
+            from linear_learner.report import writing  # noqa: F401
+
+    threading.Thread(target=load, name="import report").start()
+
+
 def leave_report(folder: Path, channels: Mapping[str, Dataset | Stream], describe_job: Callable[[], Subject]) -> None:
     """Write the report of a job whose model is saved to ``folder``. Whatever goes wrong here, in ``describe_job`` too,
     ends in a warning: a job does not fail for its report. Of several hosts, it is about the rows of this one."""
@@ -40,7 +53,7 @@ def leave_report(folder: Path, channels: Mapping[str, Dataset | Stream], describ
         return
     start = time.perf_counter()
     try:
-        # Here, since what draws the page is worth importing only now.
+        # Here, since a job that fails has no use for it.
         from linear_learner.report import writing
 
         page = writing.write(folder, describe_job())

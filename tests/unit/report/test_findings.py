@@ -62,7 +62,8 @@ def test_correlations_are_those_of_numpy(sparse: bool) -> None:
     target = RANDOM.standard_normal(300) + features[:, 1] / 20
     expected = [np.corrcoef(column, target)[0, 1] for column in features[:, :6].T.astype(float)]
     given = CsrMatrix.from_dense(features) if sparse else features
-    np.testing.assert_allclose(findings.correlations(given, target), [*expected, 0], atol=1e-5)
+    (found,) = findings.correlations(Sample(given, target), target[np.newaxis])
+    np.testing.assert_allclose(found, [*expected, 0], atol=1e-5)
 
 
 @given(st.lists(st.tuples(st.integers(-3, 3), st.booleans()), min_size=2, max_size=40))
@@ -70,7 +71,14 @@ def test_the_area_of_a_feature_is_that_of_sklearn(rows: list[tuple[int, bool]]) 
     values, positive = np.array([v for v, _ in rows], np.float32), np.array([p for _, p in rows])
     if 0 < positive.sum() < len(positive):
         area = metrics.roc_auc_score(positive, values)
-        assert findings._area(values, positive) == pytest.approx(max(area, 1 - area))
+        assert findings._area(findings._ranks(values), positive) == pytest.approx(max(area, 1 - area))
+
+
+def test_classes_of_a_few_rows_have_no_leaks() -> None:
+    made = subject("multiclass_classifier", rows=30)
+    features = made.samples["train"].labels[:, np.newaxis] + np.zeros((1, 5), np.float32)
+    few = Sample(features[:12], made.samples["train"].labels[:12])
+    assert not found(replace(made, samples={**made.samples, "train": few}), "leak")
 
 
 def test_a_mean_that_moved_is_drift_and_the_farthest_comes_first() -> None:

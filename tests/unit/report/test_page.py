@@ -9,10 +9,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import numpy as np
 import pytest
 from subjects import candidates, subject
 
+from linear_learner.report import page as templates
 from linear_learner.report import writing
 from linear_learner.report.subject import Subject
 
@@ -155,3 +157,18 @@ def test_intervals_stand_below_their_metrics(tmp_path: Path) -> None:
 def test_several_hosts_are_told_of(tmp_path: Path) -> None:
     assert "3 hosts trained it" in page(tmp_path, subject(hosts=3))
     assert "hosts trained it" not in page(tmp_path, subject())
+
+
+def test_templates_are_not_compiled_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    templates.compile_templates()
+    monkeypatch.setattr(jinja2.Environment, "compile", lambda *_: pytest.fail("compiled"))
+    assert "<h1>" in page(tmp_path, subject())
+
+
+def test_a_package_that_may_not_be_written_to_has_its_page_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(jinja2.FileSystemBytecodeCache, "load_bytecode", lambda *_: None)
+    monkeypatch.setattr(jinja2.FileSystemBytecodeCache, "dump_bytecode", refuse)
+    assert "<h1>" in page(tmp_path, subject())
