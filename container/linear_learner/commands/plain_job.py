@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from linear_learner.commands.arguments import place, share
-from linear_learner.environment import DEFAULT_BASE, ChannelConfig, Environment, Split
+from linear_learner.environment import ChannelConfig, Environment, Split
 from linear_learner.errors import ClientError
 from linear_learner.hyperparameters.fields import REQUIRED, Row, as_text
 from linear_learner.hyperparameters.schema import ROWS
@@ -123,10 +123,10 @@ def given_hyperparameters(arguments: argparse.Namespace) -> dict[str, str]:
     }
 
 
-def is_asked_for(arguments: argparse.Namespace) -> bool:
-    """Whether the command line describes a job on plain files. ClientError where it describes the folder of a job as
-    well, or half a job."""
-    names = ["train", "validation", "test", "start_from", "content_type", "output", "split", "checkpoints"]
+def is_asked_for(arguments: argparse.Namespace, *others: str) -> bool:
+    """Whether the command line describes a job on plain files, by the options of ``add_files`` and ``others`` of which
+    the folder of a job makes no use. ClientError where it names such a folder as well, or describes half a job."""
+    names = [*CHANNELS.values(), "content_type", "split", *others]
     options = [f"--{name.replace('_', '-')}" for name in names if getattr(arguments, name, None) is not None]
     options += [f"--{name}" for name in given_hyperparameters(arguments)]
     if not options:
@@ -184,8 +184,3 @@ def _content_type(path: Path) -> str | None:
     from linear_learner.formats.file_names import content_type_by_name
 
     return content_type_by_name(path.name) if path.is_file() else None
-
-
-def base_of(arguments: argparse.Namespace) -> Path:
-    """The folder of a job that is none on plain files."""
-    return arguments.base or DEFAULT_BASE

@@ -334,8 +334,7 @@ def _machines(arguments: argparse.Namespace, instance_type: str) -> Machines:
 
 def _inputs(arguments: argparse.Namespace) -> tuple[dict[str, str], dict[str, ChannelConfig]]:
     """Hyperparameters, and channels whose paths are local or in S3."""
-    options = vars(arguments) | {"output": None, "checkpoints": None}
-    if not plain_job.is_asked_for(argparse.Namespace(**options)):
+    if not plain_job.is_asked_for(arguments):
         if arguments.base is None:
             raise ClientError("Nothing says what to train on", fix="give --train FILE, or --base with a job's folder")
         env = Environment.from_environ(arguments.base)

@@ -47,15 +47,15 @@ def add_to(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Train on plain files and write the model to --output; or, as SageMaker does, run the job of a folder: read input/
     below it, train, and write model/. Why such a job failed is printed and written to output/failure."""
-    if not plain_job.is_asked_for(arguments):
-        return _train_in_folder(plain_job.base_of(arguments))
+    if not plain_job.is_asked_for(arguments, "output", "checkpoints"):
+        return _train_in_folder(arguments.base)
     if arguments.output is None:
         raise ClientError("Nothing says where to write the model", fix="name a folder: --output out")
     with _results_on_disk(plain_job.job_of(arguments, arguments.output)) as env:
         return _train_on_files(env)
 
 
-def _train_in_folder(base: Path) -> int:
+def _train_in_folder(base: Path | None) -> int:
     should_stop = stop_on_sigterm()  # the imports below take their time
     openblas.prepare()
     from linear_learner.training import job

@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
         env: Environment = plain_job.job_of(arguments)
         title = f"Job on {arguments.train}"
     else:
-        env = Environment.from_environ(plain_job.base_of(arguments))
+        env = Environment.from_environ(arguments.base)
         title = f"Job in {env.base}"
     found = inspect(env)
     print(as_json(found) if arguments.json else as_text(found, title))

@@ -37,7 +37,7 @@ def validate(raw: Mapping[str, Any]) -> HyperParameters:
     fit together, in this order.
     """
     values: dict[str, Any] = {}
-    errors = [_unknown(name) for name in raw if name not in ROWS]
+    errors = [unknown(name) for name in raw if name not in ROWS]
     errors += [_missing(name) for name, row in ROWS.items() if row.default is REQUIRED and name not in raw]
     for name, row in ROWS.items():
         if name in raw:
@@ -124,7 +124,8 @@ def _probability_misfits(values: Mapping[str, Any], raw: Mapping[str, Any]) -> l
     return errors
 
 
-def _unknown(name: str) -> str:
+def unknown(name: str) -> str:
+    """The sentence about a hyperparameter that there is not."""
     sentence = f"Additional hyperparameters are not allowed ({shown(name)} was unexpected)."
     return sentence + _nearest(name, ROWS)
 

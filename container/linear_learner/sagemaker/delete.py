@@ -9,15 +9,8 @@ from linear_learner.errors import ClientError
 from linear_learner.s3 import S3Path, remove
 from linear_learner.sagemaker.description import check_name
 from linear_learner.sagemaker.dry_run import show_requests
-from linear_learner.sagemaker.requests import TAG
+from linear_learner.sagemaker.requests import KINDS, TAG, named
 from linear_learner.sagemaker.watch import tell
-
-KINDS = {
-    "Endpoint": ("DescribeEndpoint", "DeleteEndpoint"),
-    "EndpointConfig": ("DescribeEndpointConfig", "DeleteEndpointConfig"),
-    "Model": ("DescribeModel", "DeleteModel"),
-}
-"""What is deleted, in this order, and how it is looked at and deleted."""
 
 
 def delete(account: Account, name: str, *, with_data: bool, dry_run: bool) -> int:
@@ -25,7 +18,7 @@ def delete(account: Account, name: str, *, with_data: bool, dry_run: bool) -> in
     there; and the models' files in S3 where that is asked for. ClientError where there are none, or where one was not
     made by these commands."""
     check_name(name)
-    found = {kind: answer for kind in KINDS if (answer := _find(account, kind, name))}
+    found = {kind: answer for kind in reversed(KINDS) if (answer := _find(account, kind, name))}
     if not found:
         raise ClientError(
             "There is no endpoint, configuration or model of this name", where=name, fix="check the region"
@@ -34,12 +27,12 @@ def delete(account: Account, name: str, *, with_data: bool, dry_run: bool) -> in
         _check_ours(account, answer[f"{kind}Arn"], f"{kind} {name}")
     data = [S3Path.parse(found["Model"]["PrimaryContainer"]["ModelDataUrl"])] if with_data and "Model" in found else []
     if dry_run:
-        show_requests({KINDS[kind][1]: {f"{kind}Name": name} for kind in found}, [])
+        show_requests({KINDS[kind].delete: named(kind, name) for kind in found}, [])
         for place in data:
             tell(f"Not deleted: {place}")
         return 0
     for kind in found:
-        account.call("sagemaker", KINDS[kind][1], where=name, **{f"{kind}Name": name})
+        account.call("sagemaker", KINDS[kind].delete, where=name, **named(kind, name))
         tell(f"{kind} {name} is deleted.")
     for place in data:
         remove(place)
@@ -50,7 +43,7 @@ def delete(account: Account, name: str, *, with_data: bool, dry_run: bool) -> in
 def _find(account: Account, kind: str, name: str) -> dict[str, Any] | None:
     """What SageMaker says of it; None if there is none."""
     try:
-        return account.call("sagemaker", KINDS[kind][0], where=f"{kind} {name}", **{f"{kind}Name": name})
+        return account.call("sagemaker", KINDS[kind].describe, where=f"{kind} {name}", **named(kind, name))
     except Refused as error:
         # SageMaker has no code of its own for what is not there.
         if error.code == "ValidationException" and "Could not find" in error.message:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
 
 from linear_learner.aws import Account
 from linear_learner.errors import LinearLearnerError
@@ -13,15 +12,9 @@ from linear_learner.sagemaker import requests
 from linear_learner.sagemaker.description import Machines, check_name
 from linear_learner.sagemaker.dry_run import show_requests
 from linear_learner.sagemaker.model_source import ModelSource
+from linear_learner.sagemaker.requests import KINDS, named
 from linear_learner.sagemaker.uploads import send
 from linear_learner.sagemaker.watch import failure, goes_on, tell, wait
-
-DELETE = {
-    "CreateModel": "DeleteModel",
-    "CreateEndpointConfig": "DeleteEndpointConfig",
-    "CreateEndpoint": "DeleteEndpoint",
-}
-NAME = {"CreateModel": "ModelName", "CreateEndpointConfig": "EndpointConfigName", "CreateEndpoint": "EndpointName"}
 
 
 def deploy(
@@ -38,18 +31,18 @@ def deploy(
     until it answers. Where a step fails, what was made before is deleted again."""
     check_name(name)
     made = {
-        "CreateModel": requests.model(name, source.image, source.role, source.data),
-        "CreateEndpointConfig": requests.endpoint_config(name, machines, serverless_mb),
-        "CreateEndpoint": requests.endpoint(name),
+        "Model": requests.model(name, source.image, source.role, source.data),
+        "EndpointConfig": requests.endpoint_config(name, machines, serverless_mb),
+        "Endpoint": requests.endpoint(name),
     }
     if dry_run:
-        return show_requests(made, source.uploads)
+        return show_requests({KINDS[kind].create: request for kind, request in made.items()}, source.uploads)
     describe = partial(account.call, "sagemaker", "DescribeEndpoint", where=f"endpoint {name}", EndpointName=name)
     send(source.uploads)
     with undone_on_error(account) as done:
-        for operation, request in made.items():
-            account.call("sagemaker", operation, where=name, **request)
-            done.append((DELETE[operation], {NAME[operation]: name}))
+        for kind, request in made.items():
+            account.call("sagemaker", KINDS[kind].create, where=name, **request)
+            done.append((kind, name))
     tell(f"Endpoint {name} is being made, which takes some minutes.")
     if not waits:
         return 0
@@ -66,8 +59,8 @@ def deploy(
     return 0
 
 
-Made = list[tuple[str, dict[str, Any]]]
-"""What deletes each thing that was made, and its name."""
+Made = list[tuple[str, str]]
+"""The kind and the name of each thing that was made."""
 
 
 @contextmanager
@@ -83,12 +76,13 @@ def undone_on_error(account: Account) -> Iterator[Made]:
 
 def undo(account: Account, made: Made) -> None:
     """Delete it all, last things first. What cannot be deleted is told."""
-    for operation, name in reversed(made):
+    for kind, name in reversed(made):
+        operation = KINDS[kind].delete
         try:
-            account.call("sagemaker", operation, **name)
-            tell(f"{operation} {', '.join(name.values())}: it is not needed any more.")
+            account.call("sagemaker", operation, **named(kind, name))
+            tell(f"{operation} {name}: it is not needed any more.")
         except LinearLearnerError as error:
-            tell(f"{operation} {', '.join(name.values())} failed, please delete it by hand: {error}")
+            tell(f"{operation} {name} failed, please delete it by hand: {error}")
 
 
 def _how_to_ask(name: str, region: str) -> Iterator[str]:

@@ -7,7 +7,7 @@ Linear Learner in the SageMaker Developer Guide.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from linear_learner import __version__, hyperparameters
 from linear_learner.errors import ClientError
@@ -15,6 +15,7 @@ from linear_learner.formats.content_type import CSV, JSON_LINES, LIBSVM, RECORDI
 from linear_learner.hyperparameters import HyperParameters
 from linear_learner.hyperparameters.schema import BINARY, ROWS
 from linear_learner.hyperparameters.tuning import METRICS
+from linear_learner.hyperparameters.validation import unknown
 from linear_learner.sagemaker.description import Job, Machines, Tuning
 
 TAG = "linear-learner"
@@ -25,6 +26,27 @@ LONGEST_WAIT = 2
 """A job on spare machines may take this many times its hours, waiting included."""
 
 Request = dict[str, Any]
+
+
+class Kind(NamedTuple):
+    """The operations that make, look at and delete one thing."""
+
+    create: str
+    describe: str
+    delete: str
+
+
+KINDS = {
+    "Model": Kind("CreateModel", "DescribeModel", "DeleteModel"),
+    "EndpointConfig": Kind("CreateEndpointConfig", "DescribeEndpointConfig", "DeleteEndpointConfig"),
+    "Endpoint": Kind("CreateEndpoint", "DescribeEndpoint", "DeleteEndpoint"),
+}
+"""What an endpoint consists of, in the order in which it is made."""
+
+
+def named(kind: str, name: str) -> Request:
+    """How one of KINDS is told to its operations."""
+    return {f"{kind}Name": name}
 
 
 def tags() -> list[dict[str, str]]:
@@ -146,6 +168,8 @@ def parameter_ranges(given: Mapping[str, str], own: Mapping[str, str], predictor
         ranges.pop("positive_example_weight_mult", None)
     by_kind: dict[str, list[Request]] = {}
     for name, text in {**ranges, **own}.items():
+        if name not in ROWS:
+            raise ClientError(unknown(name), where="--range")
         if name in given:
             raise ClientError(f"'{name}' has a range and a value as well", where="--range", fix="give one of them")
         kind, entry = _range(name, text)
@@ -164,7 +188,7 @@ def _range(name: str, text: str) -> tuple[str, Request]:
         is_positive, is_range = float(low) > 0, float(low) < float(high)
     except ValueError:
         is_range = False
-    if not is_range or name not in ROWS:
+    if not is_range:
         raise ClientError(
             f"'{name}={text}' is no range", where="--range", fix="write NAME=LOW:HIGH or NAME=VALUE,VALUE"
         )

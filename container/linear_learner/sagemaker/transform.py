@@ -51,7 +51,7 @@ def transform(
     send(source.uploads)
     with undone_on_error(account) as done:
         account.call("sagemaker", "CreateModel", where=name, **made["CreateModel"])
-        done.append(("DeleteModel", {"ModelName": name}))
+        done.append(("Model", name))
         account.call("sagemaker", "CreateTransformJob", where=name, **made["CreateTransformJob"])
     tell(f"Transform job {name} is created.")
     if not waits:

@@ -16,7 +16,7 @@ POLL = 5.0
 MOST_FAILURES, LONG_POLL = 20, 30.0
 """How often it is asked in vain before it is given up, and seconds from one such question to the next."""
 
-_BY_EXIT_CODE = {"1": AlgorithmError, "2": ClientError}
+_BY_EXIT_CODE = {str(kind.exit_code): kind for kind in (AlgorithmError, ClientError, PlatformError)}
 
 
 class Log:

@@ -74,7 +74,6 @@ def test_everything_is_written_below_the_output_folder(data: Path) -> None:
 def test_no_option_means_the_folder_of_a_job() -> None:
     assert not plain_job.is_asked_for(parsed())
     assert not plain_job.is_asked_for(parsed("--base", "/somewhere"))
-    assert plain_job.base_of(parsed()) == Path("/opt/ml")
 
 
 @pytest.mark.parametrize(
@@ -88,7 +87,7 @@ def test_no_option_means_the_folder_of_a_job() -> None:
 )
 def test_half_a_job_or_two_are_refused(arguments: list[str], sentence: str) -> None:
     with pytest.raises(ClientError, match=sentence):
-        plain_job.is_asked_for(parsed(*arguments))
+        plain_job.is_asked_for(parsed(*arguments), "output")
 
 
 @pytest.mark.parametrize(

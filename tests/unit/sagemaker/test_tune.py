@@ -95,6 +95,8 @@ def test_a_regressor_has_no_positive_examples(service: Any, capsys: pytest.Captu
         (["--range", "wd"], "'wd' is no range"),
         (["--range", "wd=1:0.1"], "'wd=1:0.1' is no range"),
         (["--range", "wd=0.1:x"], "'wd=0.1:x' is no range"),
+        (["--range", "learning-rat=0.1:1"], "('learning_rat' was unexpected). Did you mean 'learning_rate'? (--range)"),
+        (["--range", "optimiser=adam,sgd"], "('optimiser' was unexpected). Did you mean 'optimizer'?"),
         (["--range", "wd=0.1:1", "--wd", "0.5"], "'wd' has a range and a value as well"),
         (["--range", "learning_rate=0:1"], "The value '0' is not valid for the 'learning_rate'"),
         (["--range", "optimizer=adam,adm"], "'adm' is not valid for the 'optimizer'"),
