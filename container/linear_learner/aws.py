@@ -110,6 +110,13 @@ class Account:
             answer: dict[str, Any] = getattr(client(service, self.region), xform_name(operation))(**request)
         return answer
 
+    def known_region(self) -> str | None:
+        """None where none is set. Needs no client."""
+        import boto3
+
+        with aws_errors():
+            return self.region or boto3.session.Session().region_name
+
     def region_name(self) -> str:
         """ClientError where none is set."""
         return str(client("sagemaker", self.region).meta.region_name)

@@ -109,7 +109,8 @@ def test_a_missing_region_is_told(fresh_clients: None, account: Any, monkeypatch
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     with pytest.raises(ClientError, match=r"No AWS region is set\. Give --region, or set AWS_DEFAULT_REGION"):
         Account().call("sagemaker", "ListTags", ResourceArn="arn")
-    assert Account("us-west-2").region_name() == "us-west-2"
+    assert Account().known_region() is None
+    assert Account("us-west-2").region_name() == Account("us-west-2").known_region() == "us-west-2"
 
 
 def test_calls_are_tried_again_as_botocore_does_it(fresh_clients: None, account: Any) -> None:

@@ -17,6 +17,7 @@ from linear_learner.s3 import S3Path
 
 LONGEST_NAME, LONGEST_TUNING_NAME = 63, 32
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/\S+")
+_IN_ECR = re.compile(r"[0-9]{12}\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+)\.")
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*")
 
 
@@ -47,9 +48,10 @@ class Job:
     checkpoints: S3Path | None = None
     is_spot: bool = False
 
-    def checked(self, *, watched: str = "") -> HyperParameters:
-        """The hyperparameters. ``watched``: the metric that a tuning job goes by. ClientError for all that SageMaker or
-        the container would refuse."""
+    def checked(self, region: str | None, *, watched: str = "") -> HyperParameters:
+        """The hyperparameters. ``region``: where the job runs, if that is known. ``watched``: the metric that a tuning
+        job goes by. ClientError for all that SageMaker or the container would refuse."""
+        check_image(self.image, region)
         check_role(self.role)
         check_name(self.name, LONGEST_TUNING_NAME if watched else LONGEST_NAME)
         if "train" not in self.channels:
@@ -82,6 +84,17 @@ def check_name(name: str, longest: int = LONGEST_NAME) -> None:
     if not _NAME.fullmatch(name) or len(name) > longest:
         raise ClientError(
             f"The name '{name}' cannot be used", fix=f"use up to {longest} letters, digits and hyphens between them"
+        )
+
+
+def check_image(image: str, region: str | None) -> None:
+    """ClientError for one in ECR of another region than that of the job: SageMaker takes none from elsewhere."""
+    found = _IN_ECR.match(image)
+    if found and region and found[1] != region:
+        raise ClientError(
+            f"The image is in region {found[1]}, and the job is to run in {region}",
+            where=f"--image {image}",
+            fix=f"give --region {found[1]}, or push the image to {region}",
         )
 
 

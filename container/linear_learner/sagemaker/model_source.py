@@ -10,7 +10,7 @@ from linear_learner.aws import Account
 from linear_learner.data.channel_file import GZIP_MAGIC
 from linear_learner.errors import ClientError
 from linear_learner.s3 import SCHEME, S3Path
-from linear_learner.sagemaker.description import check_name, check_role
+from linear_learner.sagemaker.description import check_image, check_name, check_role
 from linear_learner.sagemaker.uploads import Upload
 
 
@@ -50,6 +50,7 @@ def model_source(
         missing = "--role" if image else "--image"
         raise ClientError(f"{missing} is not given", where=model, fix=f"give {missing}, or name a training job")
     check_role(role)
+    check_image(image, account.known_region())
     return ModelSource(data, image, role, uploads)
 
 

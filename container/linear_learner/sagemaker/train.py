@@ -18,7 +18,7 @@ LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 
 def train(account: Account, job: Job, *, waits: bool, dry_run: bool) -> int:
     """Check the job, upload its local files, create it, and unless told otherwise follow it to its end."""
-    hp = job.checked()
+    hp = job.checked(account.known_region())
     places, files = uploads.plan(job.channels, job.output / job.name / "input")
     request = requests.training_job(job, hp, places)
     if dry_run:

@@ -25,7 +25,7 @@ def tune(account: Account, job: Job, tuning: Tuning, *, waits: bool, dry_run: bo
             where="--objective",
             fix=f"did you mean {near}?" if near else "docs/hyperparameters.md lists them",
         )
-    hp = job.checked(watched=tuning.objective)
+    hp = job.checked(account.known_region(), watched=tuning.objective)
     watchable.check_channels(hp, job.channels)
     places, files = uploads.plan(job.channels, job.output / job.name / "input")
     request = requests.tuning_job(job, hp, places, tuning)

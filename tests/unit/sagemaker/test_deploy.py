@@ -182,6 +182,7 @@ def test_ctrl_c_leaves_the_endpoint_alone(slow: Any, capsys: pytest.CaptureFixtu
         ([*OWN, "--serverless", "--instance-type", "ml.m5.large"], "--serverless has no machines of its own"),
         ([*OWN, "--serverless", "--instance-count", "1"], "--serverless has no machines of its own"),
         ([*OWN, "--output", "s3://a-bucket/models"], "The model is in S3 already"),
+        ([*OWN, "--region", "us-east-1"], "Give --region eu-west-1, or push the image to us-east-1"),
         ([*OWN, "--name", "a_b"], "The name 'a_b' cannot be used"),
         (["no/such/file", "--image", IMAGE, "--role", ROLE], "cannot be used"),
     ],

@@ -243,6 +243,8 @@ def test_wrong_hyperparameters_are_told_before_anything_is_sent(
         (["--name", "a_b"], "The name 'a_b' cannot be used"),
         (["--name", "a" * 64], "cannot be used"),
         (["--role", "SageMaker"], "'SageMaker' is not the ARN of a role"),
+        (["--region", "us-east-1"], "The image is in region eu-west-1, and the job is to run in us-east-1"),
+        (["--image", IMAGE.replace("eu-west-1", "eu-north-1")], "and the job is to run in eu-west-1 (--image"),
         (["--output", "out"], "This must be in S3"),
         (["--validation", "none.csv"], "There is no such file or folder"),
     ],
