@@ -125,16 +125,34 @@ def no_orphans(hosts: Hosts) -> bool:
 
 
 class Pipe:
-    """Makes and fills the pipes of a channel, pass after pass, as the platform does, as long as anybody reads them."""
+    """Makes and fills the pipes of a channel, pass after pass, as the platform does for each start of a job, until
+    ``stop``."""
 
     def __init__(self, folder: JobFolder, channel: str, content: bytes, passes: int = 1000) -> None:
         self._data = folder.base / "input/data"
         self._channel, self._content, self._passes = channel, content, passes
+        self._ends = threading.Event()
         self._data.mkdir(parents=True, exist_ok=True)
-        threading.Thread(target=self._write, daemon=True).start()
+        for old in self._pipes():
+            old.unlink()
+        self._thread = threading.Thread(target=self._write, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """It may wait for a reader, and gets one that leaves at once."""
+        self._ends.set()
+        while self._thread.is_alive():
+            for path in self._pipes():
+                os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+            self._thread.join(0.05)
+
+    def _pipes(self) -> list[Path]:
+        return list(self._data.glob(f"{self._channel}_*"))
 
     def _write(self) -> None:
         for number in range(self._passes):
+            if self._ends.is_set():
+                return
             path = self._data / f"{self._channel}_{number}"
             os.mkfifo(path)
             with contextlib.suppress(BrokenPipeError), path.open("wb") as pipe:

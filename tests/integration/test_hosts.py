@@ -164,3 +164,40 @@ def test_pipes_of_different_lengths(rows: Rows, alone: Outcome, tmp_path: Path) 
     assert ["They are streamed" in outcome.log for outcome in outcomes] == [True, False]
     assert outcomes[0].objective("validation") == pytest.approx(alone.objective("validation"), rel=0.005)
     assert outcomes[0].finals("validation") == outcomes[1].finals("validation")
+
+
+def test_a_job_in_pipe_mode_that_was_cut_off_goes_on_to_the_same_bits(rows: Rows, tmp_path: Path) -> None:
+    """One host streams, and the other has its rows in memory. Of both, the rows are whole mini-batches."""
+    whole, cut = (Hosts(tmp_path / name, 2, **SETTINGS, memory_mb=1) for name in ("whole", "cut"))
+    parts = [3 * recordio(rows[0][part], rows[1][part]) for part in (slice(0, 5500), slice(5500, 6000))]
+
+    def run(hosts: Hosts, after: int = 0, number: int = 0) -> list[Outcome]:
+        pipes = [Pipe(folder, "train", part) for folder, part in zip(hosts.folders, parts, strict=True)]
+        with hosts.running() as processes:
+            hosts.wait_until(processes, lambda log: log.count("#progress_metric") >= after)
+            if number:
+                processes[0].send_signal(number)
+            outcomes = hosts.outcomes(processes)
+        for pipe in pipes:
+            pipe.stop()
+        return outcomes
+
+    for hosts in (whole, cut):
+        hosts.describe("ShardedByS3Key", RECORDIO, "train", mode="Pipe")
+        (hosts.folders[0].base / "checkpoints").mkdir()
+    expected = run(whole)
+    all_well(expected)
+    assert ["They are streamed" in outcome.log for outcome in expected] == [True, False]
+    assert _records_seen(expected[0]) == [18_000.0 * (epoch + 1) for epoch in range(6)]
+    all_well(run(cut, 2, signal.SIGTERM))
+    outcomes = run(cut)
+    all_well(outcomes)
+    assert [len(outcome.found("Going on from (.*): epoch ")) for outcome in outcomes] == [1, 1]
+    for name in ("mx-mod-0000.params", "additional-params.json"):
+        assert (outcomes[0].model_dir / name).read_bytes() == (expected[0].model_dir / name).read_bytes()
+
+
+def _records_seen(outcome: Outcome) -> list[float]:
+    """After each epoch."""
+    metrics = [line["Metrics"] for line in outcome.metrics_lines() if "epoch" in line["Dimensions"]]
+    return [found["Total Records Seen"]["sum"] for found in metrics if "Total Records Seen" in found]

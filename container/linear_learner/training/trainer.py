@@ -163,7 +163,9 @@ def _stretches(
     known: int | None,
 ) -> Iterator[Stretch]:
     """Trains. On one host every piece is a stretch. Several join after ``stride`` rows each, of which ``known`` are
-    expected and ``done`` done before, and go on to do so without rows when they have no more: another may have."""
+    expected and ``done`` done before, and go on to do so without rows when they have no more: another may have. The
+    last of the known rows are joined once the pieces have come to their end: a reader that is left before its end
+    counts as abandoned, and later epochs would get nothing from it."""
     if cluster.size == 1:
         for piece in pieces:
             yield Stretch(len(piece.order), engine.step(piece, state), has_more=True)
@@ -172,9 +174,9 @@ def _stretches(
     for piece in pieces:
         sums += engine.step(piece, state)
         rows += len(piece.order)
-        if (done + rows) % stride == 0:
+        if (done + rows) % stride == 0 and (known is None or done + rows < known):
             done += rows
-            yield Stretch(rows, sums, has_more=known is None or done < known)
+            yield Stretch(rows, sums, has_more=True)
             rows, sums = 0, np.zeros(state.candidates)
     while True:
         yield Stretch(rows, sums, has_more=False)

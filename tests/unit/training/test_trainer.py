@@ -23,13 +23,16 @@ ROWS = 64
 
 
 class InChunks:
-    """An epoch that comes in chunks of ``sizes`` rows."""
+    """An epoch that comes in chunks of ``sizes`` rows, by a reader that gives nothing more once it was left early."""
 
     def __init__(self, *sizes: int, rows: int | None) -> None:
         self.sizes, self.rows = sizes, rows
 
     def chunks(self, epoch: int) -> Iterator[Chunk]:
-        yield from map(chunk, self.sizes)
+        try:
+            yield from map(chunk, self.sizes)
+        except GeneratorExit:
+            self.sizes = ()
 
 
 def chunk(rows: int = ROWS) -> Chunk:
