@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from linear_learner.data.ahead import one_ahead
 from linear_learner.data.channel_file import ChannelFile, rejoined
 from linear_learner.data.columns import Columns, unreadable
 from linear_learner.data.dataset import Dataset
@@ -186,7 +187,8 @@ class ChannelReader:
         """The rows of a pass, as many as take no more than ``limit`` bytes, and what follows them; None if nothing
         does."""
         rows = DatasetBuilder(self._source.size, limit)
-        batches = self.batches()
+        # A file always gives more rows or ends, so that nobody need tell the thread that reads ahead to give up.
+        batches = one_ahead(self.batches(), lambda: None) if self.can_begin_anew else self.batches()
         for batch, bytes_read in batches:
             if not rows.has_room_for(batch):
                 following = itertools.chain([batch], (following for following, _ in batches))

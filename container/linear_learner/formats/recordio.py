@@ -9,8 +9,9 @@ Source: the SageMaker SDK's writer, and dmlc-core's ``recordio.h``, by which MXN
 
 from __future__ import annotations
 
+import io
 import struct
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import numpy as np
 
@@ -43,10 +44,10 @@ class RecordReader:
 
     def __init__(self, stream: BinaryIO, *, source: str, block_size: int) -> None:
         self.records = 0
-        self._stream = stream
+        self._stream = cast(io.BufferedIOBase, stream)  # BinaryIO says nothing of readinto
         self._source = source
         self._block_size = block_size
-        self._data = b""
+        self._data = memoryview(b"")
         self._position = 0
         self._offset = 0  # of _data[0] in the stream
         self._record_start = 0  # of the latest record, in _data
@@ -59,13 +60,13 @@ class RecordReader:
     def peek(self, size: int) -> bytes:
         """The next ``size`` bytes, fewer at the end of the stream."""
         self._fill(size)
-        return self._data[self._position : self._position + size]
+        return bytes(self._data[self._position : self._position + size])
 
     def block(self) -> tuple[memoryview, bool]:
         """The next ``block_size`` bytes, fewer at the end of the stream, and whether none follow; none is taken."""
         self._start_record()
         self._fill(self._block_size + 1)
-        held = memoryview(self._data)[self._position :]
+        held = self._data[self._position :]
         return held[: self._block_size], len(held) <= self._block_size
 
     def next_payload(self) -> bytes | None:
@@ -126,29 +127,25 @@ class RecordReader:
         start = self._position + HEADER_SIZE
         # The zeros after the very last record carry nothing: a writer may leave them out.
         self._position = start + min(padded(length), available)
-        return flag, self._data[start : start + length]
+        return flag, bytes(self._data[start : start + length])
 
     def _fill(self, size: int) -> None:
         """Hold at least ``size`` bytes from the position on, if the stream has them. What was read of the latest record
         stays."""
-        held = len(self._data) - self._position
-        missing = size - held
-        if missing <= 0:
-            return
-        pieces = [memoryview(self._data)[self._record_start :]]
-        # A record in many parts is copied with each of them: with half of it in between, that takes linear time.
-        useful = max(missing, self._block_size + 1 - held, len(pieces[0]) // 2)
-        self._offset += self._record_start
-        self._position -= self._record_start
-        self._record_start = 0
-        while missing > 0:
-            piece = self._stream.read(min(useful, self._block_size + 1))
-            if not piece:
-                break
-            pieces.append(memoryview(piece))
-            missing -= len(piece)
-            useful -= len(piece)
-        self._data = b"".join(pieces)
+        while (missing := size - (held := len(self._data) - self._position)) > 0:
+            kept = self._data[self._record_start :]
+            # A long record is copied again as often as what is held doubles, and takes the memory that it has, not
+            # what its header promises.
+            room = min(max(missing, self._block_size + 1 - held), max(self._block_size + 1, len(kept)))
+            grown = np.empty(len(kept) + room, np.uint8).data
+            grown[: len(kept)] = kept
+            count = self._stream.readinto(grown[len(kept) :])
+            self._offset += self._record_start
+            self._position -= self._record_start
+            self._record_start = 0
+            self._data = grown[: len(kept) + count]
+            if not count:
+                return
 
     def _error(self, problem: str, begin: int) -> ClientError:
         where = f"{self._source}, row {self.records + 1}, byte {begin}"

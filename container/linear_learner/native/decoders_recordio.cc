@@ -21,7 +21,9 @@ int64_t padded(int64_t size) { return (size + 3) / 4 * 4; }
 
 bool FrameReader::read_part(int64_t at, Part* part, ll_problem* problem) const {
   const int64_t available = end_ - at;
-  if (std::memcmp(data_ + at, kMagic, static_cast<size_t>(std::min<int64_t>(available, 4)))) {
+  // A length that is known when this is compiled makes one comparison of it.
+  if (available >= 4 ? std::memcmp(data_ + at, kMagic, 4)
+                     : std::memcmp(data_ + at, kMagic, static_cast<size_t>(available))) {
     *problem = {kBadMagic, 0, 0, at, std::min<int64_t>(available, 4), 0, 0, 0};
     return false;
   }
