@@ -20,7 +20,7 @@ from linear_learner.formats.faults import NOT_UTF8, UNKNOWN_LABEL, Fault, error_
 from linear_learner.formats.line_blocks import count_lines
 from linear_learner.formats.schema_learner import SchemaLearner
 from linear_learner.formats.sniffing import BYTE_ORDER_MARK
-from linear_learner.formats.table_schema import MISSING_LEVEL, UNSEEN, TableSchema
+from linear_learner.formats.table_schema import MISSING_LEVEL, UNSEEN, TableSchema, is_no_label
 
 _SPACES = SPACES.decode()
 _OPEN_QUOTES = "The quotes around a cell do not close in its line"
@@ -180,22 +180,25 @@ class TextCoder:
             row[position] = codes.get(row[position].strip(_SPACES), str(UNSEEN))
         if self._class_codes and self._columns.label is not None:
             label = row[self._columns.label].strip(_SPACES)
-            row[self._columns.label] = self._class_codes.get(label, "")
+            # A missing one stays as it is, which is a mistake of numbers too.
+            row[self._columns.label] = self._class_codes.get(label, label if is_no_label(label) else "")
         line = ",".join(row)
         if line.count(",") >= len(row) or '"' in line:
             # Of a number that is none.
             line = ",".join(f'"{cell}"' if "," in cell else cell for cell in row)
         return line
 
+    def _is_known(self, label: str) -> bool:
+        return label in self._class_codes or is_no_label(label)
+
     def _check_labels(self, rows: Sequence[Sequence[str]]) -> None:
         at = self._columns.label
         if not self._class_codes or at is None:
             return
-        known = {*self._class_codes, MISSING_LEVEL}
         faults = [
             Fault(UNKNOWN_LABEL, self._line + i, f"column {at + 1}", _cell(row, at))
             for i, row in enumerate(rows)
-            if len(row) == self._columns.width and _cell(row, at) not in known
+            if len(row) == self._columns.width and not self._is_known(_cell(row, at))
         ]
         if faults:
             raise error_of(faults, source=self._columns.source, content_type=CSV)

@@ -34,7 +34,7 @@ from linear_learner.formats.options import DEFAULTS, Options
 from linear_learner.formats.parquet_texts import is_text, may_be_category, texts_of
 from linear_learner.formats.schema_learner import SchemaLearner
 from linear_learner.formats.sniffing import SNIFFED_BYTES, advice
-from linear_learner.formats.table_schema import MISSING_LEVEL, UNSEEN, TableSchema
+from linear_learner.formats.table_schema import MISSING_LEVEL, UNSEEN, TableSchema, is_no_label
 from linear_learner.formats.width import check_width
 
 if TYPE_CHECKING:
@@ -190,6 +190,8 @@ class _Columns:
         texts, which = _texts(rows, self.names[position], self._source)
         missing = codes.get(MISSING_LEVEL, UNSEEN) if allow_missing else np.nan
         numbers = [codes.get(text, UNSEEN) if text != MISSING_LEVEL else missing for text in texts]
+        if position == self._label:
+            numbers = [codes.get(text, np.nan if is_no_label(text) else UNSEEN) for text in texts]
         return np.array(numbers, np.float32)[which]
 
     def _error(self, rows: pa.RecordBatch, good: np.ndarray, positions: list[int], first_row: int) -> Exception:

@@ -9,7 +9,7 @@ from typing import Any
 
 from linear_learner.errors import ClientError
 from linear_learner.formats.csv_cells import NUMBER
-from linear_learner.formats.table_schema import MISSING_LEVEL, MOST_LEVELS, Column, TableSchema, numbered
+from linear_learner.formats.table_schema import MISSING_LEVEL, MOST_LEVELS, Column, TableSchema, is_no_label, numbered
 from linear_learner.formats.width import check_width
 
 AUTO = "auto"
@@ -105,9 +105,8 @@ class SchemaLearner:
             )
 
     def add_classes(self, texts: Iterable[str], source: str) -> None:
-        """Some labels."""
-        self._classes.update(texts)
-        self._classes.discard(MISSING_LEVEL)
+        """Some labels. Whoever decodes the rows says where one is missing."""
+        self._classes.update(text for text in texts if not is_no_label(text))
         if len(self._classes) > MOST_LEVELS:
             raise ClientError(
                 f"There are more than {MOST_LEVELS} different labels, too many for classes",

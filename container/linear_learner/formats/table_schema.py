@@ -23,6 +23,9 @@ UNSEEN = -1
 """The number of a category that is none of the levels."""
 MISSING_LEVEL = ""
 """The level of a cell with nothing in it, where features may be missing."""
+NO_LABELS = frozenset({MISSING_LEVEL, "na", "n/a", "nan", "null"})
+"""In lower case, what stands for no label where labels are texts. Of numbers it is ``none`` as well, which people call
+a class."""
 MOST_LEVELS = 10_000
 """Of a column, and the most classes. A column with more is a text or a key, and no category."""
 WIDEST_DENSE = 1000
@@ -32,6 +35,10 @@ ten times as much there."""
 BLOCK_VALUES = 1 << 22
 """Features of one batch, so that memory does not follow how many levels there are."""
 _NUMBERED = re.compile(r"column \d+")
+
+
+def is_no_label(text: str) -> bool:
+    return text.lower() in NO_LABELS
 
 
 @dataclass(frozen=True)

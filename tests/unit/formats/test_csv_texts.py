@@ -152,6 +152,20 @@ def test_nothing_is_a_level_only_where_features_may_be_missing() -> None:
     assert learnt(table, settings=TextSettings(("x",), keeps_missing=True)).columns[0].levels == ("", "b")
 
 
+@pytest.mark.parametrize("word", ["NA", "n/a", "nan", "NaN", "Null", ""])
+def test_a_label_that_says_it_is_missing_is_no_class(word: str) -> None:
+    table = f"a,1\n{word},2\nnone,3\n".encode()
+    schema = learnt(table, settings=TextSettings(text_labels=True))
+    assert schema.classes == ("a", "none")
+    with pytest.raises(ClientError, match=rf"Found missing \(NaN\) values \(a.csv, row 2, column 1, value '{word}'\)"):
+        decoded(table, schema)
+
+
+def test_unless_a_model_knows_it_as_one() -> None:
+    (batch,) = decoded(b"NA,1\na,2\n", TableSchema((), ("NA", "a")))
+    assert batch.labels is not None and batch.labels.tolist() == [0, 1]
+
+
 def test_a_missing_category_is_a_mistake_its_own_level_or_unseen() -> None:
     table = b"<=50K,39,\n"
     with pytest.raises(ClientError, match=r"Found missing \(NaN\) values \(a.csv, row 1, column 3, value ''\)"):
@@ -171,6 +185,7 @@ def test_a_missing_category_is_a_mistake_its_own_level_or_unseen() -> None:
             r"Found a label that is none of the classes \(a.csv, row 3, column 1, value 'maybe'\)",
         ),
         (",39,Private", r"Found missing \(NaN\) values \(a.csv, row 3, column 1, value ''\)"),
+        (" NA ,39,Private", r"Found missing \(NaN\) values \(a.csv, row 3, column 1, value 'NA'\)"),
         (">50K,old,Private", r"not a number \(a.csv, row 3, column 2, value 'old'\)"),
         ('>50K,"3,9",Private', r"not a number \(a.csv, row 3, column 2"),
         (">50K,39", r"The row has 2 columns, the first one has 3 \(a.csv, row 3\)"),
@@ -210,8 +225,10 @@ def test_what_csv_writes_comes_back(rows: list[tuple[str, str, int]], block_size
     schema = learnt(content, settings=settings, block_size=block_size)
     stripped = [(a.strip(" \t\r"), b.strip(" \t\r"), n) for a, b, n in rows]
     assert schema.columns[0].levels == tuple(sorted({text for _, text, _ in stripped}))
-    assert set(schema.classes) == {label for label, _, _ in stripped} - {""}
-    if any(not label for label, _, _ in stripped):
+    labels = {label for label, _, _ in stripped}
+    missing = {label for label in labels if label.lower() in ("", "na", "n/a", "nan", "null")}
+    assert set(schema.classes) == labels - missing
+    if missing:
         with pytest.raises(ClientError, match="missing"):
             decoded(content, schema, allow_missing=True, block_size=block_size)
         return

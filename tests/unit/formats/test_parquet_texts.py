@@ -90,6 +90,13 @@ def test_numbers_and_booleans_are_no_text_of_themselves() -> None:
     assert schema == TableSchema((), ("0", "1"))
 
 
+def test_a_label_that_says_it_is_missing_is_no_class() -> None:
+    labels = ["a", "NA", "none", "nan", "b"]
+    assert learnt({"y": labels, "x": range(5)}).classes == ("a", "b", "none")
+    found = decoded({"y": ["NA", "a"], "x": [1, 2]}, TableSchema((), ("NA", "a"))).labels
+    assert np.asarray(found).tolist() == [0, 1]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -98,6 +105,7 @@ def test_numbers_and_booleans_are_no_text_of_themselves() -> None:
             {"income": ["<=50K", None, ">50K"]},
             "Found missing (NaN) values (a.pq, row 2, column 'income', value 'null')",
         ),
+        ({"income": ["<=50K", ">50K", "NA"]}, "Found missing (NaN) values (a.pq, row 3, column 'income', value 'NA')"),
         ({"work": ["gov", None, "gov"]}, "Found missing (NaN) values (a.pq, row 2, column 'work', value 'null')"),
         ({"work": ["gov", "gov", " "]}, "Found missing (NaN) values (a.pq, row 3, column 'work', value ' ')"),
         (
