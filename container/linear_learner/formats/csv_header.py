@@ -48,8 +48,8 @@ def table_header_names(first: bytes, second: bytes | None, known: Set[str]) -> t
 
 
 def _cells(line: bytes) -> list[str]:
-    """Names may hold commas, in quotes."""
-    text = line.decode("utf-8", "replace").strip(SPACES.decode())
+    """Names may hold commas, in quotes. What is not UTF-8 is told apart as well: it is a mistake of its own."""
+    text = line.decode("utf-8", "backslashreplace").strip(SPACES.decode())
     # What csv refuses (a carriage return inside a line, a field of more than 128 KiB) is no header.
     try:
         (cells,) = csv.reader([text], skipinitialspace=True)

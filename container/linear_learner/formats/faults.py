@@ -68,6 +68,18 @@ def malformed(problem: str, *, where: str, content_type: str, fix: str = "") -> 
     return ClientError(f"Requested content-type is '{content_type}'. {problem}", where=where, fix=fix or VERIFY)
 
 
+def check_utf8(text: bytes, where: str) -> None:
+    """ClientError where the text is in another encoding."""
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        raise not_utf8(where) from None
+
+
+def not_utf8(where: str) -> ClientError:
+    return ClientError(NOT_UTF8, where=where, fix=_FIXES[NOT_UTF8])
+
+
 class MissingLabel(ClientError):  # noqa: N818 (says what is the matter)
     """A row that must have one label has ``found`` of them."""
 

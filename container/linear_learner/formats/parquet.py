@@ -16,17 +16,16 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 
-from linear_learner.errors import ClientError
 from linear_learner.formats.batch import Batch
 from linear_learner.formats.content_type import PARQUET
 from linear_learner.formats.faults import (
-    NOT_UTF8,
     TEXT_ADVICE,
     UNKNOWN_LABEL,
     Fault,
     all_finite,
     error_of,
     malformed,
+    not_utf8,
     problem_of_number,
 )
 from linear_learner.formats.label_column import label_position
@@ -245,7 +244,7 @@ def _texts(rows: pa.RecordBatch, name: str, source: str) -> tuple[list[str], np.
             fix="take it out of categorical_columns, or write it as text",
         ) from None
     except UnicodeDecodeError:
-        raise ClientError(NOT_UTF8, where=f"{source}, column '{name}'", fix="Please encode the text in UTF-8") from None
+        raise not_utf8(f"{source}, column '{name}'") from None
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from linear_learner.formats.csv_cells import NOT_A_NUMBER, NUMBER, SPACES, find_
 from linear_learner.formats.csv_header import cell_count, header_names, table_header_names
 from linear_learner.formats.csv_separators import separator_advice, text_separator_advice
 from linear_learner.formats.csv_texts import TextCoder, TextColumns, columns_with_text, show
-from linear_learner.formats.faults import MISSING, VERIFY, Fault, all_finite, error_of, malformed
+from linear_learner.formats.faults import MISSING, VERIFY, Fault, all_finite, check_utf8, error_of, malformed
 from linear_learner.formats.label_column import label_position
 from linear_learner.formats.line_blocks import BLOCK_SIZE, count_lines, line_blocks
 from linear_learner.formats.native_blocks import csv_rows, in_native_order
@@ -189,6 +189,7 @@ def form_of(
                 "the label first",
             )
         return Form(label_size, first.count(b",") + 1 if known_names is None else cell_count(first), row)
+    check_utf8(first, f"{source}, row {row}")
     header, label_at = first.removesuffix(b"\r"), label_position(label_column, names, source)
     if label_at == 0:
         return Form(label_size, len(names), row, header, names[label_size:])

@@ -13,6 +13,7 @@ from linear_learner.errors import ClientError, UnsupportedContentType
 from linear_learner.formats import DECODERS
 from linear_learner.formats.batch import Batch
 from linear_learner.formats.content_type import CSV, JSON, ContentType, parse
+from linear_learner.formats.faults import check_utf8
 from linear_learner.formats.json_records import REQUEST_DECODERS
 from linear_learner.formats.options import Options
 from linear_learner.formats.table_schema import TableSchema
@@ -98,6 +99,7 @@ def order_of_features(body: bytes, names: Sequence[str], label_size: int = 0, so
     # Names may look like numbers, and a row may hold a word by mistake.
     if all(numbers) or (any(numbers) and not set(names).intersection(cells)):
         return None
+    check_utf8(body.partition(b"\n")[0], f"{source}, row 1")
     position = {cell: i for i, cell in enumerate(cells)}
     strange = [cell for cell in cells if cell not in set(names)] or [name for name in names if name not in position]
     if strange or len(position) != len(cells):

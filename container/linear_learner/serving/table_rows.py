@@ -13,6 +13,7 @@ from linear_learner.errors import ClientError
 from linear_learner.formats import DECODERS
 from linear_learner.formats.batch import Batch
 from linear_learner.formats.content_type import CSV, ContentType
+from linear_learner.formats.faults import check_utf8
 from linear_learner.formats.json_records import REQUEST_DECODERS
 from linear_learner.formats.options import Options
 from linear_learner.formats.table_schema import TableSchema
@@ -69,6 +70,7 @@ def order_of_columns(body: bytes, names: Sequence[str], label_size: int, source:
     known = set(names)
     if 2 * sum(cell in known for cell in cells) < max(1, len(cells)):
         return None
+    check_utf8(body.partition(b"\n")[0], f"{source}, row 1")
     missing = [name for name in names if name not in cells]
     strange = [cell for cell in cells if cell not in known]
     if missing or strange or len(set(cells)) < len(cells):

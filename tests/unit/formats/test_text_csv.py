@@ -193,6 +193,14 @@ def test_a_header_names_the_features(header: bytes, names: tuple[str, ...], bloc
     assert batches(VALID)[0].feature_names is None
 
 
+@pytest.mark.parametrize("header", ["label,größe,b", "label,ü,ä"])
+def test_a_header_is_in_utf8(header: str) -> None:
+    assert batches(f"{header}\n".encode() + VALID)[0].feature_names == tuple(header.split(",")[1:])
+    with pytest.raises(ClientError) as raised:
+        batches(f"\n{header}\n".encode("latin-1") + VALID)
+    assert str(raised.value) == "Found text that is not UTF-8 (a.csv, row 2). Please encode the text in UTF-8"
+
+
 @pytest.mark.parametrize("block_size", [1, 30, 1 << 16])
 def test_a_header_may_come_again_where_files_were_joined(block_size: int) -> None:
     data = b"label,a,b\n" + VALID + b"label,a,b\r\n" + VALID + b"\xef\xbb\xbflabel,a,b\n1,2,3\nlabel,a,b"

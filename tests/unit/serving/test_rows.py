@@ -101,6 +101,13 @@ def test_rows_below_a_header_keep_their_numbers() -> None:
         rows("debt,age,income\n1,2")
 
 
+def test_a_header_is_in_utf8() -> None:
+    header, names = "größe,alter,ort\n1,2,3", ["alter", "größe", "ort"]
+    assert_array_equal(rows(header, names=names), [[2, 1, 3]])
+    with pytest.raises(ClientError, match=r"Found text that is not UTF-8 \(request, row 1\). Please encode the text"):
+        list(decode(header.encode("latin-1"), "text/csv", 3, names))
+
+
 def test_a_model_without_names_knows_no_header() -> None:
     with pytest.raises(ClientError, match="row 1"):
         rows("age,income,debt\n1,2,3", names=())
