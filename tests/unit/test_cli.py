@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -31,7 +32,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What a command was run with; each ends with 3."""
     calls: list[Any] = []
 
-    def run(*arguments: Any) -> int:
+    def run(*arguments: Any, **_: Any) -> int:
         calls.append(arguments)
         return 3
 
@@ -214,6 +215,18 @@ def test_what_the_machine_cannot_do_is_told_as_such(
     monkeypatch.setattr("linear_learner.commands.inspect.run", full)
     assert main(["inspect", "model"]) == 3
     assert capsys.readouterr().err == "Platform Error: No space left on device (/a/file)\n"
+
+
+@pytest.mark.parametrize("content", ["no archive", None])
+def test_serve_ends_where_what_it_is_to_load_is_no_model(
+    content: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = tmp_path / "data.csv"
+    model.mkdir() if content is None else model.write_text(content)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    assert main(["serve", "--model", str(model), "--port", str(port)]) == 2
+    assert str(model) in capsys.readouterr().err
 
 
 def test_serve_ends_where_the_model_it_is_to_load_is_not_there(

@@ -29,7 +29,8 @@ def add_to(commands: Commands) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Load --model, or model/ below the folder of a job, and answer GET /ping and POST /invocations until stopped."""
+    """Load --model, or model/ below the folder of a job, and answer GET /ping and POST /invocations until stopped. A
+    --model that cannot be loaded ends it at once; where the platform named the folder, /ping tells."""
     openblas.prepare()
     from linear_learner.serving.server import serve
     from linear_learner.serving.settings import Settings
@@ -37,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.model is not None and arguments.base is not None:
         raise ClientError("--model and --base both name a model", fix="give one of them")
     if arguments.model is not None and not arguments.model.exists():
-        # A platform reads of a missing model in the answer to /ping; a person reads it here.
         raise ClientError("There is no such file or folder", where=f"--model {arguments.model}", fix="check the path")
     model = arguments.model or Environment.from_environ(arguments.base).model_dir
-    return serve(model, Settings.from_environ(port=arguments.port))
+    # A platform reads of a model that cannot be loaded in the answer to /ping; whoever names it reads it here.
+    return serve(model, Settings.from_environ(port=arguments.port), must_load=arguments.model is not None)

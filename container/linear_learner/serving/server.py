@@ -28,14 +28,17 @@ KEEP_ALIVE_SECONDS = 75
 """Longer than a proxy in front keeps an idle connection (mostly 60 s), so that no request meets a closing one."""
 
 
-def serve(model_dir: Path, settings: Settings) -> int:
+def serve(model_dir: Path, settings: Settings, *, must_load: bool = False) -> int:
     """Answer requests until a signal says stop; returns the exit code, 0 after SIGTERM and SIGINT. With
-    ``settings.multi_model`` the models are those that POST /models names, or requests name in ``model_dir``."""
+    ``settings.multi_model`` the models are those that POST /models names, or requests name in ``model_dir``.
+
+    A model that cannot be loaded is told by GET /ping and in the log; if it ``must_load``, it is an error here.
+    """
     master = os.getpid()
     folder = Path(mkdtemp(prefix=f"linear-learner-{master}-", dir=_memory_folder()))
     try:
         logger.info("Number of server workers: %d", settings.workers)
-        _Server(model_dir, folder, settings).run()
+        _Server(model_dir, folder, settings, must_load).run()
     except SystemExit as stopped:
         if os.getpid() != master:
             raise  # a worker process that ends: it must not come back into the caller's code
@@ -49,8 +52,9 @@ def serve(model_dir: Path, settings: Settings) -> int:
 class _Server(BaseApplication):
     """gunicorn's application interface: settings in, WSGI application out."""
 
-    def __init__(self, model_dir: Path, folder: Path, settings: Settings) -> None:
+    def __init__(self, model_dir: Path, folder: Path, settings: Settings, must_load: bool) -> None:
         self._model_dir = model_dir
+        self._must_load = must_load
         self._folder = folder
         self._settings = settings
         # A reload (SIGHUP) starts new workers before it stops the old ones.
@@ -80,7 +84,7 @@ class _Server(BaseApplication):
         if settings.multi_model:
             registry = Registry(self._folder, memory_limit=settings.models_memory, copies=self.cfg.workers)
             return create_multi_model_app(registry, self._model_dir, settings, measurements)
-        return _application(self._model_dir, settings, measurements)
+        return _application(self._model_dir, settings, measurements, self._must_load)
 
 
 class _Rows:
@@ -116,12 +120,16 @@ def _check_port(host: str, port: int) -> None:
             ) from None
 
 
-def _application(model_dir: Path, settings: Settings, measurements: Measurements) -> Callable[..., Any]:
-    """The application. A model that cannot be loaded leaves one that says so: the platform reads /ping, and the log
-    tells why."""
+def _application(
+    model_dir: Path, settings: Settings, measurements: Measurements, must_load: bool
+) -> Callable[..., Any]:
+    """The application. Unless it ``must_load``, a model that cannot be loaded leaves one that says so: the platform
+    reads /ping, and the log tells why."""
     try:
         return create_app(artifact.load(model_dir), settings, measurements)
     except LinearLearnerError as error:
+        if must_load:
+            raise
         logger.error("unable to load model: %s", error)
         return create_app(None, settings, measurements)
 
