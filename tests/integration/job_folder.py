@@ -24,6 +24,8 @@ from linear_learner.training import job
 
 CONTAINER = Path(__file__).parents[2] / "container"
 CSV, RECORDIO = "text/csv", "application/x-recordio-protobuf"
+TELL_IMPORTS = {"PYTHONPROFILEIMPORTTIME": "1"}
+"""Environment of a process that lists on stderr what it imports."""
 FILES = {"additional-params.json", "manifest.json", "mx-mod-symbol.json", "mx-mod-0000.params", "model_algo-1"}
 
 
@@ -142,6 +144,11 @@ class JobFolder:
         with self.start(**environ) as process:
             log, _ = process.communicate(timeout=120)
         return Outcome(process.returncode, log, self.base)
+
+
+def imported(outcome: Outcome) -> set[str]:
+    """The modules that a process imported, started with TELL_IMPORTS."""
+    return set(re.findall(r"import time: .*\| +(\S+)$", outcome.log, re.MULTILINE))
 
 
 def csv(features: np.ndarray, labels: np.ndarray) -> bytes:

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import pty
+import shutil
 import signal
 import struct
 import subprocess
@@ -17,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from finished_job import FinishedJob, MakeJob, Rows
-from job_folder import CONTAINER, FILES, JobFolder, Outcome
+from job_folder import CONTAINER, FILES, RECORDIO, TELL_IMPORTS, JobFolder, Outcome, imported
 from saved_model import SavedModel
 
 
@@ -56,6 +57,26 @@ def test_a_job_runs_again_to_the_same_bits(name: str, request: pytest.FixtureReq
     third = finished.again(make_job(), **settings, seed=1)
     weights = [SavedModel.of(outcome.model_dir).weights for outcome in (first, third)]
     assert not np.allclose(weights[0], weights[1], rtol=1e-6)
+
+
+def test_a_job_does_not_wait_for_the_import_of_python_s_mxnet(rows: Rows, make_job: MakeJob) -> None:
+    """From files to a model, and on from that one; the import would take as long as the rest of a small job."""
+    few = rows[0][:500], rows[1][:500]
+    first, then, operators = make_job(), make_job(), make_job()
+    first.channel("train", *few).hyperparameters("binary_classifier", epochs=1, num_models=2)
+    outcomes = [first.run_process(**TELL_IMPORTS)]
+    shutil.copytree(first.base / "model", then.base / "input/data/model")
+    (then.base / "checkpoints").mkdir()
+    then.hyperparameters("binary_classifier", epochs=2, num_models=2, bootstrap_samples=20)
+    for channel in ("train", "validation", "test"):
+        then.channel(channel, *few, content_type=RECORDIO)
+    outcomes.append(then.run_process(**TELL_IMPORTS))
+    assert outcomes[1].found("(All models start from the one in channel .model.)")
+    assert list((then.base / "checkpoints").iterdir())
+    operators.channel("train", *few).hyperparameters("binary_classifier", epochs=1, num_models=2, _engine="operators")
+    outcomes.append(operators.run_process(**TELL_IMPORTS))
+    assert [outcome.code for outcome in outcomes] == [0, 0, 0]
+    assert ["mxnet" in imported(outcome) for outcome in outcomes] == [False, False, True]
 
 
 def test_a_mistake_ends_the_process_with_2(rows: Rows, job: JobFolder) -> None:

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from linear_learner.errors import ClientError, PlatformError
-from linear_learner.model import additional_params, archive
+from linear_learner.model import additional_params, archive, mxnet_files
 from linear_learner.model.additional_params import AdditionalParams
 from linear_learner.model.archive import ADDITIONAL_PARAMS, MANIFEST, PARAMS, SYMBOL, TAR
 from linear_learner.model.graph import LinearGraph, Node, linear_graph, read_graph
@@ -86,16 +86,13 @@ def save(model: LinearModel, model_dir: Path, *, host: str = "algo-1", pack: boo
 
 def _loose_writers(model: LinearModel, own_keys: bool) -> dict[str, Callable[[Path], object]]:
     """For each of the four files, what writes it to a path."""
-    # Here and not above: serving reads models without MXNet, whose import takes a second.
-    from linear_learner.model import network
-
     bias_lr_mult = model.metadata.get("hyperparameters", {}).get("bias_lr_mult", BIAS_LR_MULT)
-    symbol = network.linear_symbol(model.link, model.feature_dim, model.outputs, bias_lr_mult)
+    symbol = mxnet_files.linear_symbol(model.link, model.feature_dim, model.outputs, bias_lr_mult)
     manifest = {ADDITIONAL_PARAMS: "json", "mx-mod": "mxnet_module", "version": 1}
     facts = additional_params.to_json(model, own_keys=own_keys)
     return {
-        SYMBOL: lambda path: path.write_text(symbol.tojson(), encoding="utf-8"),
-        PARAMS: lambda path: network.write_params(path, model.weights, model.bias),
+        SYMBOL: lambda path: path.write_text(symbol, encoding="utf-8"),
+        PARAMS: lambda path: mxnet_files.write_params(path, model.weights, model.bias),
         ADDITIONAL_PARAMS: lambda path: path.write_text(facts, encoding="utf-8"),
         MANIFEST: lambda path: path.write_text(json.dumps(manifest), encoding="utf-8"),
     }

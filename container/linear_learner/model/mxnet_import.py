@@ -1,8 +1,8 @@
 """The one place that imports MXNet: ``from linear_learner.model.mxnet_import import mx``.
 
 MXNet 1.9.1, the last release, still says ``numpy.bool``, which NumPy 1.24 removed. The name is lent to it here, before
-the import. It takes about a second, so whatever can run without MXNet does not import this module, and who will need
-it can have it imported meanwhile (``import_ahead`` in training/engine.py).
+the import. It takes almost two seconds, so whatever can run without MXNet, or with its library alone
+(native/mxnet_library.py), does not import this module.
 """
 
 from __future__ import annotations

@@ -1,13 +1,12 @@
-"""The model as an MXNet symbol: written for those who load it with MXNet, and evaluated where NumPy does not know it.
+"""A model that is any MXNet symbol, evaluated by MXNet.
 
-Of this folder, only this module needs MXNet.
+Of this folder, only this module needs MXNet's Python part.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,40 +14,13 @@ import numpy as np
 from linear_learner.errors import ClientError
 from linear_learner.formats.csr import CsrMatrix, Rows
 from linear_learner.formats.width import check_width
-from linear_learner.model.graph import OUTPUT_OF_LINK, Graph
+from linear_learner.model.graph import Graph
 from linear_learner.model.linear_model import BLOCK_VALUES, Predictions, scores_and_labels
 from linear_learner.model.losses import LOSSES, MULTICLASS
 from linear_learner.model.mxnet_import import mx
-from linear_learner.model.params_file import read_params
 
 LARGEST_ROW = 1 << 26
 """Values that evaluating one row may need; a graph that wants more is no linear model."""
-
-
-def linear_symbol(link: str, feature_dim: int, outputs: int, bias_lr_mult: float) -> mx.sym.Symbol:
-    """The graph that Amazon's container writes, node for node: output(dot(data, fc0_weight) + fc0_bias).
-
-    fc0_weight is (feature_dim, outputs) and fc0_bias (1, outputs). The label is named ``out_label``: loaders say so.
-    """
-    data = mx.sym.var("data")
-    weight = mx.sym.var("fc0_weight", shape=(feature_dim, outputs))
-    product = mx.sym.dot(data, weight, name="dot0")
-    bias = mx.sym.var("fc0_bias", shape=(1, outputs), lr_mult=float(bias_lr_mult))
-    score = mx.sym.broadcast_add(product, bias, name="broadcast_plus0")
-    output = OUTPUT_OF_LINK[link]
-    return getattr(mx.sym, output)(score, mx.sym.var("out_label"), name=f"{output.lower()}0")
-
-
-def write_params(path: Path, weights: np.ndarray, bias: np.ndarray) -> None:
-    """weights float32 (d, C) and bias (C,) as ``arg:fc0_weight`` (d, C) and ``arg:fc0_bias`` (1, C). OSError if it
-    cannot be written."""
-    arrays = {"arg:fc0_weight": mx.nd.array(weights), "arg:fc0_bias": mx.nd.array(bias.reshape(1, -1))}
-    try:
-        mx.nd.save(str(path), arrays)
-        # MXNet does not notice a disk that is full by the time the last bytes are flushed.
-        read_params(path.read_bytes())
-    except (mx.MXNetError, ClientError) as error:
-        raise OSError(f"MXNet could not write {path.name}") from error
 
 
 class SymbolModel:

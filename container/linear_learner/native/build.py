@@ -8,7 +8,6 @@ instructions, and only on x86-64: what is in it runs after the processor was ask
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import os
 import platform
 import subprocess
@@ -18,6 +17,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from linear_learner.native import mxnet_library
 from linear_learner.native.library import LIBRARY
 
 SOURCES = Path(__file__).parent
@@ -32,7 +32,7 @@ INSTRUCTIONS = {
 
 def build(library: Path = LIBRARY, *, compiler: str = "g++", extra_flags: Sequence[str] = ()) -> None:
     """Write the library. ``extra_flags`` go to the compiler and the linker; CalledProcessError where those fail."""
-    mxnet = mxnet_folder()
+    mxnet = mxnet_library.folder()
     includes = ["-isystem", str(mxnet / "include")]
     sources = [source for source in sorted(SOURCES.glob("*.cc")) if is_for_this_machine(source)]
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -51,14 +51,6 @@ def build(library: Path = LIBRARY, *, compiler: str = "g++", extra_flags: Sequen
         part = library.with_suffix(".part")
         subprocess.run([compiler, "-shared", "-pthread", *extra_flags, *objects, "-o", str(part)], check=True)  # noqa: S603
         part.replace(library)
-
-
-def mxnet_folder() -> Path:
-    """Where MXNet is installed, found without importing it. Raises ModuleNotFoundError."""
-    spec = importlib.util.find_spec("mxnet")
-    if spec is None or not spec.submodule_search_locations:
-        raise ModuleNotFoundError("mxnet is not installed: the native library needs its headers")
-    return Path(spec.submodule_search_locations[0])
 
 
 def is_for_this_machine(source: Path) -> bool:

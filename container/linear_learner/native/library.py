@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
+
+from linear_learner.native import mxnet_library
+from linear_learner.native.mxnet_arrays import Operator
 
 LIBRARY = Path(__file__).parent / "liblinear_learner.so"
 
 
 @cache
 def problem() -> str | None:
-    """None if the library is there and loads; else the reason why not, in a few words."""
+    """None if the library is there and loads; else the reason why not, in a few words. MXNet is not loaded."""
     if not LIBRARY.exists():
         return f"{LIBRARY} is not there; 'make native' builds it"
     try:
@@ -25,20 +26,24 @@ def problem() -> str | None:
 
 @cache
 def plain() -> ctypes.CDLL:
-    """The library's plain C functions; MXNet is not imported. Raises OSError."""
+    """The library's plain C functions; MXNet is not loaded. Raises OSError."""
     return ctypes.CDLL(str(LIBRARY))
 
 
 @cache
-def operator() -> Callable[..., Any]:
-    """The library's operator ``linear_learner``, a function of ``mxnet.nd`` arrays. Raises mxnet.MXNetError."""
-    from linear_learner.model.mxnet_import import mx
+def operator_problem() -> str | None:
+    """None if MXNet has the library's operator; else the reason why not, in a few words."""
+    if (reason := problem()) is not None:
+        return reason
+    try:
+        operator()
+    except (ImportError, OSError, RuntimeError) as error:
+        return str(error)
+    return None
 
-    base, name = mx.base, "linear_learner"
-    # mxnet.library.load does the same and then makes the functions of all its operators anew, which takes half a
-    # second. Twice in a process, MXNet complains that the operator is registered already.
-    base.check_call(base._LIB.MXLoadLib(base.c_str(str(LIBRARY)), base.mx_uint(0)))
-    handle = base.OpHandle()
-    base.check_call(base._LIB.NNGetOpHandle(base.c_str(name), ctypes.byref(handle)))
-    function: Callable[..., Any] = mx.ndarray.register._make_ndarray_function(handle, name, name)
-    return function
+
+@cache
+def operator() -> Operator:
+    """The library's operator ``linear_learner``. Raises MXNetError, and what ``mxnet_library.load`` does."""
+    mxnet_library.call("MXLoadLib", str(LIBRARY).encode(), 0)
+    return Operator("linear_learner")

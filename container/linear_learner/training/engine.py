@@ -7,15 +7,14 @@ all mini-batches of a chunk in a call. Both give the same numbers up to float32 
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import threading
 from typing import Protocol
 
 import numpy as np
 
 from linear_learner.data.chunk import Chunk
 from linear_learner.errors import ClientError
+from linear_learner.native import library
 from linear_learner.training.state import Objective, Rates, State
 
 logger = logging.getLogger(__name__)
@@ -35,29 +34,14 @@ class Engine(Protocol):
         """float64 (K,): the sums over the chunk's rows of each candidate's weighted loss. Changes nothing."""
 
 
-def import_ahead() -> None:
-    """Begin to import MXNet, in a thread of its own, while something else is done that leaves a processor idle.
-
-    Whoever imports it meanwhile waits for this thread. Should it fail, they try again and get the error. The process
-    does not end before it.
-    """
-
-    def load() -> None:
-        with contextlib.suppress(Exception):
-            from linear_learner.model import mxnet_import  # noqa: F401
-
-    threading.Thread(target=load, name="import mxnet").start()
-
-
 def make_engine(name: str, objective: Objective, rates: Rates, threads: int) -> Engine:
     """The engine that the hyperparameter ``_engine`` names; ``auto`` takes the native one where it can be loaded.
 
-    MXNet is imported here, by either engine, and only ``import_ahead`` does so before.
+    Here MXNet is loaded: for the native engine its library alone, for the other one Python's ``mxnet``, whose import
+    takes almost two seconds.
     """
     if name != "operators":
-        from linear_learner.native import library
-
-        problem = library.problem()
+        problem = library.operator_problem()
         if problem is None:
             from linear_learner.training.native_engine import NativeEngine
 

@@ -32,7 +32,7 @@ from linear_learner.training.checkpoint import Checkpoints
 from linear_learner.training.class_weights import number_of_classes, positive_weights
 from linear_learner.training.cluster.interface import Cluster
 from linear_learner.training.cluster.watch import HostFailed
-from linear_learner.training.engine import import_ahead, make_engine
+from linear_learner.training.engine import make_engine
 from linear_learner.training.epoch_log import EpochLog, repeat_best_epoch
 from linear_learner.training.hosts import joined, store_of
 from linear_learner.training.initializer import initial_state
@@ -121,7 +121,6 @@ def train_job(env: Environment, should_stop: Callable[[], bool]) -> None:
     with timers.measure("initialize.time"):
         requested = configure(env, log)
     profiled = profile(env.output_data_dir if requested._enable_profiler else None)
-    import_ahead()
     with profiled, joined(env, requested, should_stop, conclude) as cluster:
         with timers.measure("initialize.time"):
             channels = read_channels(env, requested, should_stop, cluster)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Any
 
 import numpy as np
 
 from linear_learner.data.chunk import Chunk
 from linear_learner.formats.csr import CsrMatrix, Rows
 from linear_learner.model.losses import BINARY
-from linear_learner.model.mxnet_import import mx
 from linear_learner.native import library
+from linear_learner.native.mxnet_arrays import Array
 from linear_learner.training.state import Objective, Rates, State
 
 MOST_ELEMENTS = 2**31 - 2
@@ -27,8 +26,6 @@ class NativeEngine:
 
     def __init__(self, objective: Objective, rates: Rates, threads: int) -> None:
         self._operator = library.operator()
-        self._candidates = len(rates)
-        self._outputs = objective.outputs
         self._mini_batch_size = objective.mini_batch_size
         # In the order of the fields, which enum Rate in native/engine.h repeats.
         columns = {field.name: np.asarray(getattr(rates, field.name), np.float64) for field in fields(rates)}
@@ -36,7 +33,9 @@ class NativeEngine:
             columns["positive_weight"] = np.ones(len(rates))
         self._rates = np.stack(list(columns.values()))
         self._unweighted = np.ones(1, np.float32)
-        self._last: list[tuple[np.ndarray | None, Any]] = []
+        self._sums = np.zeros(len(rates))
+        self._shared_sums = Array(self._sums)
+        self._last: list[Array] = []
         self._settings = {
             "loss": objective.loss.value.__name__,
             "constant": next(iter(objective.constants.values()), 0.0),
@@ -57,20 +56,15 @@ class NativeEngine:
 
     def _call(self, chunk: Chunk, state: State, train: bool) -> np.ndarray:
         if len(chunk.order) == 0:
-            return np.zeros(self._candidates)  # MXNet knows no arrays without elements
+            return np.zeros_like(self._sums)  # MXNet knows no arrays without elements
         features, addresses = self._features(chunk.features)
         weights = self._unweighted if chunk.weights is None else chunk.weights
         arrays = [features, chunk.labels, weights, chunk.order, self._rates]
         arrays += [state.weights, state.bias, *state.moments, *state.bias_moments]
-        sums = self._operator(
-            *self._shared(arrays),
-            **addresses,
-            updates=state.updates,
-            weighted=int(chunk.weights is not None),
-            train=int(train),
-            **self._settings,
-        )
-        return np.asarray(sums.asnumpy())
+        settings = self._settings | addresses
+        settings |= {"updates": state.updates, "weighted": int(chunk.weights is not None), "train": int(train)}
+        self._operator(self._shared(arrays), self._shared_sums, settings)
+        return self._sums.copy()
 
     def _features(self, rows: Rows) -> tuple[np.ndarray, dict[str, int]]:
         """The features as an input of the operator, and the addresses of what is none."""
@@ -85,17 +79,8 @@ class NativeEngine:
             return rows[:1], addresses | {"features_address": rows.ctypes.data}
         return rows, addresses
 
-    def _shared(self, arrays: list[np.ndarray]) -> list[Any]:
-        """The arrays as MXNet's. Making one costs as much as a mini-batch, and most are those of the call before."""
-        last = self._last or [(None, None)] * len(arrays)
-        self._last = [
-            (array, made if array is known else shared(array))
-            for array, (known, made) in zip(arrays, last, strict=True)
-        ]
-        return [made for _, made in self._last]
-
-
-def shared(array: np.ndarray) -> Any:
-    """An mxnet NDArray on the array's own memory."""
-    # MXNet marks the NumPy object that it is given as read-only; a view takes the mark.
-    return mx.nd.from_numpy(array.view(), zero_copy=True)
+    def _shared(self, arrays: list[np.ndarray]) -> list[Array]:
+        """The arrays as MXNet's. Most are those of the call before."""
+        known = {id(made.array): made for made in self._last}
+        self._last = [known.get(id(array)) or Array(array) for array in arrays]
+        return self._last

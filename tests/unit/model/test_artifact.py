@@ -24,8 +24,8 @@ from linear_learner.model import archive, artifact
 from linear_learner.model.archive import ADDITIONAL_PARAMS, MANIFEST, PARAMS, SYMBOL, TAR
 from linear_learner.model.artifact import load, save
 from linear_learner.model.linear_model import LinearModel
+from linear_learner.model.mxnet_files import linear_symbol
 from linear_learner.model.mxnet_import import mx
-from linear_learner.model.network import linear_symbol
 from linear_learner.model.probability_map import ProbabilityMap
 
 MakeModel = Callable[..., LinearModel]
@@ -338,7 +338,7 @@ def edit_params(**arrays: np.ndarray) -> Callable[[Path], None]:
 
 
 def another_symbol(link: str, feature_dim: int, outputs: int) -> Callable[[Path], None]:
-    return lambda folder: linear_symbol(link, feature_dim, outputs, 10).save(str(folder / SYMBOL))
+    return lambda folder: (folder / SYMBOL).write_text(linear_symbol(link, feature_dim, outputs, 10))
 
 
 f32 = np.float32

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from linear_learner.errors import ClientError
 from linear_learner.model.graph import SAFE_OPERATORS, linear_graph, read_graph
+from linear_learner.model.mxnet_files import linear_symbol
 from linear_learner.model.mxnet_import import mx
-from linear_learner.model.network import linear_symbol
 
 Document = dict[str, Any]
 
@@ -68,7 +68,7 @@ class TestLinearGraph:
 
     @pytest.mark.parametrize("link", ["logistic", "softmax", "identity"])
     def test_ours_is_known(self, link: str) -> None:
-        found = linear_graph(read_graph(linear_symbol(link, 4, 3, 10).tojson().encode()))
+        found = linear_graph(read_graph(linear_symbol(link, 4, 3, 10).encode()))
         assert found is not None
         assert found.link == link
 

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,11 +8,11 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from linear_learner.errors import ClientError
-from linear_learner.model import archive, network
+from linear_learner.model import network
 from linear_learner.model.graph import read_graph
 from linear_learner.model.linear_model import LinearModel
 from linear_learner.model.mxnet_import import mx
-from linear_learner.model.network import SymbolModel, linear_symbol, write_params
+from linear_learner.model.network import SymbolModel
 
 MakeModel = Callable[..., LinearModel]
 
@@ -25,65 +23,6 @@ FACTS: dict[str, Any] = {
     "metadata": {"metrics": {}},
     "where": "model_algo-1",
 }
-
-
-def structure(symbol: str) -> list[tuple[str, str, dict[str, str], list[list[int]]]]:
-    """(operator, name without its running number, attributes, inputs) of each node."""
-    nodes = json.loads(symbol)["nodes"]
-    return [(n["op"], n["name"].rstrip("0123456789"), n.get("attrs", {}), n["inputs"]) for n in nodes]
-
-
-class TestLinearSymbol:
-    @pytest.mark.parametrize(
-        ("artifact", "link", "feature_dim"),
-        [("binary-20-features", "logistic", 20), ("regressor-513-features", "identity", 513)],
-    )
-    def test_is_amazons_node_for_node(self, amazon_artifacts: Path, artifact: str, link: str, feature_dim: int) -> None:
-        theirs = archive.read_files(amazon_artifacts / artifact)[0][archive.SYMBOL]
-        ours = linear_symbol(link, feature_dim, 1, 10).tojson()
-        assert structure(ours) == structure(theirs.decode())
-        for key in ("arg_nodes", "node_row_ptr", "heads"):
-            assert json.loads(ours)[key] == json.loads(theirs)[key]
-
-    def test_says_its_shapes_and_the_rate_of_the_bias(self) -> None:
-        symbol = linear_symbol("softmax", 4, 3, 2.5)
-        assert symbol.list_arguments() == ["data", "fc0_weight", "fc0_bias", "out_label"]
-        nodes = {node["name"]: node for node in json.loads(symbol.tojson())["nodes"]}
-        assert nodes["fc0_weight"]["attrs"] == {"__shape__": "(4, 3)"}
-        assert nodes["fc0_bias"]["attrs"] == {"__shape__": "(1, 3)", "__lr_mult__": "2.5"}
-        assert nodes["softmaxoutput0"]["op"] == "SoftmaxOutput"
-
-    def test_is_the_same_text_each_time(self) -> None:
-        assert linear_symbol("logistic", 4, 1, 10).tojson() == linear_symbol("logistic", 4, 1, 10).tojson()
-
-
-class TestWriteParams:
-    def test_mxnet_reads_the_arrays(self, tmp_path: Path, make_model: MakeModel) -> None:
-        model = make_model("softmax")
-        write_params(tmp_path / "params", model.weights, model.bias)
-        found = mx.nd.load(str(tmp_path / "params"))
-        assert list(found) == ["arg:fc0_weight", "arg:fc0_bias"]
-        assert_array_equal(found["arg:fc0_weight"].asnumpy(), model.weights)
-        assert_array_equal(found["arg:fc0_bias"].asnumpy(), model.bias.reshape(1, 4))
-
-    def test_a_file_that_a_full_disk_cut_short_is_noticed(
-        self, tmp_path: Path, make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        model = make_model("softmax")
-        save = mx.nd.save
-
-        def cut(path: str, arrays: Any) -> None:
-            save(path, arrays)
-            Path(path).write_bytes(Path(path).read_bytes()[:-5])
-
-        monkeypatch.setattr(mx.nd, "save", cut)
-        with pytest.raises(OSError, match="MXNet could not write params"):
-            write_params(tmp_path / "params", model.weights, model.bias)
-
-    def test_a_folder_that_is_not_there_is_an_os_error(self, tmp_path: Path, make_model: MakeModel) -> None:
-        model = make_model("softmax")
-        with pytest.raises(OSError, match="MXNet could not write params"):
-            write_params(tmp_path / "nowhere" / "params", model.weights, model.bias)
 
 
 def fully_connected(outputs: int = 4) -> mx.sym.Symbol:

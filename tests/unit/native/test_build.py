@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import importlib.util
 import platform
 import shutil
 import subprocess
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from linear_learner.native import build
+from linear_learner.native import build, mxnet_library
 
 SOURCE = """
 extern "C" const char* instructions() {
@@ -34,7 +33,7 @@ def one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "mxnet/src/lib_api.cc").write_text("int warned(int unused) {}\n")
     (tmp_path / "sources").mkdir()
     monkeypatch.setattr(build, "SOURCES", tmp_path / "sources")
-    monkeypatch.setattr(build, "mxnet_folder", lambda: tmp_path / "mxnet")
+    monkeypatch.setattr(mxnet_library, "folder", lambda: tmp_path / "mxnet")
     return tmp_path / "sources/what.cc"
 
 
@@ -94,13 +93,7 @@ class TestInstructions:
         assert build.is_for_this_machine(Path(name)) is wanted
 
 
-def test_without_mxnet_there_is_an_error_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ModuleNotFoundError, match="mxnet is not installed"):
-        build.mxnet_folder()
-
-
 def test_the_headers_are_where_the_build_looks_for_them() -> None:
-    folder = build.mxnet_folder()
+    folder = mxnet_library.folder()
     assert (folder / "include/mxnet/lib_api.h").exists()
     assert (folder / "src/lib_api.cc").exists()

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from linear_learner.data.chunk import Chunk
 from linear_learner.model.losses import BINARY, LOSSES, MULTICLASS, Loss
 from linear_learner.native import library
+from linear_learner.native.mxnet_library import MXNetError
 from linear_learner.training.engine import make_engine
 from linear_learner.training.state import Objective, Rates, State, tile
 
@@ -415,15 +416,21 @@ class TestCalls:
     def test_an_order_that_names_no_row_is_refused(self, row: int) -> None:
         order = self.chunk.order.copy()
         order[500] = row
-        with pytest.raises(Exception, match="order names a row that is not there"):
+        with pytest.raises(MXNetError, match="order names a row that is not there"):
             self.engine.step(replace(self.chunk, order=order), copy_of(self.start))
 
+    def test_after_an_error_it_goes_on(self) -> None:
+        with pytest.raises(MXNetError):
+            self.engine.step(replace(self.chunk, order=np.full(3, 1000)), copy_of(self.start))
+        expected = native(self.objective, self.rates).evaluate(self.chunk, self.start)
+        np.testing.assert_array_equal(self.engine.evaluate(self.chunk, self.start), expected)
+
     def test_arrays_of_the_wrong_type_are_refused(self) -> None:
-        with pytest.raises(Exception, match="input 1 is of the wrong type"):
+        with pytest.raises(MXNetError, match="input 1 is of the wrong type"):
             self.engine.step(replace(self.chunk, labels=self.chunk.labels.astype(np.float64)), copy_of(self.start))
 
     def test_labels_that_do_not_fit_are_refused(self) -> None:
-        with pytest.raises(Exception, match="features is of the wrong size"):
+        with pytest.raises(MXNetError, match="features is of the wrong size"):
             self.engine.step(replace(self.chunk, labels=self.chunk.labels[:-1]), copy_of(self.start))
 
 

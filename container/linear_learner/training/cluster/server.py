@@ -10,11 +10,11 @@ that ends.
 from __future__ import annotations
 
 import ctypes
-import importlib.util
 import os
 import signal
 import sys
-from pathlib import Path
+
+from linear_learner.native.mxnet_library import call, strings
 
 _PR_SET_PDEATHSIG = 1
 
@@ -27,22 +27,7 @@ def end_with_parent(parent: int) -> None:
 
 def serve(variables: dict[str, str]) -> None:
     """Until the job says that it is over."""
-    package = importlib.util.find_spec("mxnet")
-    assert package is not None and package.submodule_search_locations is not None  # noqa: S101 (a dependency)
-    library = ctypes.CDLL(str(Path(package.submodule_search_locations[0]) / "libmxnet.so"))
-    library.MXGetLastError.restype = ctypes.c_char_p
-
-    def call(name: str, *arguments: object) -> None:
-        if getattr(library, name)(*arguments):
-            raise RuntimeError(f"{name}: {library.MXGetLastError().decode(errors='replace')}")
-
-    strings = ctypes.c_char_p * len(variables)
-    call(
-        "MXInitPSEnv",
-        len(variables),
-        strings(*(name.encode() for name in variables)),
-        strings(*(value.encode() for value in variables.values())),
-    )
+    call("MXInitPSEnv", len(variables), strings(variables), strings(variables.values()))
     store = ctypes.c_void_p()
     call("MXKVStoreCreate", b"dist_sync", ctypes.byref(store))
     ignore = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)(lambda head, body, owner: None)

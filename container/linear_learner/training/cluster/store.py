@@ -19,10 +19,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from linear_learner.native.mxnet_arrays import Array, handles
+from linear_learner.native.mxnet_library import call, strings
 from linear_learner.training.cluster import server
 from linear_learner.training.cluster.interface import Traffic
 
@@ -113,44 +114,41 @@ class Store:
     traffic: Traffic = field(default_factory=Traffic)
 
     def __post_init__(self) -> None:
-        from linear_learner.model.mxnet_import import mx
-
         variables = self.plan.variables("worker", self.address)
-        names, values = map(mx.base.c_str_array, (variables, variables.values()))
-        mx.base.check_call(mx.base._LIB.MXInitPSEnv(ctypes.c_uint(len(variables)), names, values))
-        self._mx = mx
+        call("MXInitPSEnv", len(variables), strings(variables), strings(variables.values()))
+        self._store = ctypes.c_void_p()
+        self._buffers: dict[int, Array] = {}
         self.step()
-        self._store: Any = mx.kv.create(self.plan.kind)
+        call("MXKVStoreCreate", self.plan.kind.encode(), ctypes.byref(self._store))
         self.step()
-        self._buffers: dict[int, tuple[np.ndarray, Any]] = {}
 
     def add(self, numbers: np.ndarray) -> None:
         """See ``Cluster.add``."""
         start = time.perf_counter()
         for begin in range(0, len(numbers), BLOCK):
             block = numbers[begin : begin + BLOCK]
-            values, shared = self._buffer(len(block))
-            values[...] = block
+            shared = self._buffer(len(block))
+            key, arrays = ctypes.byref(ctypes.c_int(len(block))), handles([shared])
+            shared.array[...] = block
             self.step()
-            self._store.pushpull(len(block), shared, out=shared)
-            shared.wait_to_read()
+            call("MXKVStorePushPull", self._store, 1, key, 1, key, arrays, arrays, 0)
+            shared.wait()
             self.step()
-            block[...] = values
+            block[...] = shared.array
         traffic, seconds = self.traffic, time.perf_counter() - start
         self.traffic = Traffic(traffic.sums + 1, traffic.bytes_sent + numbers.nbytes, traffic.seconds + seconds)
 
-    def _buffer(self, size: int) -> tuple[np.ndarray, Any]:
-        """An array of so many numbers and MXNet's view of it. The key of the servers is the size."""
+    def _buffer(self, size: int) -> Array:
+        """An array of so many numbers. The key of the servers is the size."""
         if size not in self._buffers:
-            values = np.zeros(size)
-            shared = self._mx.nd.from_numpy(values.view(), zero_copy=True)
+            shared = Array(np.zeros(size))
             self.step()
-            self._store.init(size, shared)
+            call("MXKVStoreInit", self._store, 1, ctypes.byref(ctypes.c_int(size)), handles([shared]))
             self.step()
-            self._buffers[size] = values, shared
+            self._buffers[size] = shared
         return self._buffers[size]
 
     def close(self) -> None:
         """Waits for all hosts to do so, and ends the servers."""
-        self._store = None
+        call("MXKVStoreFree", self._store)
         self._buffers.clear()
