@@ -41,7 +41,7 @@ from decoding import RECORDIO, records
 from linear_learner.training.cluster.interface import ALONE
 from linear_learner.training.cluster.several import Settings, Several
 from linear_learner.training.state import TILE
-from linear_learner.training.trainer import SNAPSHOTS, _rows_per_join, rows_at_once
+from linear_learner.training.strides import SNAPSHOTS, rows_at_once, rows_per_join
 
 HERE = Path(__file__).resolve().parent
 HOSTS = (1, 2, 4)
@@ -381,7 +381,7 @@ def on_paper(
     numbers = 3 * (features + 1) * columns + models + 2 * hosts + 2
     busiest = 8 * numbers * (hosts if numbers < ONE_SERVER else 1)
     own = math.ceil(rows / hosts)
-    stride = _rows_per_join(
+    stride = rows_per_join(
         own, share, SNAPSHOTS, rows_at_once(features * models, share), ALONE, weights=features * columns
     )
     count = 0 if hosts == 1 else math.ceil(own / stride)

@@ -44,8 +44,9 @@ from linear_learner.training.progress import Progress, Trained
 from linear_learner.training.reporting import Reporter, Timers, configure_logging
 from linear_learner.training.selection import EarlyStopping
 from linear_learner.training.stopping import stop_on_sigterm
+from linear_learner.training.strides import rows_at_once
 from linear_learner.training.table_text import with_classes
-from linear_learner.training.trainer import rows_at_once, train
+from linear_learner.training.trainer import train
 
 logger = logging.getLogger(__name__)
 

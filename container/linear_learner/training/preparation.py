@@ -24,7 +24,7 @@ from linear_learner.training.agreement import Totals, merged, merged_ranges, tot
 from linear_learner.training.class_weights import class_weights, number_of_classes
 from linear_learner.training.cluster.interface import ALONE, Cluster
 from linear_learner.training.state import Objective
-from linear_learner.training.trainer import SNAPSHOTS, snapshots_of_sparse_rows
+from linear_learner.training.strides import SNAPSHOTS, snapshots_of_sparse_rows
 
 FEWEST_ROWS = 32
 """Of a mini-batch on one of several hosts, for sgd: its steps follow the gradient's size, and a few rows are so far

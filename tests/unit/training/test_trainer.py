@@ -17,7 +17,7 @@ from linear_learner.training.progress import EpochReport, Progress, Trained
 from linear_learner.training.reporting import Timers
 from linear_learner.training.selection import EarlyStopping
 from linear_learner.training.state import State
-from linear_learner.training.trainer import WORK_AT_ONCE, rows_at_once, snapshots_of_sparse_rows, train
+from linear_learner.training.trainer import train
 
 ROWS = 64
 
@@ -201,20 +201,6 @@ class TestLongCalls:
         assert len(trained.epochs) == 1
         assert checkpoints.epochs == saved
 
-    @pytest.mark.parametrize(
-        ("work", "mini_batch_size", "expected"),
-        [
-            (WORK_AT_ONCE / 1000, 1, 200),  # an update is worth four rows
-            (WORK_AT_ONCE / 1000, 95, 950),
-            (WORK_AT_ONCE * 1000, 95, 95),
-            (0, 100, WORK_AT_ONCE // 104 * 100),
-        ],
-    )
-    def test_they_are_as_many_as_take_a_few_seconds(self, work: float, mini_batch_size: int, expected: float) -> None:
-        rows = rows_at_once(work, mini_batch_size)
-        assert rows % mini_batch_size == 0
-        assert rows == pytest.approx(expected, rel=0.05)
-
 
 class TestEpochsInChunks:
     """Rows that come chunk by chunk train as those that lie in one, and are averaged over in the same way."""
@@ -253,11 +239,6 @@ class TestEpochsInChunks:
         assert len(trained.epochs) == 1
         assert trained.loss.tolist() == [1.0]
         assert trained.best_epoch.tolist() == [0]
-
-
-@pytest.mark.parametrize(("values", "expected"), [(10, 2), (10 * 4 * 5, 5), (10 * 4 * 5 + 39, 5), (10_000, 16)])
-def test_snapshots_are_as_many_as_the_values_of_a_column_are_worth(values: int, expected: int) -> None:
-    assert snapshots_of_sparse_rows(values, columns=10) == expected
 
 
 class TestSeveralHosts:
