@@ -99,7 +99,7 @@ class TestSlider:
         for key in (Keys.HOME, Keys.END):
             slider.send_keys(key)
             places.append([float(dot.get_attribute(name) or "") for name in ("cx", "cy")])
-        line = chromium.find("polyline.judge").get_attribute("points") or ""
+        line = chromium.find("#threshold polyline.judge").get_attribute("points") or ""
         corners = [[float(x) for x in point.split(",")] for point in line.split()]
         assert places == [corners[0], corners[-1]]
         assert places[0][0] > places[1][0] == 0 and places[1][1] > places[0][1] == 0
@@ -163,7 +163,7 @@ def test_coefficients_sort_by_size_and_names_are_as_in_the_data(
     names = jobs["regressor"].names
     assert names is not None
     rows = "#coefficients tbody tr"
-    sizes = [abs(float(text)) for text in chromium.texts(f"{rows} td:nth-child(3)")]
+    sizes = [abs(float(text)) for text in chromium.texts(f"{rows} td:nth-child(2)")]
     assert sizes == sorted(sizes, reverse=True)
-    chromium.find("#coefficients th:nth-child(1) button").click()
+    chromium.find("#coefficients th:last-child button").click()
     assert chromium.texts(f"{rows} th") == list(names)

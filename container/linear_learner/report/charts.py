@@ -7,7 +7,7 @@ paper. It stretches them; the legend is the page's too, in words that wrap.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from typing import Protocol
@@ -55,8 +55,8 @@ class Frame:
     def down(self, y: float) -> float:
         return self.height - (y - self._base) * self._up
 
-    def places(self, points: Points) -> list[tuple[str, str]]:
-        return [(_short(self.across(x)), _short(self.down(y))) for x, y in points]
+    def places(self, points: Points) -> list[tuple[float, float]]:
+        return [(self.across(x), self.down(y)) for x, y in points]
 
 
 class Shape(Protocol):
@@ -68,7 +68,7 @@ class Shape(Protocol):
 
 @dataclass(frozen=True)
 class Line:
-    """``candidate``: whose curve it is, for the page's script."""
+    """What is above the frame is left out. ``candidate``: whose curve it is, for the page's script."""
 
     points: Points
     style: str
@@ -76,9 +76,11 @@ class Line:
     candidate: int | None = None
 
     def svg(self, frame: Frame) -> str:
-        places = " ".join(map(",".join, frame.places(self.points)))
         data = "" if self.candidate is None else f' data-candidate="{self.candidate}"'
-        return f'<polyline class="{self.style}"{data} points="{places}">{_title(self.title)}</polyline>'
+        return "".join(
+            f'<polyline class="{self.style}"{data} points="{" ".join(map(_pair, run))}">{_title(self.title)}</polyline>'
+            for run in _inside(frame.places(self.points))
+        )
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ class Dots:
     title: str = ""
 
     def svg(self, frame: Frame) -> str:
-        dots = "".join(f'<circle cx="{x}" cy="{y}" r="2.5"/>' for x, y in frame.places(self.points))
+        dots = "".join(f'<circle cx="{_short(x)}" cy="{_short(y)}" r="2.5"/>' for x, y in frame.places(self.points))
         return f'<g class="{self.style}">{_title(self.title)}{dots}</g>'
 
 
@@ -103,8 +105,8 @@ class Marker:
     def svg(self, frame: Frame) -> str:
         places = frame.places(self.points)
         x, y = places[self.at]
-        every = ";".join(map(",".join, places))
-        return f'<circle class="{self.style}" cx="{x}" cy="{y}" r="5" data-places="{every}"/>'
+        every = ";".join(map(_pair, places))
+        return f'<circle class="{self.style}" cx="{_short(x)}" cy="{_short(y)}" r="5" data-places="{every}"/>'
 
 
 @dataclass(frozen=True)
@@ -170,8 +172,31 @@ def _labelled(axis: Axis) -> tuple[Axis, list[str]]:
     return replace(axis, low=ticks[0], high=ticks[-1], ticks=ticks), labels
 
 
+def _inside(places: Points) -> Iterator[list[tuple[float, float]]]:
+    """The stretches of a line that are not above the frame, where y is 0."""
+    run: list[tuple[float, float]] = []
+    before = None
+    for x, y in places:
+        is_above = y < -0.05
+        if before is not None and is_above != (before[1] < -0.05):
+            share = before[1] / (before[1] - y)
+            run.append((before[0] + share * (x - before[0]), 0.0))
+        if not is_above:
+            run.append((x, y))
+        elif run:
+            yield run
+            run = []
+        before = (x, y)
+    if run:
+        yield run
+
+
 def _title(text: str) -> str:
     return f"<title>{escape(text)}</title>" if text else ""
+
+
+def _pair(place: tuple[float, float]) -> str:
+    return f"{_short(place[0])},{_short(place[1])}"
 
 
 def _short(number: float) -> str:

@@ -26,6 +26,7 @@ def describe(subject: Subject, deviation: np.ndarray) -> dict[str, Any]:
             "predictor_type": subject.predictor_type,
             "objective": subject.objective,
             "hyperparameters": {"given": subject.given, "resolved": subject.resolved},
+            "job": subject.job,
             "hosts": subject.hosts,
             "data": {
                 "features": subject.feature_dim,

@@ -20,12 +20,14 @@ EVEN = ((0.0, 0.0), (1.0, 1.0))
 def draw(content: dict[str, Any], shown: Sequence[int], losses: tuple[float, float]) -> dict[str, str]:
     """SVG by name. ``shown``: the candidates whose curves are drawn. ``losses``: of ``loss_range``."""
     found = {name: _learning(content, shown, name, *losses) for name in ("train_loss", "judge_loss")}
+    found["chosen"] = _chosen(content)
     if content["predictor_type"] == REGRESSOR:
         details = content["details"][content["choice"]["channel"]]
         return {
             **found,
             "predicted": _predicted(details["points"]),
             "errors": _errors(details["histogram"]),
+            "residuals": _residuals(details["points"]),
             "calibration": "",
         }
     if content["predictor_type"] == BINARY:
@@ -41,8 +43,8 @@ def style(content: dict[str, Any], channel: str) -> str:
 
 
 def loss_range(content: dict[str, Any], shown: Iterable[int]) -> tuple[float, float]:
-    """The least loss of any epoch, and one that few candidates exceed, none of them the chosen: curves above it are cut
-    off, so that one wild candidate does not press all others to the ground."""
+    """The least loss of any epoch, and one that few candidates exceed, none of them the chosen: curves leave the
+    drawing above it, so that one wild candidate does not press all others to the ground."""
     chosen = content["candidates"][content["choice"]["candidate"]]
     own = _known(chosen["train_loss"] + chosen["judge_loss"])
     others = [loss for k in shown for name in ("train_loss", "judge_loss") for loss in content["candidates"][k][name]]
@@ -59,7 +61,7 @@ def spark(train: Sequence[float | None], judge: Sequence[float | None], low: flo
         if points:
             last = max(len(losses) - 1, 1)
             path = " ".join(
-                f"{100 * epoch / last:.0f},{24 - 22 * (min(loss, high) - low) / (high - low):.1f}"
+                f"{100 * epoch / last:.0f},{24 - 22 * min((loss - low) / (high - low), 10):.1f}"
                 for epoch, loss in points
             )
             lines.append(f'<polyline class="{name}" points="{path}"/>')
@@ -72,7 +74,7 @@ def _learning(content: dict[str, Any], shown: Sequence[int], name: str, low: flo
     chosen = content["choice"]["candidate"]
     lines: list[Shape] = []
     for k in [*(k for k in shown if k != chosen), chosen]:
-        points = [(epoch, min(loss, high)) for epoch, loss in _thinned(content["candidates"][k][name])]
+        points = _thinned(content["candidates"][k][name])
         if points:
             kind = "candidate chosen" if k == chosen else "candidate"
             lines.append(Line(points, kind, f"candidate {k}", candidate=k))
@@ -80,11 +82,26 @@ def _learning(content: dict[str, Any], shown: Sequence[int], name: str, low: flo
     loss = content["candidates"][chosen][name][best]
     if loss is not None:
         lines.append(Dots([(best, loss)], "marker", f"epoch {best}: {loss:.4g}"))
-    last = max(content["epochs"] - 1, 1)
-    step = -(-last // 8)
-    epochs = Axis("epoch", 0, last, tuple(range(0, last + 1, step)))
     what = "train" if name == "train_loss" else content["choice"]["channel"]
-    return charts.draw(f"Loss on {what} by epoch, of each candidate", epochs, Axis("loss", low, high), lines)
+    title = f"Loss on {what} by epoch, of each candidate"
+    return charts.draw(title, _epoch_axis(content), Axis("loss", low, high), lines)
+
+
+def _chosen(content: dict[str, Any]) -> str:
+    """Both learning curves of the chosen candidate."""
+    candidate, best = content["candidates"][content["choice"]["candidate"]], content["choice"]["epoch"]
+    train, judge = (_thinned(candidate[name]) for name in ("train_loss", "judge_loss"))
+    losses = [loss for _, loss in (*train, *judge)]
+    lines: list[Shape] = [Line(train, "train", "train"), Line(judge, "judge", content["choice"]["channel"])]
+    if (loss := candidate["judge_loss"][best]) is not None:
+        lines.append(Dots([(best, loss)], "marker", f"epoch {best}: {loss:.4g}"))
+    title = f"Loss of candidate {candidate['number']} on train and on {content['choice']['channel']}, by epoch"
+    return charts.draw(title, _epoch_axis(content), Axis("loss", min(losses), max(losses)), lines)
+
+
+def _epoch_axis(content: dict[str, Any]) -> Axis:
+    last = max(content["epochs"] - 1, 1)
+    return Axis("epoch", 0, last, range(0, last + 1, -(-last // 8)))
 
 
 def _thinned(losses: Sequence[float | None]) -> Points:
@@ -197,6 +214,18 @@ def _predicted(points: Points) -> str:
     )
 
 
+def _residuals(points: Points) -> str:
+    errors = [(score, score - label) for label, score in points]
+    scores, distances = (np.array(errors)[:, column] for column in (0, 1))
+    low, high = float(scores.min()), float(scores.max())
+    return charts.draw(
+        "Error against prediction",
+        Axis("prediction", low, high),
+        Axis("error", float(distances.min()), float(distances.max())),
+        [Line([(low, 0.0), (high, 0.0)], "even"), Dots(errors, "points")],
+    )
+
+
 def _errors(histogram: dict[str, Any]) -> str:
     edges, rows = histogram["edges"], histogram["rows"]
     errors, counts = Axis("error", edges[0], edges[-1]), Axis("rows", 0, max(rows))
@@ -211,7 +240,7 @@ def bar(share: float) -> str:
     width = 78 * abs(share)
     side = "plus" if share >= 0 else "minus"
     return (
-        '<svg class="bar" viewBox="0 0 160 14" aria-hidden="true">'
+        '<svg class="bar" viewBox="0 0 160 14" preserveAspectRatio="none" aria-hidden="true">'
         f'<rect class="{side}" x="{80 if share >= 0 else 80 - width:.1f}" y="2" width="{width:.1f}" height="10"/>'
         '<line x1="80" x2="80" y1="0" y2="14"/></svg>'
     )

@@ -79,7 +79,7 @@ def _leaks(subject: Subject) -> Iterator[Finding]:
                 feature = subject.trained(column)
                 yield Finding(
                     "leak",
-                    f"'{subject.name(feature)}' alone tells {title}: {measure} {value:.4f} on {len(target)} rows. "
+                    f"'{subject.name(feature)}' alone tells {title}: {measure} {value:.4f} on {len(target):,} rows. "
                     "Is it known before the label is, when the model is used?",
                     [feature + 1],
                 )
@@ -258,7 +258,7 @@ def _constant(subject: Subject) -> Iterator[Finding]:
     more = f", and {len(features) - NAMED} more" if len(features) > NAMED else ""
     yield Finding(
         "constant_columns",
-        f"{len(features)} of {subject.feature_dim} features are constant in train, and nothing is learned of them: "
-        f"{named}{more}.",
+        f"{len(features):,} of {subject.feature_dim:,} features {'is' if len(features) == 1 else 'are'} constant in "
+        f"train, so nothing is learned of {'it' if len(features) == 1 else 'them'}: {named}{more}.",
         [feature + 1 for feature in features[:NAMED]],
     )

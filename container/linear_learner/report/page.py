@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import math
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,18 @@ HEADLINES = {
     REGRESSOR: ("rmse", "mae", "r2"),
 }
 """Metrics that the page opens with, where the model has them."""
+
+FINDINGS = {
+    "leak": "Possible leak",
+    "drift": "Drift",
+    "label_drift": "Drift of labels",
+    "rare_class": "Rare classes",
+    "diverged": "Diverged",
+    "still_improving": "Still improving",
+    "grid_end": "End of what was tried",
+    "constant_columns": "Constant columns",
+}
+"""What the kinds of findings are called."""
 
 
 def render(content: dict[str, Any]) -> str:
@@ -80,11 +93,13 @@ class _CompiledTemplates(jinja2.FileSystemBytecodeCache):
             super().dump_bytecode(bucket)
 
 
-def number(value: Any, digits: int = 4) -> str:
-    """So many significant digits of a float; integers as they are, and nothing for no number."""
+def number(value: Any) -> str:
+    """Four significant digits of a float, and all before its point; integers as they are, and nothing for no number."""
     if value is None or isinstance(value, int):
         return "" if value is None else str(value)
-    return f"{value:#.{digits}g}".rstrip(".") if value else "0"
+    if 1000 <= abs(value) < 1e9:
+        return f"{value:,.0f}"
+    return f"{value:#.4g}".rstrip(".") if value else "0"
 
 
 def count(value: int | None) -> str:
@@ -116,6 +131,7 @@ def _view(content: dict[str, Any]) -> dict[str, Any]:
         "style": {name: "judge" if name == choice["channel"] else "test" for name in channels},
         "metric_names": list(dict.fromkeys(name for found in content["metrics"].values() for name in found)),
         "headline": [name for name in HEADLINES[kind] if name in content["metrics"][choice["channel"]]],
+        "finding_titles": FINDINGS,
         "best_value": _best_value(content),
         "sections": _sections(content),
         "charts": drawings.draw(content, [candidate["number"] for candidate in shown], losses),
@@ -290,7 +306,10 @@ def _coefficients(content: dict[str, Any]) -> dict[str, Any]:
     if classes == 1:
         return {"bars": [drawings.bar(row["standardised"][0] / most) for row in strongest]}
     if classes <= LARGEST_HEAT:
-        return {"coefficient_heat": [[_level(value / most) for value in row["standardised"]] for row in strongest]}
+        return {
+            "coefficient_heat": [[_level(value / most) for value in row["standardised"]] for row in strongest],
+            "coefficient_decimals": min(max(2 - math.floor(math.log10(most)), 0), 9),
+        }
     return {"coefficient_heat": None, "coefficient_rows": [_in_its_class(row) for row in strongest]}
 
 

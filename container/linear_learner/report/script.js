@@ -1,7 +1,10 @@
 "use strict";
 (() => {
-  const format = (value) => (value ? value.toPrecision(4) : "0");
   const count = (value) => value.toLocaleString("en-GB");
+  const format = (value) => {
+    const size = Math.abs(value);
+    return size >= 1000 && size < 1e9 ? count(Math.round(value)) : value ? value.toPrecision(4) : "0";
+  };
 
   // -- tables that sort by the column whose heading is pressed ------------------------------------------------
   const value = (row, column) => {

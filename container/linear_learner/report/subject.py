@@ -87,7 +87,8 @@ class Subject:
     trained; None for all. ``classes``: what labels are called, empty where they are numbers. ``scale``: float32 (d,),
     what training divided the columns by. ``constant``: int64, columns in which all train rows are equal; None where
     nobody looked. ``stopped_early``: before the last epoch allowed. ``intervals``: of the bootstrap, as in the metadata
-    of the model; None where there are none. ``hosts``: how many trained; the rows are those of the first.
+    of the model; None where there are none. ``hosts``: how many trained; the rows are those of the first. ``job``: its
+    name on the platform, None without one.
     """
 
     predictor_type: str
@@ -114,6 +115,7 @@ class Subject:
     versions: dict[str, str]
     intervals: dict[str, Any] | None = None
     hosts: int = 1
+    job: str | None = None
 
     @property
     def feature_dim(self) -> int:

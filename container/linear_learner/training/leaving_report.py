@@ -125,6 +125,7 @@ def describe(
         versions=model.metadata["versions"],
         intervals=model.metadata.get("intervals"),
         hosts=len(env.hosts()[1]),
+        job=env.job_name,
     )
 
 

@@ -52,7 +52,13 @@ def subject(
     made = Subject(
         predictor_type=predictor_type,
         given={"predictor_type": predictor_type},
-        resolved={"predictor_type": predictor_type, "early_stopping_tolerance": 0.001, "use_bias": True},
+        resolved={
+            "predictor_type": predictor_type,
+            "loss": "logistic",
+            "optimizer": "adam",
+            "early_stopping_tolerance": 0.001,
+            "use_bias": True,
+        },
         objective=OBJECTIVES[predictor_type],
         link={"binary_classifier": "logistic", "multiclass_classifier": "softmax", "regressor": "identity"}[
             predictor_type

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from linear_learner.report.charts import Axis, Columns, Line, draw
+from linear_learner.report.charts import MOST, Axis, Columns, Line, draw
 
 EPOCHS = Axis("epoch", 0, 2, (0, 1, 2))
 
@@ -33,6 +33,18 @@ def test_shapes_stand_where_the_ticks_say() -> None:
     assert line.get("points") == " ".join(f"{places[x][0]},{places[y][1]}" for x, y in (("1", "0.4"), ("2", "0.0")))
 
 
+def test_a_line_is_cut_off_at_the_upper_axis() -> None:
+    line = Line([(0, 3.0), (1, 1.0), (2, 1e300)], "candidate", candidate=7)
+    drawing = ET.fromstring(draw("", EPOCHS, Axis("loss", 0, 2), [line]))
+    places = {text.text: (text.get("x"), text.get("y")) for text in drawing.findall(".//text")}
+    width = float(places["2"][0] or "")
+    (cut,) = drawing.findall(".//polyline[@data-candidate='7']")
+    assert cut.get("points") == (
+        f"{width / 4:.1f},0 {places['1'][0]},{places['1.0'][1]} {places['1'][0]},0".replace(".0,", ",")
+    )
+    assert not ET.fromstring(draw("", EPOCHS, Axis("loss", 0, 1), [Line([(0, 2), (2, 3)], "")])).findall(".//polyline")
+
+
 def test_columns_stand_on_the_ground() -> None:
     shape = Columns([0, 1, 2], [3, 0], "columns")
     drawing = ET.fromstring(draw("", Axis("error", 0, 2, (0, 2)), Axis("rows", 0, 3), [shape]))
@@ -49,5 +61,5 @@ def test_columns_stand_on_the_ground() -> None:
 def test_any_finite_losses_make_a_drawing(low: float, high: float) -> None:
     drawing = ET.fromstring(draw("losses", EPOCHS, Axis("loss", low, high), [Line([(0, high), (2, low)], "candidate")]))
     assert drawing.get("aria-label") == "losses"
-    assert drawing.find(".//polyline") is not None
+    assert (drawing.find(".//polyline") is not None) == (low < MOST)
     assert "nan" not in ET.tostring(drawing, encoding="unicode")

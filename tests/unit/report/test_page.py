@@ -155,8 +155,38 @@ def test_intervals_stand_below_their_metrics(tmp_path: Path) -> None:
 
 
 def test_several_hosts_are_told_of(tmp_path: Path) -> None:
-    assert "3 hosts trained it" in page(tmp_path, subject(hosts=3))
-    assert "hosts trained it" not in page(tmp_path, subject())
+    told = page(tmp_path, subject(hosts=3))
+    assert "3 hosts trained it, and this page looks at the rows of the first host" in told
+    assert "rows of test (of the first host)" in told
+    assert "first host" not in page(tmp_path, subject())
+
+
+def test_the_page_opens_with_what_was_trained_on_what(tmp_path: Path) -> None:
+    text = page(tmp_path, subject("multiclass_classifier", job="digits-2026"))
+    lead = re.sub(r"<[^>]*>|\s+", " ", text[text.index('class="lead">') + 13 :]).split(" . ")[0]
+    for told in ("multiclass classifier", "5 features", "400 rows of train", "400 rows of test", "logistic", "adam"):
+        assert re.search(re.sub(" ", " +", told), lead)
+    assert "<strong>digits-2026</strong>" in text
+    assert "in the job" not in page(tmp_path, subject())
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.123456, "0.1235"), (0.0, "0"), (740.123, "740.1"), (1149.4, "1,149"), (-1320987.2, "-1,320,987"), (7, "7"),
+     (1e9, "1.000e+09"), (3.1590586e-7, "3.159e-07"), (None, "")],
+)  # fmt: skip
+def test_numbers_have_four_digits_or_all_before_the_point(value: float | None, text: str) -> None:
+    assert templates.number(value) == text
+
+
+def test_coefficients_of_classes_are_told_in_both_units(tmp_path: Path) -> None:
+    made = subject("multiclass_classifier")
+    text = page(tmp_path, made)
+    own = text[text.index("own units, and the biases") :]
+    own = own[: own.index("</table>")]
+    cells = re.findall(r'<td class="n">([^<]*)</td>', own)
+    assert cells[:3] == [templates.number(float(bias)) for bias in made.bias]
+    assert sorted(cells[3:]) == sorted(templates.number(float(weight)) for weight in made.weights.ravel())
 
 
 def test_templates_are_not_compiled_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
