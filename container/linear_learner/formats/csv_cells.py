@@ -14,17 +14,17 @@ from linear_learner.formats.faults import INFINITE, MISSING, OUT_OF_RANGE, Fault
 SPACES = b" \t\r"
 NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 NOT_A_NUMBER = "Found a value that is not a number"
+OVERFLOW = float(np.finfo(np.float32).max) + 2.0**103
+"""The least number that rounds to a float32 infinity: half a unit in the last place above the largest one."""
 
 _MISSING_CELL = re.compile(rb"|[+-]?nan|na|n/a|null|none", re.IGNORECASE)
 _INFINITE_CELL = re.compile(rb"[+-]?inf(inity)?", re.IGNORECASE)
-_OVERFLOW = float(np.finfo(np.float32).max) + 2.0**103
-"""The least number that rounds to a float32 infinity: half a unit in the last place above the largest one."""
 
 
 def problem_of(cell: bytes) -> str | None:
     """What is wrong with a cell that has no space around it."""
     if NUMBER.fullmatch(cell):
-        return OUT_OF_RANGE if abs(float(cell)) >= _OVERFLOW else None
+        return OUT_OF_RANGE if abs(float(cell)) >= OVERFLOW else None
     if _MISSING_CELL.fullmatch(cell):
         return MISSING
     return INFINITE if _INFINITE_CELL.fullmatch(cell) else NOT_A_NUMBER
