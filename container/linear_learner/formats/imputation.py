@@ -13,20 +13,15 @@ BLOCK_VALUES = 1 << 18
 """Values looked at a time: a block of them stays in the cache."""
 
 
-def column_means(features: Rows) -> np.ndarray:
-    """float32 (d,): the mean of each column of rows (n, d) without its missing values; 0 for a column that has none
-    other. What sparse rows do not store is 0 and counts."""
-    return means_of(column_sums(features))
-
-
 def means_of(sums_and_counts: np.ndarray) -> np.ndarray:
-    """float32 (d,): the means of columns of which ``column_sums`` tells."""
+    """float32 (d,): the means of columns of which ``column_sums`` tells; 0 where all is missing."""
     sums, counts = sums_and_counts
     return (sums / np.maximum(counts, 1)).astype(np.float32)
 
 
 def column_sums(features: Rows) -> np.ndarray:
-    """float64 (2, d): the sum of each column of rows (n, d) without its missing values, and how many others it has."""
+    """float64 (2, d): the sum of each column of rows (n, d) without its missing values, and how many others it has.
+    What sparse rows do not store is 0 and counts."""
     columns = features.shape[1]
     sums, counts = np.zeros(columns), np.full(columns, float(len(features)))
     if isinstance(features, CsrMatrix):
