@@ -36,6 +36,7 @@ def draw(content: dict[str, Any], shown: Sequence[int], losses: tuple[float, flo
 
 
 def style(content: dict[str, Any], channel: str) -> str:
+    """A class of the style sheet: the colour of a channel that the model was scored on."""
     return "judge" if channel == content["choice"]["channel"] else "test"
 
 

@@ -128,7 +128,7 @@ def _view(content: dict[str, Any]) -> dict[str, Any]:
     view: dict[str, Any] = {
         "kind": TITLES[kind],
         "score": "prediction" if kind == REGRESSOR else "score" if kind == MULTICLASS else "log odds of a positive row",
-        "style": {name: "judge" if name == choice["channel"] else "test" for name in channels},
+        "style": {name: drawings.style(content, name) for name in channels},
         "metric_names": list(dict.fromkeys(name for found in content["metrics"].values() for name in found)),
         "headline": [name for name in HEADLINES[kind] if name in content["metrics"][choice["channel"]]],
         "finding_titles": FINDINGS,

@@ -182,7 +182,7 @@ def fill_missing(data: Dataset, fills: np.ndarray | None) -> Dataset:
     return replace(data, fills=fills)
 
 
-def memory_budget(hp: HyperParameters, configs: dict[str, ChannelConfig]) -> int:
+def memory_budget(hp: HyperParameters, configs: Mapping[str, ChannelConfig]) -> int:
     """Bytes of rows that the job may hold."""
     if not hp.is_auto("memory_mb"):
         return hp.memory_mb * MIB

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from linear_learner.hyperparameters import HyperParameters
-from linear_learner.training.state import TILE, State
+from linear_learner.training.state import State
 
 
 def initial_state(hp: HyperParameters, *, candidates: int, outputs: int, feature_dim: int) -> State:
@@ -21,8 +21,5 @@ def initial_state(hp: HyperParameters, *, candidates: int, outputs: int, feature
     else:
         weights = rng.normal(0, hp.init_sigma, shape)
     state = State.zeros(candidates, outputs, feature_dim)
-    for tile, first in zip(state.weights, range(0, state.columns, TILE), strict=True):
-        columns = np.arange(first, min(first + TILE, state.columns))
-        tile[:, : len(columns)] = weights[:, columns % outputs]
-    state.bias[: state.columns] = hp.init_bias if hp.use_bias else 0.0
+    state.set_every_candidate(weights, hp.init_bias if hp.use_bias else 0.0)
     return state

@@ -6,8 +6,9 @@ channel, and what can still be checked.
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -85,35 +86,33 @@ class Inspection:
     def add(self, error: ClientError) -> None:
         self.problems.append(str(error))
 
+    @contextlib.contextmanager
+    def noted(self) -> Iterator[None]:
+        """A ClientError ends the ``with`` and is one of the problems."""
+        try:
+            yield
+        except ClientError as error:
+            self.add(error)
+
 
 def inspect(env: Environment) -> Inspection:
     """Reads every row of every channel, and writes nothing."""
     found = Inspection()
     hp, configs, hosts = None, None, 1
-    try:
+    with found.noted():
         hosts = len(env.hosts()[1])
-    except ClientError as error:
-        found.add(error)
-    try:
+    with found.noted():
         hp = hyperparameters.validate(env.hyperparameters())
         found.warnings += hyperparameters.notices(hp, hosts)
         hp = hyperparameters.without_unused(hp, hosts)
-    except ClientError as error:
-        found.add(error)
-    try:
+    with found.noted():
         env.checkpoint_dir()
-    except ClientError as error:
-        found.add(error)
-    try:
+    with found.noted():
         configs = env.channels()
-    except ClientError as error:
-        found.add(error)
     if hp is not None and configs is not None:
-        try:
+        with found.noted():
             tuning.check_channels(hp, configs)
             requirements.check_channels(hp, configs)
-        except ClientError as error:
-            found.add(error)
     if configs is not None:
         hp = _inspect_channels(env, hp, configs, found)
     if hp is not None and "train" in found.channels:
@@ -163,19 +162,15 @@ def _inspect_channels(
     if "train" in found.channels:
         firsts = {name: channel.first for name, channel in found.channels.items()}
         for name in firsts.keys() - {"train"}:
-            try:
+            with found.noted():
                 check_same_columns(firsts["train"], [firsts[name]])
-            except ClientError as error:
-                found.add(error)
     return hp
 
 
 def _with_classes(hp: HyperParameters | None, schema: TableSchema, found: Inspection) -> HyperParameters | None:
-    try:
+    with found.noted():
         return None if hp is None else with_classes(hp, schema)
-    except ClientError as error:
-        found.add(error)
-        return None
+    return None
 
 
 def _read(reader: ChannelReader, name: str, hp: HyperParameters | None, found: Inspection) -> Channel | None:
@@ -253,20 +248,16 @@ def _estimate(hp: HyperParameters, configs: Mapping[str, ChannelConfig], found: 
     except ClientError as error:
         found.add(error)
         return
-    try:
+    with found.noted():
         if warm_start.CHANNEL in configs:
             warm_start.read_model(configs[warm_start.CHANNEL], resolved, train.first.feature_names)
-    except ClientError as error:
-        found.add(error)
     models = len(make_candidates(hp, resolved, rows=rows))
-    try:
+    with found.noted():
         _check_confidence(resolved, models, found.channels.get("validation"))
-    except ClientError as error:
-        found.add(error)
     outputs = models * (resolved.num_classes if resolved.predictor_type == MULTICLASS else 1)
     judge = found.channels.get("validation", train)
     held = sum(channel.held_bytes for channel in found.channels.values()) + judge.held_bytes
-    budget = memory_budget(hp, dict(configs))
+    budget = memory_budget(hp, configs)
     weights = 4 * FLOATS_A_WEIGHT * outputs * train.features
     operations = 4.0 * outputs * (resolved.epochs * (train.profile.stored + judge.profile.stored))
     rate = OPERATIONS_A_SECOND["sparse" if train.is_sparse else "dense"]

@@ -109,7 +109,18 @@ class Common:
     cluster: Cluster
 
     def normalise(self, data: Dataset, *, in_place: bool = False) -> Chunk:
-        return _normalise(data, self.scaler, self.columns, self.class_weights, in_place=in_place)
+        """Raw rows as the engine sees them. ``in_place``: the rows are not needed any more, and may be written to."""
+        features = data.features
+        can_be_written = isinstance(features, CsrMatrix) or features.flags.writeable
+        features = self.scaler.transform(features, in_place=in_place and can_be_written)
+        if self.columns is not None and isinstance(features, CsrMatrix):
+            features = features.only_columns(self.columns)
+        return Chunk(
+            features,
+            self.scaler.transform_labels(data.labels),
+            np.arange(len(data.labels), dtype=np.int64),
+            row_weights(data.labels, self.class_weights),
+        )
 
 
 def prepare_in_memory(hp: HyperParameters, train: Dataset, validation: Dataset | None, common: Common) -> Task:
@@ -234,24 +245,3 @@ def _columns_to_train(train: Dataset | Stream, cluster: Cluster) -> np.ndarray |
     if cluster.size > 1:
         used = cluster.sum(used) > 0
     return None if used.all() else np.flatnonzero(used)
-
-
-def _normalise(
-    data: Dataset,
-    fitted: Scaler,
-    columns: np.ndarray | None,
-    class_weights: np.ndarray | None,
-    *,
-    in_place: bool = False,
-) -> Chunk:
-    features = data.features
-    can_be_written = isinstance(features, CsrMatrix) or features.flags.writeable
-    features = fitted.transform(features, in_place=in_place and can_be_written)
-    if columns is not None and isinstance(features, CsrMatrix):
-        features = features.only_columns(columns)
-    return Chunk(
-        features,
-        fitted.transform_labels(data.labels),
-        np.arange(len(data.labels), dtype=np.int64),
-        row_weights(data.labels, class_weights),
-    )

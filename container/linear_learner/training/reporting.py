@@ -188,7 +188,7 @@ class Reporter:
     def epoch_losses(self, epoch: int, objective: str, train: np.ndarray, validation: np.ndarray | None) -> None:
         """The mean objective of every candidate, or of the best ones where there are more than MODELS_IN_FULL.
 
-        ``train`` and ``validation``: (K,), in raw label units, nan for a candidate that diverged.
+        ``train`` and ``validation``: (K,), nan for a candidate that diverged.
         """
         channels = {"train": train} if validation is None else {"train": train, "validation": validation}
         judged = train if validation is None else validation

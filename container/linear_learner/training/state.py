@@ -127,6 +127,13 @@ class State:
         self.bias[...] = 0
         self.bias[: self.columns] = bias
 
+    def set_every_candidate(self, weights: np.ndarray, bias: np.ndarray | float) -> None:
+        """To the same weights (d, C) and bias (C,), or one number."""
+        for block, first in zip(self.weights, range(0, self.columns, TILE), strict=True):
+            columns = np.arange(first, min(first + TILE, self.columns))
+            block[:, : len(columns)] = weights[:, columns % self.outputs]
+        self.bias[: self.columns] = np.tile(np.broadcast_to(bias, self.outputs), self.candidates)
+
     def candidate(self, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Copies of candidate k's weights (d, C) and bias (C,)."""
         columns = np.arange(k * self.outputs, (k + 1) * self.outputs)

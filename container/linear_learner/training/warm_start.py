@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from linear_learner.data.dataset import differing_names
 from linear_learner.environment import ChannelConfig
 from linear_learner.errors import ClientError
@@ -15,7 +13,7 @@ from linear_learner.model import artifact
 from linear_learner.model.linear_model import LinearModel
 from linear_learner.model.losses import LOSSES
 from linear_learner.training.preparation import Task
-from linear_learner.training.state import TILE, State
+from linear_learner.training.state import State
 
 CHANNEL = "model"
 
@@ -51,10 +49,7 @@ def start_from(model: LinearModel, task: Task, state: State) -> None:
     weights, bias = task.scaler.unfold(model.weights, model.bias)
     if task.columns is not None:
         weights = weights[task.columns]
-    for tile, first in zip(state.weights, range(0, state.columns, TILE), strict=True):
-        columns = np.arange(first, min(first + TILE, state.columns))
-        tile[:, : len(columns)] = weights[:, columns % state.outputs]
-    state.bias[: state.columns] = np.tile(bias, state.candidates)
+    state.set_every_candidate(weights, bias)
 
 
 def _unfit(channel: ChannelConfig, reason: str) -> ClientError:
