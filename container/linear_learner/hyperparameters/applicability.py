@@ -32,10 +32,11 @@ def ignored(row: Row, hosts: int) -> str:
 
 def without_unused(hp: HyperParameters, hosts: int = 1) -> HyperParameters:
     """``hp``, as validated, with what has no effect in a job on so many ``hosts`` put back to its default, so that no
-    reader needs to ask; and settled."""
+    reader needs to ask; and with what the number of hosts and the predictor type decide."""
     hp = settle(hp)
     unused = [name for name, row in ROWS.items() if ignored(row, hosts) or unmet(row, hp)]
-    return replace(hp, **{name: ROWS[name].default for name in unused})
+    hp = replace(hp, **{name: ROWS[name].default for name in unused})
+    return replace_auto(hp, ("_kvstore", "_num_kv_servers"), replace(_ANY_DATA, hosts=hosts))
 
 
 def notices(hp: HyperParameters, hosts: int = 1) -> list[str]:

@@ -20,22 +20,21 @@ def resolve(
     rows: int | None,
     seen: int = 0,
     values_per_row: float | None = None,
-    hosts: int = 1,
 ) -> HyperParameters:
     """The values that a job trains with, for the base candidate where candidates differ.
 
     ``hp``: as ``without_unused`` leaves it. ``feature_dim`` is the width of the train channel, ``rows`` its length
     (None: not known, a stream, of which ``seen`` rows have come), and ``values_per_row`` how many values a row holds in
-    the mean (None: as many as it is wide). ``hosts``: how many the job has; all else is of all of them together. Left
-    as they are: ``positive_example_weight_mult``, ``memory_mb``, ``probability_calibration`` and ``_engine``, for which
-    training decides what ``auto`` means. Raises ClientError where a given ``feature_dim`` is not that of the data.
+    the mean (None: as many as it is wide), all of all hosts together. Left as they are:
+    ``positive_example_weight_mult``, ``memory_mb``, ``probability_calibration`` and ``_engine``, for which training
+    decides what ``auto`` means. Raises ClientError where a given ``feature_dim`` is not that of the data.
     """
     _check_width(hp, feature_dim)
     if is_for_one_model(hp):
         hp = dataclasses.replace(hp, num_models=1)
     hp = dataclasses.replace(hp, mini_batch_size=_mini_batch_size(hp, rows))
     values = feature_dim if values_per_row is None else max(1.0, values_per_row)
-    return replace_auto(hp, AUTO_MEANS, TrainChannel(feature_dim, rows, values, seen, hosts))
+    return replace_auto(hp, AUTO_MEANS, TrainChannel(feature_dim, rows, values, seen))
 
 
 def _mini_batch_size(hp: HyperParameters, rows: int | None) -> int:

@@ -22,11 +22,7 @@ logger = logging.getLogger(__name__)
 
 def store_of(hp: HyperParameters, hosts: int) -> str:
     """MXNet's name of the store that a job on so many hosts uses. ClientError for one that does not join hosts."""
-    if hosts == 1:
-        return "local"
-    if hp.is_auto("_kvstore"):
-        return "dist_sync"
-    if "dist" not in hp._kvstore:
+    if hosts > 1 and "dist" not in hp._kvstore:
         raise ClientError(
             f"The store '{hp._kvstore}' does not join the {hosts} hosts of the job",
             where="hyperparameter _kvstore",
@@ -54,14 +50,13 @@ def joined(
         yield Alone(host)
         return
     names = sorted(hosts)
-    servers = len(hosts) if hp.is_auto("_num_kv_servers") else hp._num_kv_servers
     settings = Settings(
         names,
         names.index(host),
         interface=env.network_interface(),
         job=[env.job_name or ""],
         kind=store_of(hp, len(hosts)),
-        servers=servers,
+        servers=hp._num_kv_servers,
     )
     ending = threading.Lock()
 

@@ -134,7 +134,6 @@ def train_job(env: Environment, should_stop: Callable[[], bool]) -> None:
                 rows=found.rows,
                 seen=found.rows_seen,
                 values_per_row=found.values_per_row,
-                hosts=cluster.size,
             )
             log.resolved(hp.as_dict())
             task = prepare(hp, channels, cluster)

@@ -30,7 +30,7 @@ def hyperparameters(**given: str) -> HyperParameters:
     ],
 )
 def test_the_store_joins_hosts_where_there_are_several(given: dict[str, str], hosts: int, store: str) -> None:
-    assert store_of(hyperparameters(**given), hosts) == store
+    assert store_of(without_unused(hyperparameters(**given), hosts), hosts) == store
 
 
 @pytest.mark.parametrize("store", ["local", "device"])
@@ -43,7 +43,9 @@ def test_what_has_no_effect_on_one_host_has_one_on_several() -> None:
     hp = hyperparameters(_kvstore="dist_sync", _num_kv_servers="3")
     assert len(notices(hp)) == 2
     assert notices(hp, hosts=2) == []
-    given, usual = (resolve(each, feature_dim=2, rows=1000, hosts=2) for each in (hp, hyperparameters()))
+    given, usual = (
+        resolve(without_unused(each, hosts=2), feature_dim=2, rows=1000) for each in (hp, hyperparameters())
+    )
     assert (given._kvstore, given._num_kv_servers) == ("dist_sync", 3)
     assert (usual._kvstore, usual._num_kv_servers) == ("dist_sync", 2)
     alone = resolve(without_unused(hp), feature_dim=2, rows=1000)
