@@ -142,14 +142,10 @@ def _training(training: dict[str, Any]) -> Iterator[str]:
         yield "  " + ", ".join(f"{name} {short(chosen[name])}" for name in TOLD if name in chosen)
     if isinstance(selection, dict) and {"candidate", "candidates", "epoch", "epochs", "channel"} <= selection.keys():
         yield (
-            f"  number {_counted(selection['candidate'])} of {short(selection['candidates'])} models, after epoch "
-            f"{_counted(selection['epoch'])} of {short(selection['epochs'])}, by the {short(selection['channel'])} rows"
+            f"  model {short(selection['candidate'])} (from 0) of {short(selection['candidates'])}, as it was after "
+            f"epoch {short(selection['epoch'])} (from 0) of {short(selection['epochs'])}, by the "
+            f"{short(selection['channel'])} rows"
         )
     if isinstance(metrics, dict) and all(isinstance(scores, dict) for scores in metrics.values()):
         yield ""
         yield from score_table(metrics)
-
-
-def _counted(index: Any) -> str:
-    """People count from 1."""
-    return short(index + 1 if isinstance(index, int) else index)

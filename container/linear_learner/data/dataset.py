@@ -167,6 +167,6 @@ def differing_names(names: Sequence[str] | None, others: Sequence[str] | None) -
 def _other_columns(train: Described, other: Dataset, problem: str) -> ClientError:
     return ClientError(
         f"Incorrect configuration or {other.name} dataset provided. {problem}",
-        where=other.where(0).rpartition(",")[0],
+        where=other.segments[0].source if other.segments else f"channel '{other.name}'",
         fix=f"Please give the {other.name} dataset the columns of the {train.name} dataset",
     )

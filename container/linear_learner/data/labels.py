@@ -11,14 +11,14 @@ from linear_learner.hyperparameters.schema import BINARY, REGRESSOR
 _SHOWN_LABELS = 5
 
 
-def check_labels(dataset: Dataset, *, predictor_type: str, num_classes: int | None, is_train: bool) -> None:
-    """ClientError unless all labels are classes: 0 and 1, or the whole numbers 0..num_classes-1; for a train channel
-    also unless there are at least two of them. ``num_classes`` is None unless multiclass. A regressor takes any number.
+def check_labels(dataset: Dataset, *, predictor_type: str, num_classes: int, is_train: bool) -> None:
+    """ClientError unless all labels are classes: 0 and 1, or of a multiclass classifier the whole numbers
+    0..num_classes-1; for a train channel also unless there are at least two of them. A regressor takes any number.
     """
     if predictor_type == REGRESSOR:
         return
     labels = dataset.labels
-    classes = 2 if predictor_type == BINARY or num_classes is None else num_classes
+    classes = 2 if predictor_type == BINARY else num_classes
     bad = (labels < 0) | (labels >= classes) | (labels != np.floor(labels))
     if bad.any():
         raise _bad_label(dataset, bad, predictor_type, classes)
@@ -34,13 +34,9 @@ def only_one_class(channel: str, label: float, rows: int) -> ClientError:
     )
 
 
-def label_notice(dataset: Dataset, *, predictor_type: str) -> str | None:
-    """A sentence for the log where a channel that models are judged by has rows of one class only."""
-    return one_label_notice(dataset.name, dataset.one_label, predictor_type=predictor_type)
-
-
 def one_label_notice(channel: str, one_label: float | None, *, predictor_type: str) -> str | None:
-    """The same, by the label that all rows have, if there is one."""
+    """A sentence for the log where a channel that models are judged by has rows of one class only. ``one_label``: the
+    label that all rows have, if there is one."""
     if predictor_type == REGRESSOR or one_label is None:
         return None
     return (

@@ -18,7 +18,7 @@ from linear_learner.data.channel_reader import ChannelReader
 from linear_learner.data.columns import unseen_notice
 from linear_learner.data.dataset import Dataset, check_same_columns
 from linear_learner.data.dataset_builder import BESIDE_FEATURES
-from linear_learner.data.labels import check_labels, label_notice, only_one_class
+from linear_learner.data.labels import check_labels, one_label_notice, only_one_class
 from linear_learner.data.profile import Profile
 from linear_learner.environment import ChannelConfig, Environment, cpu_count
 from linear_learner.errors import ClientError
@@ -228,11 +228,11 @@ def _judge(channel: Channel, hp: HyperParameters | None, found: Inspection) -> N
     """What all labels of a channel together say, and its columns."""
     labels = channel.profile.labels
     if hp is not None and hp.predictor_type != REGRESSOR and labels is not None and len(labels) == 1:
+        (one_label,) = labels
         if channel.name == "train":
-            found.add(only_one_class(channel.name, next(iter(labels)), channel.profile.rows))
-        else:
-            notice = label_notice(channel.first, predictor_type=hp.predictor_type)
-            found.warnings += [notice] if notice else []
+            found.add(only_one_class(channel.name, one_label, channel.profile.rows))
+        elif notice := one_label_notice(channel.name, one_label, predictor_type=hp.predictor_type):
+            found.warnings.append(notice)
     if hp is not None and hp.predictor_type == MULTICLASS and channel.name == "train" and labels is not None:
         absent = sorted(set(range(hp.num_classes)) - set(map(int, labels)))
         if absent:

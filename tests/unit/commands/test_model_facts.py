@@ -68,7 +68,8 @@ def test_words_name_what_matters(model: LinearModel, tmp_path: Path) -> None:
     for part in (
         "written by linear-learner 1.2.3", "threshold        0.4", "features         4: a, b, c, d",
         "2 columns, of text: e (3 levels)", "classes          no, yes", "filled with means", "1 of 4",
-        "learning_rate 0.1", "number 6 of 32 models, after epoch 10 of 15, by the validation rows", "0.97531",
+        "learning_rate 0.1", "0.97531",
+        "model 5 (from 0) of 32, as it was after epoch 9 (from 0) of 15, by the validation rows",
     ):  # fmt: skip
         assert part in text
 

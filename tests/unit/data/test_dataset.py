@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from linear_learner.data.dataset import Dataset, Segment, check_same_columns, in_form_of
+from linear_learner.data.dataset import Dataset, Segment, check_same_columns, in_form_of, without_rows
 from linear_learner.errors import ClientError
 from linear_learner.formats.batch import Batch
 from linear_learner.formats.csr import CsrMatrix
@@ -47,6 +47,12 @@ def test_all_channels_have_the_columns_of_train() -> None:
         "Incorrect configuration or test dataset provided. The test data dimensionality '3' doesn't match train data "
         "dimensionality '2' (a.csv). Please give the test dataset the columns of the train dataset"
     )
+
+
+def test_a_host_without_rows_tells_other_columns_too() -> None:
+    nothing = without_rows("test", 3, is_sparse=False, feature_names=None)
+    with pytest.raises(ClientError, match=r"doesn't match train data dimensionality '2' \(channel 'test'\)"):
+        check_same_columns(dataset(), [nothing])
 
 
 def test_all_channels_have_the_names_of_train_where_they_have_any() -> None:

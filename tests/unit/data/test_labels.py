@@ -4,18 +4,16 @@ import numpy as np
 import pytest
 
 from linear_learner.data.dataset import Dataset, Segment
-from linear_learner.data.labels import check_labels, label_notice
+from linear_learner.data.labels import check_labels, one_label_notice
 from linear_learner.errors import ClientError
 
 BINARY, MULTICLASS, REGRESSOR = "binary_classifier", "multiclass_classifier", "regressor"
 VALID = {BINARY: [0, 1, 1, 0], MULTICLASS: [0, 1, 2, 3], REGRESSOR: [0.5, -7, 1e30, 0]}
 
 
-def check(labels: list[float], predictor_type: str, *, num_classes: int | None = None, is_train: bool = True) -> None:
+def check(labels: list[float], predictor_type: str, *, num_classes: int = 4, is_train: bool = True) -> None:
     features = np.zeros((len(labels), 1), np.float32)
     data = Dataset("train", features, np.array(labels, np.float32), (Segment(0, "a.csv", 1),))
-    if predictor_type == MULTICLASS and num_classes is None:
-        num_classes = 4
     check_labels(data, predictor_type=predictor_type, num_classes=num_classes, is_train=is_train)
 
 
@@ -87,6 +85,6 @@ def test_a_train_channel_of_one_class_teaches_nothing() -> None:
 )
 def test_a_channel_of_one_class_is_worth_a_notice(labels: list[float], predictor_type: str, expected: bool) -> None:
     data = Dataset("validation", np.zeros((len(labels), 1)), np.array(labels, np.float32), (Segment(0, "a.csv", 1),))
-    notice = label_notice(data, predictor_type=predictor_type)
+    notice = one_label_notice(data.name, data.one_label, predictor_type=predictor_type)
     assert (notice is not None) == expected
     assert notice is None or notice.startswith(f"Every label of channel 'validation' is {labels[0]}: ")
