@@ -7,7 +7,7 @@ folders; here the command line answers.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -141,17 +141,24 @@ def is_asked_for(arguments: argparse.Namespace, *others: str) -> bool:
     return True
 
 
+def channels_of(arguments: argparse.Namespace, content_type: Callable[[Path], str | None]) -> dict[str, ChannelConfig]:
+    """Those that the command line names. ``content_type``: of a path, where the command line does not say."""
+    found = {}
+    for name, option in CHANNELS.items():
+        path: Path | None = getattr(arguments, option)
+        if path is not None:
+            of_rows = None if name == "model" else arguments.content_type or content_type(path)
+            found[name] = ChannelConfig(name, path, of_rows)
+    return found
+
+
 def job_of(arguments: argparse.Namespace, output: Path | None = None) -> PlainJob:
     """The job that the command line describes, which writes to ``output`` if it writes at all. ClientError for files
     that are not there."""
     provided = given_hyperparameters(arguments)
-    channels = {}
-    for name, option in CHANNELS.items():
-        path: Path | None = getattr(arguments, option)
-        if path is not None:
-            _check(path, f"--{option.replace('_', '-')}", output)
-            content_type = None if name == "model" else arguments.content_type or _content_type(path)
-            channels[name] = ChannelConfig(name, path, content_type)
+    channels = channels_of(arguments, _content_type)
+    for name, channel in channels.items():
+        _check(channel.path, f"--{CHANNELS[name].replace('_', '-')}", output)
     if arguments.split is not None:
         if "validation" in channels:
             raise ClientError("--split would hold out rows of --train, and --validation names others", fix="give one")

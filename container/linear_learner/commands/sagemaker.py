@@ -341,12 +341,7 @@ def _inputs(arguments: argparse.Namespace) -> tuple[dict[str, str], dict[str, Ch
         return env.hyperparameters(), {name: _as_folder(channel) for name, channel in env.channels().items()}
     from linear_learner.formats.file_names import content_type_by_name
 
-    channels = {}
-    for name, option in plain_job.CHANNELS.items():
-        path: Path | None = getattr(arguments, option)
-        if path is not None:
-            content_type = None if name == "model" else arguments.content_type or content_type_by_name(path.name)
-            channels[name] = ChannelConfig(name, path, content_type)
+    channels = plain_job.channels_of(arguments, lambda path: content_type_by_name(path.name))
     return plain_job.given_hyperparameters(arguments), channels
 
 

@@ -128,7 +128,7 @@ def _roc(content: dict[str, Any]) -> str:
     for channel, details in content["details"].items():
         counts, name = details["confusion"], style(content, channel)
         points = list(zip(_rate(counts, "false_positives"), _rate(counts, "true_positives"), strict=True))
-        shapes += [Line([(1.0, 1.0), *points], name, channel), Marker(points, _place(content), f"marker {name}")]
+        shapes += [Line([(1.0, 1.0), *points], name, channel), Marker(points, place(content), f"marker {name}")]
     return charts.draw(
         "True against false positive rate at all thresholds",
         charts.share("false positive rate"),
@@ -147,18 +147,18 @@ def _precision_recall(content: dict[str, Any]) -> str:
         shapes += [
             Line([(0.0, base), (1.0, base)], "even"),
             Line(points, name, channel),
-            Marker(points, _place(content), f"marker {name}"),
+            Marker(points, place(content), f"marker {name}"),
         ]
     return charts.draw(
         "Precision against recall at all thresholds", charts.share("recall"), charts.share("precision"), shapes
     )
 
 
-def _place(content: dict[str, Any]) -> int:
+def place(content: dict[str, Any]) -> int:
     """The number of the chosen threshold."""
     choice = content["choice"]
-    place: int = content["details"][choice["channel"]]["thresholds"].index(choice["threshold"])
-    return place
+    found: int = content["details"][choice["channel"]]["thresholds"].index(choice["threshold"])
+    return found
 
 
 def _rate(counts: dict[str, list[int]], name: str) -> list[float]:

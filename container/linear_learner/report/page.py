@@ -143,7 +143,7 @@ def _view(content: dict[str, Any]) -> dict[str, Any]:
     if kind == REGRESSOR:
         return {**view, **_coefficients(content)}
     if kind == BINARY:
-        place = details[choice["channel"]]["thresholds"].index(choice["threshold"])
+        place = drawings.place(content)
         view |= {
             "chosen_place": place,
             "ratios": {name: _ratios(details[name]["confusion"], place) for name in channels},
