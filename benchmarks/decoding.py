@@ -44,7 +44,7 @@ HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
 sys.path.insert(0, str(HERE.parent / "container"))
 
-from linear_learner.data.channel_reader import read_channel  # noqa: E402
+from linear_learner.data.channel_reader import ChannelReader  # noqa: E402
 from linear_learner.environment import ChannelConfig  # noqa: E402
 from linear_learner.native import decoders  # noqa: E402
 
@@ -182,7 +182,7 @@ def readers(cores: int) -> dict[str, dict[str, Reader]]:
 
 
 def ours(content_type: str) -> Reader:
-    return lambda folder: read_channel(ChannelConfig("train", folder, content_type))
+    return lambda folder: ChannelReader(ChannelConfig("train", folder, content_type)).read()[0]
 
 
 def ours_in_python(content_type: str) -> Reader:

@@ -69,8 +69,8 @@ class Environment:
     """Where model/ and output/ are, if not below ``base``."""
 
     @classmethod
-    def from_environ(cls, base: Path | None = None, *, results: Path | None = None) -> Environment:
-        return cls(base or DEFAULT_BASE, os.environ.get("TRAINING_JOB_NAME") or None, results)
+    def from_environ(cls, base: Path | None = None) -> Environment:
+        return cls(base or DEFAULT_BASE, os.environ.get("TRAINING_JOB_NAME") or None)
 
     @property
     def hyperparameters_file(self) -> Path:
@@ -183,13 +183,11 @@ class Environment:
             )
         return current, hosts
 
-    def write_failure(self, error: Exception) -> str:
-        """Write why the job failed; the user is shown its first 1,024 characters. Returns the text. OSError where the
-        file cannot be written."""
-        text = failure_text(error)
+    def write_failure(self, error: Exception) -> None:
+        """Write why the job failed; the user is shown its first 1,024 characters. OSError where the file cannot be
+        written."""
         self.failure_file.parent.mkdir(parents=True, exist_ok=True)
-        self.failure_file.write_text(text, encoding="utf-8")
-        return text
+        self.failure_file.write_text(failure_text(error), encoding="utf-8")
 
     def forget_failure(self) -> None:
         """Remove what an earlier job of this folder failed of: this one may succeed."""

@@ -19,12 +19,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from linear_learner import aws, s3
-from linear_learner.data.channel_reader import read_channel
+from linear_learner.data.channel_reader import ChannelReader
+from linear_learner.data.dataset import Dataset
 from linear_learner.environment import ChannelConfig, Environment
 from linear_learner.errors import ClientError, PlatformError
 from linear_learner.s3 import S3Path
 
 BUCKET = "a-bucket"
+
+
+def read_channel(channel: ChannelConfig, **given: Any) -> Dataset:
+    return ChannelReader(channel, **given).read()[0]
 
 
 def put(account: Any, key: str, content: bytes) -> S3Path:

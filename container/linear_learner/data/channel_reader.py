@@ -46,21 +46,13 @@ HAVE_COLUMN_NAMES = tuple(LEARNERS)
 """Content types in which ``label_column`` can find the label, and columns may hold text."""
 
 
-def read_channel(channel: ChannelConfig, *, feature_dim: int | None = None, options: Options = DEFAULTS) -> Dataset:
-    """All rows of the channel, in memory once. ``feature_dim`` is that hyperparameter, where the user set it. All
-    processors that the job may use decode.
-
-    ClientError names channel, file and row, and ends the reading at the first bad block.
-    """
-    return ChannelReader(channel, feature_dim=feature_dim, options=options).read()[0]
-
-
 class ChannelReader:
     """Reads the channel, pass by pass: its files, or the next of its pipes.
 
     ``fills``: float32 (d,), what is put in the place of missing values from now on, once it is set. ``unseen``: how
     many cells of the pass so far were of no level of their column's, by its name. ``patience``: with what may keep it
-    waiting. Once its ``should_stop`` says yes, reading raises Stopped.
+    waiting. Once its ``should_stop`` says yes, reading raises Stopped. All processors that the job may use decode.
+    ClientError names channel, file and row, and ends the reading at the first bad block.
     """
 
     def __init__(

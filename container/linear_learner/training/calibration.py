@@ -36,9 +36,6 @@ from linear_learner.errors import AlgorithmError
 from linear_learner.training.confidence import keeps_precision, keeps_recall
 from linear_learner.training.ranking import Confusion, Ranking, confusion_at, rank
 
-SAMPLED_ROWS = 10_000
-"""Rows on which the criterion is watched after each epoch: a share is known to half a percent."""
-
 _TINY = np.finfo(np.float32).tiny  # the least float32 that is not subnormal
 _MAX = np.finfo(np.float32).max
 _OUT_OF_REACH = -1.0
@@ -152,17 +149,13 @@ def calibrate(
     )
 
 
-def sampled_criterion(
-    scores: np.ndarray, labels: np.ndarray, criterion: Criterion, *, at_most: int = SAMPLED_ROWS
-) -> np.ndarray:
+def best_values(scores: np.ndarray, labels: np.ndarray, criterion: Criterion) -> np.ndarray:
     """float64 (K,): the best value of the criterion over all thresholds, for each candidate; nan where scores are.
 
-    ``scores``: float32 (n, K). ``labels``: 0/1 (n,). n > 0. ``at_most``: use that many rows, evenly spaced.
-    ``criterion`` is not one by loss.
+    ``scores``: float32 (n, K). ``labels``: 0/1 (n,). n > 0. ``criterion`` is not one by loss.
     """
-    rows = evenly_spaced(len(scores), at_most)
-    positive = labels[rows] == 1
-    return np.array([_best_value(column, positive, criterion) for column in flush(scores[rows].T)])
+    positive = labels == 1
+    return np.array([_best_value(column, positive, criterion) for column in flush(scores.T)])
 
 
 def _best_value(scores: np.ndarray, positive: np.ndarray, criterion: Criterion) -> float:

@@ -17,12 +17,11 @@ from linear_learner.model.linear_model import LINKS, LinearModel
 from linear_learner.model.losses import BINARY
 from linear_learner.training import selection
 from linear_learner.training.calibration import (
-    SAMPLED_ROWS,
     Calibration,
     Criterion,
+    best_values,
     calibrate,
     evenly_spaced,
-    sampled_criterion,
 )
 from linear_learner.training.cluster.interface import ALONE, Cluster
 from linear_learner.training.confidence import error_of_a_model
@@ -32,6 +31,9 @@ from linear_learner.training.state import TILE, State
 
 SCORES_THAT_MEET = 1 << 26
 """Scores of several hosts' rows that one host may hold: 256 MiB."""
+
+SAMPLED_ROWS = 10_000
+"""Rows on which the criterion is watched after each epoch: a share is known to half a percent."""
 
 SCORES_AT_ONCE = 1 << 26
 """Scores of candidates held at a time while they are compared: 256 MiB."""
@@ -89,7 +91,7 @@ def watcher(task: Task, criterion: Criterion, cluster: Cluster = ALONE) -> Calla
         features, labels = sample()
         # The link is left out: it changes no order.
         return decide(
-            cluster, state.scores(features), labels, lambda scores, labels: sampled_criterion(scores, labels, criterion)
+            cluster, state.scores(features), labels, lambda scores, labels: best_values(scores, labels, criterion)
         )
 
     return criterion_of_epoch

@@ -6,19 +6,25 @@ import struct
 import tracemalloc
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from record_judge import file_of, record
 
 from linear_learner.data import channel_reader
-from linear_learner.data.channel_reader import ChannelReader, read_channel
+from linear_learner.data.channel_reader import ChannelReader
+from linear_learner.data.dataset import Dataset
 from linear_learner.data.sources import list_files, natural_key
 from linear_learner.environment import ChannelConfig
 from linear_learner.errors import ClientError, UnsupportedContentType
 from linear_learner.formats.csr import CsrMatrix
 from linear_learner.formats.options import Options
 from linear_learner.formats.schema_learner import TextSettings
+
+
+def read_channel(channel: ChannelConfig, **given: Any) -> Dataset:
+    return ChannelReader(channel, **given).read()[0]
 
 
 @pytest.fixture

@@ -5,19 +5,25 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linear_learner.data.channel_reader import read_channel
+from linear_learner.data.channel_reader import ChannelReader
+from linear_learner.data.dataset import Dataset
 from linear_learner.data.split import rows_of_split
 from linear_learner.environment import ChannelConfig, Split
 from linear_learner.errors import ClientError
 from linear_learner.formats.batch import Batch
 
 ROWS = 1000
+
+
+def read_channel(channel: ChannelConfig, **given: Any) -> Dataset:
+    return ChannelReader(channel, **given).read()[0]
 
 
 def batches(sizes: list[int]) -> Iterator[Batch]:

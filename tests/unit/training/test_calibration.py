@@ -15,9 +15,9 @@ from linear_learner.training.calibration import (
     CRITERIA,
     Calibration,
     Criterion,
+    best_values,
     calibrate,
     evenly_spaced,
-    sampled_criterion,
 )
 from linear_learner.training.ranking import Confusion, confusion_at
 
@@ -99,11 +99,11 @@ def test_no_threshold_is_better(
 
 @settings(max_examples=100)
 @given(rows_of_any_kind, st.sampled_from(sorted(CRITERIA)))
-def test_the_sampled_criterion_is_the_value_of_the_best_threshold(rows: list[tuple[float, int]], name: str) -> None:
+def test_the_best_value_is_the_one_of_the_best_threshold(rows: list[tuple[float, int]], name: str) -> None:
     scores = np.array([score for score, _ in rows], np.float32)
     labels = np.array([label for _, label in rows], np.float32)
     columns = np.stack([scores, np.float32(0) - scores, np.zeros_like(scores)], axis=1)
-    sampled = sampled_criterion(columns, labels, criterion(name))
+    sampled = best_values(columns, labels, criterion(name))
     assert sampled.tolist() == [
         calibrate(column, labels, criterion(name), neutral=0.5, at_most=ALL_ROWS).value for column in columns.T
     ]
@@ -225,21 +225,11 @@ def test_evenly_spaced_rows_are_distinct_and_a_step_apart(rows: int, at_most: in
         assert rows - taken[-1] <= steps.max() + 1
 
 
-def test_the_sampled_criterion_takes_a_sample_of_the_rows() -> None:
-    labels = np.tile([0, 1], 50).astype(np.float32)
-    scores = labels[:, None].copy()
-    scores[1::4] = 0.0  # half of the positives cannot be told from negatives
-    everything = sampled_criterion(scores, labels, criterion("accuracy"))
-    assert everything.tolist() == [0.75]
-    # Every fourth row from the first is a negative one.
-    assert sampled_criterion(scores, labels, criterion("accuracy"), at_most=25).tolist() == [1.0]
-
-
 def test_a_nan_score_is_our_bug_in_calibration_and_one_lost_candidate_in_a_sample() -> None:
     with pytest.raises(AlgorithmError, match="a score is nan"):
         fit([0.1, float("nan")], [0, 1])
     scores = np.array([[0.1, np.nan], [0.9, 0.5]], np.float32)
-    np.testing.assert_array_equal(sampled_criterion(scores, np.array([0, 1]), criterion("f1")), [1.0, np.nan])
+    np.testing.assert_array_equal(best_values(scores, np.array([0, 1]), criterion("f1")), [1.0, np.nan])
 
 
 def test_the_extremes_have_the_values_of_amazons_logs() -> None:
