@@ -47,7 +47,9 @@ class RecordReader:
         self._stream = cast(io.BufferedIOBase, stream)  # BinaryIO says nothing of readinto
         self._source = source
         self._block_size = block_size
-        self._data = memoryview(b"")
+        self._memory = memoryview(b"")
+        self._data = self._memory[:0]  # what is held, at the beginning of _memory
+        self._ended = False
         self._position = 0
         self._offset = 0  # of _data[0] in the stream
         self._record_start = 0  # of the latest record, in _data
@@ -132,20 +134,27 @@ class RecordReader:
     def _fill(self, size: int) -> None:
         """Hold at least ``size`` bytes from the position on, if the stream has them. What was read of the latest record
         stays."""
-        while (missing := size - (held := len(self._data) - self._position)) > 0:
-            kept = self._data[self._record_start :]
-            # A long record is copied again as often as what is held doubles, and takes the memory that it has, not
-            # what its header promises.
-            room = min(max(missing, self._block_size + 1 - held), max(self._block_size + 1, len(kept)))
-            grown = np.empty(len(kept) + room, np.uint8).data
-            grown[: len(kept)] = kept
-            count = self._stream.readinto(grown[len(kept) :])
-            self._offset += self._record_start
-            self._position -= self._record_start
-            self._record_start = 0
-            self._data = grown[: len(kept) + count]
-            if not count:
-                return
+        while (missing := size - (len(self._data) - self._position)) > 0 and not self._ended:
+            held = len(self._data)
+            room = len(self._memory) - held
+            if not room or room < missing <= self._block_size + 1:
+                self._make_room(missing)
+                held = len(self._data)
+            count = self._stream.readinto(self._memory[held:])
+            self._data = self._memory[: held + count]
+            self._ended = not count
+
+    def _make_room(self, missing: int) -> None:
+        """For ``missing`` bytes, or fewer: a long record takes the memory that it has, not what its header promises,
+        and is copied again as often as that doubles."""
+        kept = self._data[self._record_start :]
+        room = min(max(missing, self._block_size + 1), max(self._block_size + 1, len(kept)))
+        self._memory = np.empty(len(kept) + room, np.uint8).data
+        self._memory[: len(kept)] = kept
+        self._data = self._memory[: len(kept)]
+        self._offset += self._record_start
+        self._position -= self._record_start
+        self._record_start = 0
 
     def _error(self, problem: str, begin: int) -> ClientError:
         where = f"{self._source}, row {self.records + 1}, byte {begin}"
