@@ -21,7 +21,7 @@ class NativeEngine:
     """``Engine`` on the operator ``linear_learner`` of the native library.
 
     The operator works on the state's own memory, split over ``threads`` threads by candidates; the numbers do not
-    depend on how many there are.
+    depend on how many there are. One call at a time.
     """
 
     def __init__(self, objective: Objective, rates: Rates, threads: int) -> None:
