@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from linear_learner.formats.csr import CsrMatrix, Rows
+from linear_learner.formats.row_blocks import row_blocks
 
 BLOCK_VALUES = 1 << 18
 """Values looked at a time: a block of them stays in the cache."""
@@ -30,7 +31,7 @@ def column_sums(features: Rows) -> np.ndarray:
         sums += np.bincount(features.indices, weights=stored, minlength=columns)
         counts -= np.bincount(features.indices[missing], minlength=columns)
     else:
-        for rows in _blocks(*features.shape):
+        for rows in row_blocks(features.shape, BLOCK_VALUES):
             missing = np.isnan(features[rows])
             sums += np.where(missing, 0, features[rows].astype(np.float64)).sum(axis=0)
             counts -= missing.sum(axis=0)
@@ -45,7 +46,7 @@ def fill(features: Rows, fills: np.ndarray) -> int:
         missing = np.isnan(features.values)
         features.values[missing] = fills[features.indices[missing]]
         return int(np.count_nonzero(missing))
-    for rows in _blocks(*features.shape):
+    for rows in row_blocks(features.shape, BLOCK_VALUES):
         block = features[rows]
         row, column = np.nonzero(np.isnan(block))
         block[row, column] = fills[column]
@@ -59,8 +60,3 @@ def filled(features: Rows, fills: np.ndarray) -> Rows:
         features = features.copy()
     fill(features, fills)
     return features
-
-
-def _blocks(rows: int, columns: int) -> list[slice]:
-    size = max(1, BLOCK_VALUES // max(1, columns))
-    return [slice(start, start + size) for start in range(0, rows, size)]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from linear_learner.formats.csr import CsrMatrix, Rows
+from linear_learner.formats.row_blocks import row_blocks
 
 BLOCK_VALUES = 1 << 16
 """Values handled at a time: a block of them stays in the cache, also in float64."""
@@ -66,7 +67,7 @@ class Scaler:
             if out is not features:
                 out[...] = features
             return out
-        for rows in _blocks(*features.shape):
+        for rows in row_blocks(features.shape, BLOCK_VALUES):
             np.subtract(features[rows], self.mean, out=out[rows])
             np.divide(out[rows], self.std, out=out[rows])
         return out
@@ -171,7 +172,7 @@ class Moments:
         """Rows (n, d)."""
         if isinstance(features, CsrMatrix):
             return self._add_sparse(features)
-        for rows in _blocks(*features.shape):
+        for rows in row_blocks(features.shape, BLOCK_VALUES):
             block = features[rows].astype(np.float64)
             mean = block.mean(axis=0)
             block -= mean
@@ -262,9 +263,3 @@ def _center_and_spread(measures: Measures) -> tuple[np.ndarray, np.ndarray]:
     mean, std = moments.mean.astype(np.float32), spread.astype(np.float32)
     constant = (moments.std <= ROUNDING * np.abs(moments.mean)) | (std < np.finfo(np.float32).tiny)
     return mean, np.where(constant, np.maximum(np.abs(mean), 1), std).astype(np.float32)
-
-
-def _blocks(rows: int, columns: int) -> list[slice]:
-    """Consecutive rows of about BLOCK_VALUES values."""
-    size = max(1, BLOCK_VALUES // max(columns, 1))
-    return [slice(start, start + size) for start in range(0, rows, size)]

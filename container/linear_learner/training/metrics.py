@@ -9,13 +9,14 @@ log loss of scores that are no probabilities. Sums are taken in float64; memory 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from linear_learner.errors import AlgorithmError
+from linear_learner.formats.row_blocks import row_blocks
 from linear_learner.model.losses import BINARY, MULTICLASS, REGRESSOR
 from linear_learner.training.ranking import Confusion, confusion_at, rank
 
@@ -318,16 +319,10 @@ def _multiclass_rows(
     rows, classes = scores.shape
     ranks, predicted = np.empty(rows, np.int64), np.empty(rows, np.int64)
     likelihood = np.take_along_axis(scores, labels[:, None], axis=1)[:, 0]
-    for block in _blocks(rows, classes):
+    for block in row_blocks(scores.shape, _BLOCK):
         part, own = scores[block], likelihood[block, None]
         # Written so that a nan, which compares as false, beats the label's class and is never a hit.
         beaten = (part < own) | ((part == own) & (np.arange(classes) >= labels[block, None]))
         ranks[block] = classes + 1 - np.count_nonzero(beaten, axis=1)
         predicted[block] = np.argmax(part, axis=1)
     return MulticlassRows(ranks, likelihood, labels, predicted, classes, probabilities, beta, top_k)
-
-
-def _blocks(rows: int, width: int) -> Iterator[slice]:
-    step = max(1, _BLOCK // width)
-    for start in range(0, rows, step):
-        yield slice(start, min(start + step, rows))
