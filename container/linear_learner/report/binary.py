@@ -11,7 +11,7 @@ QUANTILES = 101
 """Of the scores of each class; that many points at most does each make of a curve."""
 
 BINS = 10
-"""Of a calibration curve, with an equal number of rows each."""
+"""Of a calibration curve, with about as many rows each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,8 +23,8 @@ class Ordered:
 
 
 def order(scores: np.ndarray, positive: np.ndarray) -> Ordered:
-    """Rows in any order: sorting many is most of what is done with them."""
-    places = np.argsort(scores, kind="stable")
+    """Rows in any order: sorting many is most of what is done with them. Equal scores come in any order."""
+    places = np.argsort(scores)
     return Ordered(scores[places], positive[places])
 
 
@@ -53,13 +53,14 @@ def confusion(rows: Ordered, at: np.ndarray) -> dict[str, list[int]]:
 
 
 def calibration(predictions: Ordered) -> dict[str, Any]:
-    """Predicted probabilities beside how often it was so, in bins of equal size.
+    """Predicted probabilities beside how often it was so, in bins of about equal size; equal predictions share one.
 
     ``expected_calibration_error``: the mean distance of the two, weighted by rows (Naeini et al. 2015).
     ``brier_score``: the mean squared error of the probabilities.
     """
     values, truth = predictions.scores.astype(np.float64), predictions.positive
-    edges = np.unique(np.arange(BINS + 1) * len(values) // BINS)
+    cuts = np.searchsorted(values, values[np.arange(BINS) * len(values) // BINS], side="left")
+    edges = np.append(np.unique(cuts), len(values))
     rows = np.diff(edges)
     predicted = np.add.reduceat(values, edges[:-1]) / rows
     observed = np.add.reduceat(truth.astype(np.float64), edges[:-1]) / rows

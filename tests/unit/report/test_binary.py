@@ -62,6 +62,13 @@ def test_calibration_is_that_of_sklearn() -> None:
     assert found["expected_calibration_error"] == pytest.approx(np.mean(np.abs(predicted - observed)), rel=1e-4)
 
 
+def test_equal_predictions_share_a_bin() -> None:
+    scores = np.repeat(np.array([0.2, 0.7], np.float32), [50, 50])
+    found = binary.calibration(binary.order(scores, np.arange(100) % 2 == 0))
+    assert found["rows"] == [50, 50] and found["observed"] == [0.5, 0.5]
+    assert found["predicted"] == pytest.approx([0.2, 0.7])
+
+
 @given(st.lists(st.tuples(st.floats(0, 1, width=32), st.booleans()), min_size=1, max_size=30))
 def test_bins_hold_all_rows_however_few_or_equal(rows: list[tuple[float, bool]]) -> None:
     scores, positive = np.array([s for s, _ in rows], np.float32), np.array([p for _, p in rows])

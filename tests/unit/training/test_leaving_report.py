@@ -1,0 +1,22 @@
+"""When the report's own modules are imported."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+SCRIPT = """
+import sys, threading
+from linear_learner.training import leaving_report
+print("linear_learner.report.writing" in sys.modules)
+leaving_report.import_report_ahead()
+for thread in threading.enumerate():
+    if thread is not threading.current_thread():
+        thread.join()
+print("linear_learner.report.writing" in sys.modules)
+"""
+
+
+def test_what_writes_the_report_is_imported_when_asked_and_not_before() -> None:
+    found = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["False", "True"]
