@@ -128,10 +128,14 @@ def _column(features: Rows, column: int) -> np.ndarray:
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:
-    """float64 (m,): from 1, the same for equal values."""
-    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
-    found: np.ndarray = (np.cumsum(counts) - (counts - 1) / 2)[places]
-    return found
+    """float64 (m,): from 1, equal values in the middle of theirs."""
+    order = np.argsort(values)
+    ascending = values[order]
+    starts = np.flatnonzero(np.append(True, ascending[1:] != ascending[:-1]))
+    counts = np.diff(starts, append=len(values))
+    ranks = np.empty(len(values))
+    ranks[order] = np.repeat(starts + (counts + 1) / 2, counts)
+    return ranks
 
 
 def _area(ranks: np.ndarray, positive: np.ndarray) -> float:
