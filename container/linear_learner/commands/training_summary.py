@@ -14,7 +14,7 @@ from linear_learner.model.archive import TAR
 from linear_learner.model.linear_model import Model
 
 TOLD = ("optimizer", "learning_rate", "wd", "l1", "lr_scheduler_step", "lr_scheduler_factor", "lr_scheduler_minimum_lr")
-"""The hyperparameters in which the models of a job differ."""
+"""What is told of the chosen model: the hyperparameters that Amazon's log names of the best one."""
 REPORT = "report.html"
 
 
