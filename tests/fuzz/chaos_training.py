@@ -4,14 +4,17 @@
 
 A job runs through once, undisturbed. Then it runs in another folder with checkpoints, and gets SIGKILL or SIGTERM: at
 any time from its first moment to its last, while a checkpoint or the model is written, or right after a checkpoint. Of
-a job on several hosts, processes on addresses below 127.0.0.0/8, one is killed; one or all get SIGTERM; or one is
-frozen with SIGSTOP, so that nothing comes from it any more, as when its network is cut. The job is started again until
-it ends by itself. After every event
+a job on several hosts one is killed; one or all get SIGTERM; or one is cut off from the network, for good or for some
+seconds: its link goes down, or its packets are dropped. Each host is a network namespace of its own (``host_network``),
+which takes root and iproute2. Elsewhere hosts are addresses below 127.0.0.0/8, and one is frozen with SIGSTOP instead,
+so that nothing comes from it any more. The job is started again until it ends by itself. After every event
  - each checkpoint by its proper name is whole, and the newest is no older than the newest before;
  - the model folder holds a whole model or none;
  - after SIGTERM the job ended by itself, within SOON seconds, with a model and exit code 0; or with none and 143, if it
    had not come to training, and then nothing in its folders changed;
- - no host goes on for more than SOON seconds after another was lost.
+ - where a host was lost, every other one, and one that was cut off, ended within NOTICED seconds with exit code 3, and
+   its failure file says who was lost; or the network was mended in time, and the job ended as if nothing had been;
+ - no process of the job is left.
 The next start must go on from the newest checkpoint, and the job that ends must leave the bits of the undisturbed one.
 Jobs of all KINDS take turns. It ends after --events, or after --seconds; the exit code is 0 if nothing was wrong.
 """
@@ -32,7 +35,6 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -44,13 +46,18 @@ import numpy as np
 HERE = Path(__file__).parent
 CONTAINER = HERE.parents[1] / "container"
 sys.path[:0] = [str(HERE.parent / "integration"), str(CONTAINER)]
-from hosts import Hosts  # noqa: E402 (they live with the tests of whole jobs)
+from host_network import LINK_DOWN, PACKETS_DROPPED, HostNetwork, NoNetworkError, host_network  # noqa: E402
+from hosts import Hosts, Pipe  # noqa: E402 (they live with the tests of whole jobs)
 from job_folder import RECORDIO, JobFolder, recordio  # noqa: E402
 
 from linear_learner.model import artifact  # noqa: E402
 
 SOON = 120
 """Seconds that the platform gives a job after SIGTERM."""
+NOTICED = 60
+"""Seconds after which hosts that miss another have ended."""
+LONGEST_CUT = 30
+"""Seconds, of one that is mended. Hosts that hear nothing for 40 give up."""
 STUCK = 600
 NO_MODEL = 143
 NOT_YET_HEARD = -signal.SIGTERM
@@ -62,6 +69,12 @@ LOST = 3
 LOOK_AGAIN = 0.0005
 
 AT_ANY_TIME, WITH_MODEL = "at any time", "ended with a model"
+WENT_ON = "mended in time, and ended as if nothing had been"
+KILL, TERM, CUT, FREEZE = "SIGKILL", "SIGTERM", "cut", "SIGSTOP in place of a cut"
+MARK = "LINEAR_LEARNER_CHAOS"
+"""An environment variable that all processes of a job have, with its folder."""
+
+MOST_HOSTS = 3
 
 Position = tuple[int, int]
 """Of a checkpoint: epoch, and rows of it."""
@@ -76,6 +89,9 @@ class Wrong(Exception):  # noqa: N818 (it is the finding)
 PIPED = "input/rows"
 """What comes through the pipes of a job that has any."""
 
+Names = list[str] | None
+"""Of the hosts of a job that has several, the first of them its own; None for those that they choose."""
+
 
 def rows_of(count: int, features: int) -> tuple[np.ndarray, np.ndarray]:
     draw = np.random.default_rng(count)
@@ -83,20 +99,20 @@ def rows_of(count: int, features: int) -> tuple[np.ndarray, np.ndarray]:
     return matrix, (matrix @ draw.normal(size=features) + draw.normal(size=count) > 0).astype(float)
 
 
-def in_memory(base: Path) -> None:
+def in_memory(base: Path, names: Names) -> None:
     job = JobFolder(base / "host-0")
     job.hyperparameters("binary_classifier", epochs=40, early_stopping_patience=40)
     job.channel("train", *rows_of(20_000, 20)).channel("validation", *rows_of(3_000, 20))
 
 
-def streamed(base: Path) -> None:
+def streamed(base: Path, names: Names) -> None:
     job = JobFolder(base / "host-0")
     job.hyperparameters("regressor", epochs=12, memory_mb=1, num_models=16, early_stopping_patience=12)
     job.config("inputdataconfig", {"train": {"ContentType": RECORDIO}})
     job.channel("train", *rows_of(30_000, 10), content_type=RECORDIO, files=3)
 
 
-def sparse(base: Path) -> None:
+def sparse(base: Path, names: Names) -> None:
     job = JobFolder(base / "host-0")
     draw = np.random.default_rng(0)
     lines = []
@@ -109,7 +125,7 @@ def sparse(base: Path) -> None:
     job.file("input/data/train/part-0", "\n".join(lines).encode() + b"\n")
 
 
-def through_pipes(base: Path) -> None:
+def through_pipes(base: Path, names: Names) -> None:
     job = JobFolder(base / "host-0")
     job.hyperparameters("regressor", epochs=10, memory_mb=1, num_models=16, early_stopping_patience=10)
     job.config("inputdataconfig", {"train": {"ContentType": RECORDIO, "TrainingInputMode": "Pipe"}})
@@ -117,61 +133,42 @@ def through_pipes(base: Path) -> None:
     (base / "host-0/input/data").mkdir()
 
 
-def two_hosts(base: Path) -> None:
-    hosts = Hosts(base, 2, epochs=25, early_stopping_patience=25)
+def two_hosts(base: Path, names: Names) -> None:
+    hosts = Hosts(base, 2, names and names[:2], epochs=25, early_stopping_patience=25)
     hosts.shard("train", *rows_of(12_000, 20), shares=[2, 1]).shard("validation", *rows_of(3_000, 20), shares=[1, 1])
     hosts.describe("ShardedByS3Key", RECORDIO, "train", "validation")
 
 
-KINDS: dict[str, Callable[[Path], None]] = {
+def pipes_of_three_hosts(base: Path, names: Names) -> None:
+    """Of which two stream, one of them whole mini-batches, and the third has its rows in memory."""
+    hosts = Hosts(base, 3, names, epochs=15, memory_mb=1, num_models=16, early_stopping_patience=15)
+    hosts.describe("ShardedByS3Key", RECORDIO, "train", mode="Pipe")
+    matrix, labels = rows_of(35_000, 10)
+    for folder, part in zip(hosts.folders, np.split(np.arange(35_000), [18_000, 34_321]), strict=True):
+        folder.file(PIPED, recordio(matrix[part], labels[part]))
+
+
+KINDS: dict[str, Callable[[Path, Names], None]] = {
     "in memory": in_memory,
     "streamed": streamed,
     "sparse": sparse,
     "through pipes": through_pipes,
     "on two hosts": two_hosts,
+    "through pipes on three hosts": pipes_of_three_hosts,
 }
 """Each writes the input of a job: a folder for each of its hosts, of which the first keeps checkpoints and model."""
-
-
-class Platform(threading.Thread):
-    """Makes and fills the pipes ``train_0``, ``train_1`` and so on of a job in ``folder``, until it is stopped."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(daemon=True)
-        self._content = (folder / PIPED).read_bytes()
-        self._folder = folder / "input/data"
-        self._ends = threading.Event()
-        for old in self._folder.glob("train_*"):
-            old.unlink()
-        self.start()
-
-    def run(self) -> None:
-        for number in itertools.count():
-            if self._ends.is_set():
-                return
-            path = self._folder / f"train_{number}"
-            os.mkfifo(path)
-            with contextlib.suppress(BrokenPipeError), path.open("wb") as pipe:
-                pipe.write(self._content)
-
-    def stop(self) -> None:
-        """It may wait for a reader, and gets one that leaves at once."""
-        self._ends.set()
-        while self.is_alive():
-            for path in self._folder.glob("train_*"):
-                os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
-            self.join(0.05)
 
 
 @contextlib.contextmanager
 def platform(base: Path) -> Iterator[None]:
     """Does for a job what the platform does while it runs."""
-    at_work = [Platform(folder) for folder in base.glob("host-*") if (folder / PIPED).exists()]
+    folders = [folder for folder in base.glob("host-*") if (folder / PIPED).exists()]
+    pipes = [Pipe(JobFolder(folder), "train", (folder / PIPED).read_bytes()) for folder in folders]
     try:
         yield
     finally:
-        for thread in at_work:
-            thread.stop()
+        for pipe in pipes:
+            pipe.stop()
 
 
 @dataclass(frozen=True)
@@ -184,28 +181,29 @@ class Undisturbed:
     seconds: float
 
 
-def run_through(kind: str, folder: Path) -> Undisturbed:
-    KINDS[kind](folder / "input-only")
+def run_through(kind: str, folder: Path, network: HostNetwork | None) -> Undisturbed:
+    KINDS[kind](folder / "input-only", network and network.addresses)
     whole = folder / "whole"
     shutil.copytree(folder / "input-only", whole)
     began = time.monotonic()
     with platform(whole):
-        codes = [process.wait(STUCK) for process in start(whole)]
+        codes = [process.wait(STUCK) for process in start(whole, network)]
     if any(codes):
         raise Wrong(f"the undisturbed job ended with {codes}: {(whole / 'host-0/log').read_text()[-2000:]}")
     model = visible_files(whole / "host-0/model")
     return Undisturbed(kind, folder / "input-only", model, time.monotonic() - began)
 
 
-def start(base: Path) -> list[subprocess.Popen[bytes]]:
+def start(base: Path, network: HostNetwork | None) -> list[subprocess.Popen[bytes]]:
     """A process for each host, in the order of their ranks."""
     own = {name: value for name, value in os.environ.items() if name != "TRAINING_JOB_NAME"}
-    processes = []
-    for folder in sorted(base.glob("host-*")):
+    folders, processes = sorted(base.glob("host-*")), []
+    for number, folder in enumerate(folders):
+        on_host = network.command(number) if network is not None and len(folders) > 1 else []
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "linear_learner.cli", "train", "--base", str(folder)],
-                env={**own, "PYTHONPATH": str(CONTAINER)},
+                [*on_host, sys.executable, "-m", "linear_learner.cli", "train", "--base", str(folder)],
+                env={**own, "PYTHONPATH": str(CONTAINER), MARK: str(base)},
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
@@ -261,19 +259,52 @@ def check_checkpoints(folder: Path) -> Position | None:
     return max(positions(folder), default=None)
 
 
+def check_none_is_left(base: Path) -> None:
+    """Of the job's processes, once those of its hosts have ended. The kernel takes a moment to end their children."""
+    mark, end = f"{MARK}={base}".encode(), time.monotonic() + 5
+    while True:
+        left = []
+        for path in Path("/proc").glob("[0-9]*/environ"):
+            with contextlib.suppress(OSError):
+                if mark in path.read_bytes().split(b"\0"):
+                    left.append((path.parent / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+        if not any(left):  # a process that has ended and was not waited for has no command line
+            return
+        if time.monotonic() > end:
+            raise Wrong(f"processes are left: {'; '.join(left)}")
+        time.sleep(0.1)
+
+
 # -- events
 
 
 @dataclass
 class Count:
+    kinds: collections.Counter[str] = field(default_factory=collections.Counter)
     events: collections.Counter[str] = field(default_factory=collections.Counter)
     jobs: int = 0
     epochs_twice: int = 0
-    slowest_end: float = 0.0
+    slowest_end: collections.defaultdict[str, float] = field(default_factory=lambda: collections.defaultdict(float))
+    """Seconds from an event of a kind until all hosts had ended."""
 
     @property
     def total(self) -> int:
-        return sum(self.events.values())
+        return self.kinds.total()
+
+
+@dataclass(frozen=True)
+class Event:
+    """``hosts``: to whom it happens. ``way``: of a cut. ``seconds``: until it is mended, None for good."""
+
+    kind: str
+    hosts: list[int]
+    way: str = ""
+    seconds: float | None = None
+
+    def __str__(self) -> str:
+        if self.kind != CUT:
+            return self.kind
+        return f"{CUT} ({self.way}, {'for good' if self.seconds is None else 'for a while'})"
 
 
 @dataclass
@@ -284,6 +315,7 @@ class Job:
     base: Path
     count: Count
     draw: random.Random
+    network: HostNetwork | None
     newest: Position | None = None
 
     @property
@@ -299,33 +331,31 @@ class Job:
         return (self.base / "host-0/log").read_text()
 
     def attempt(self, moment: str, after: float) -> bool:
-        """Start it, and send a signal at the moment. Returns whether it ended before that."""
+        """Start it, and let something happen to it at the moment. Returns whether it ended by itself."""
         before = visible_files(self.model)
-        processes = start(self.base)
+        processes = start(self.base, self.network)
         try:
             if not self.wait_for(moment, after, processes):
                 self.ended([process.returncode for process in processes])
                 return True
-            sent = time.monotonic()
-            sign, victims = self.victims(processes)
-            for process in victims:
-                process.send_signal(sign)
-            others = [process for process in processes if process not in victims or sign == signal.SIGTERM]
-            if MET not in self.log:
-                # They would wait ten minutes for a host that is late, and the platform stops them when one is lost.
-                time.sleep(1)
-                for process in others:
-                    process.send_signal(signal.SIGTERM)
-            codes = [process.wait(STUCK) for process in others]
-            took = time.monotonic() - sent
+            event = self.next_event(len(processes))
+            had_met = MET in self.log
+            self.happen(event, processes)
+            codes, took = self.ends(event, processes, had_met)
         finally:
             for process in processes:
                 process.kill()
                 process.wait()
-        what = self.outcome(sign, codes, took, before)
+            self.mend()
+        check_none_is_left(self.base)
+        what = self.outcome(event, codes, took, before, had_met)
         self.check_start()
-        number = f" of {len(victims)} of {len(processes)} hosts" if len(processes) > 1 else ""
-        self.count.events[f"{sign.name}{number} {moment}: {what}"] += 1
+        number = f" of {len(event.hosts)} of {len(processes)} hosts" if len(processes) > 1 else ""
+        self.count.kinds[event.kind] += 1
+        self.count.events[f"{event}{number} {moment}: {what}"] += 1
+        if what == WENT_ON:
+            self.ended(list(codes.values()))
+            return True
         newest = check_checkpoints(self.checkpoints)
         if self.newest is not None and (newest is None or newest < self.newest):
             raise Wrong(f"the newest checkpoint was {self.newest} and is {newest}")
@@ -336,11 +366,56 @@ class Job:
         self.newest = newest
         return False
 
-    def victims(self, processes: list[subprocess.Popen[bytes]]) -> tuple[signal.Signals, list[subprocess.Popen[bytes]]]:
-        several = len(processes) > 1
-        (sign,) = self.draw.choices([signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP], [5, 5, 1 if several else 0])
-        one = self.draw.choice(processes)
-        return sign, processes if sign == signal.SIGTERM and self.draw.random() < 0.5 else [one]
+    def next_event(self, hosts: int) -> Event:
+        draw = self.draw
+        kinds = [KILL, TERM]
+        if hosts > 1:
+            kinds.append(FREEZE if self.network is None else CUT)
+        kind, one = draw.choice(kinds), [draw.randrange(hosts)]
+        if kind == TERM and draw.random() < 0.5:
+            return Event(kind, list(range(hosts)))
+        if kind != CUT:
+            return Event(kind, one)
+        seconds = draw.uniform(1, LONGEST_CUT) if draw.random() < 0.5 else None
+        return Event(kind, one, draw.choice([LINK_DOWN, PACKETS_DROPPED]), seconds)
+
+    def happen(self, event: Event, processes: list[subprocess.Popen[bytes]]) -> None:
+        signals = {KILL: signal.SIGKILL, TERM: signal.SIGTERM, FREEZE: signal.SIGSTOP}
+        for number in event.hosts:
+            if event.kind == CUT:
+                assert self.network is not None
+                self.network.cut(number, event.way)
+            else:
+                processes[number].send_signal(signals[event.kind])
+
+    def ends(
+        self, event: Event, processes: list[subprocess.Popen[bytes]], had_met: bool
+    ) -> tuple[dict[int, int], float]:
+        """By host: the exit codes of those that have to end by themselves, or by SIGTERM; and how long they took."""
+        gone = event.hosts if event.kind in (KILL, FREEZE) else []
+        others = {number: process for number, process in enumerate(processes) if number not in gone}
+        if event.seconds is None and not had_met:
+            # They would wait ten minutes for a host that is late, and the platform stops them when one is lost.
+            time.sleep(1)
+            for process in others.values():
+                process.send_signal(signal.SIGTERM)
+        took, is_mended, last = 0.0, event.seconds is None, time.monotonic()
+        while any(process.poll() is None for process in others.values()):
+            if took > STUCK:
+                raise Wrong(f"a host has not ended {STUCK} s after {event} of {event.hosts}")
+            if not is_mended and took >= (event.seconds or 0):
+                self.mend()
+                is_mended = True
+            time.sleep(0.05)
+            now = time.monotonic()
+            # However long it was: a busy machine may have frozen this process, and those that it waits for.
+            took, last = took + min(now - last, 1.0), now
+        return {number: process.returncode for number, process in others.items()}, took
+
+    def mend(self) -> None:
+        if self.network is not None:
+            for number in range(len(self.network.addresses)):
+                self.network.mend(number)
 
     def wait_for(self, moment: str, after: float, processes: list[subprocess.Popen[bytes]]) -> bool:
         """Whether the moment came before the job's end. ``after``: seconds, of the moment 'at any time'."""
@@ -361,24 +436,53 @@ class Job:
             time.sleep(LOOK_AGAIN)
         return False
 
-    def outcome(self, sign: signal.Signals, codes: list[int], took: float, before: dict[str, bytes]) -> str:
-        """``codes``: of the hosts that ended by themselves or by the signal."""
+    def outcome(self, event: Event, codes: dict[int, int], took: float, before: dict[str, bytes], had_met: bool) -> str:
+        """``codes``: of the hosts that ended by themselves or by SIGTERM."""
         has_model = check_model(self.model)
-        self.count.slowest_end = max(self.count.slowest_end, took)
-        if took > SOON:
-            raise Wrong(f"it took {took:.0f} s to end after {sign.name}")
-        if sign != signal.SIGTERM:
-            return "cut off"
-        if not any(codes):
+        if codes and not any(codes.values()):
             if not has_model:
-                raise Wrong("it ended with 0 after SIGTERM, and there is no model")
+                raise Wrong(f"it ended with 0 after {event}, and there is no model")
+            if event.seconds is not None:
+                return WENT_ON
+            self.check_soon(event, took)
             return WITH_MODEL
-        expected = {NO_MODEL, NOT_YET_HEARD} | ({LOST} if len(codes) > 1 else set())
-        if not expected.issuperset(codes) or set(codes) == {LOST}:
-            raise Wrong(f"it ended with {codes} after SIGTERM")
+        self.check_soon(event, took)
+        if event.kind != TERM and (had_met or not codes):
+            for number, code in codes.items():
+                self.check_loss_is_told(event, number, code)
+            return "cut off"
+        found = set(codes.values())
+        expected = {NO_MODEL, NOT_YET_HEARD} | ({LOST} if len(list(self.base.glob("host-*"))) > 1 else set())
+        if not expected.issuperset(found) or (found == {LOST} and event.kind == TERM):
+            raise Wrong(f"it ended with {codes} after {event}")
+        if event.kind != TERM:
+            return "cut off before the hosts had met"
         if visible_files(self.model) != before:
             raise Wrong(f"it ended with {codes}, and the model changed")
-        return "came too early to be heard" if NOT_YET_HEARD in codes else "ended with no model yet"
+        return "came too early to be heard" if NOT_YET_HEARD in found else "ended with no model yet"
+
+    def check_soon(self, event: Event, took: float) -> None:
+        self.count.slowest_end[event.kind] = max(self.count.slowest_end[event.kind], took)
+        if took > (SOON if event.kind == TERM else NOTICED + (event.seconds or 0)):
+            raise Wrong(f"it took {took:.0f} s to end after {event}")
+
+    def check_loss_is_told(self, event: Event, number: int, code: int) -> None:
+        """Host ``number`` ended with ``code`` where one was lost. The one that was cut off misses another, and so may
+        any where the network was mended meanwhile."""
+        if code == 0:
+            return
+        file = self.base / f"host-{number}/output/failure"
+        failure = file.read_text() if file.exists() else "nothing"
+        (gone,) = event.hosts
+        names = [json.loads(path.read_text())["current_host"] for path in self.configs()]
+        missed = names if event.seconds is not None else names[:gone] + names[gone + 1 :]
+        if number != gone and event.seconds is None:
+            missed = [names[gone]]
+        if code != LOST or not any(failure.startswith(f"Platform Error: Host '{name}' was lost") for name in missed):
+            raise Wrong(f"host {number} ended with {code} after {event} of host {gone} ({names[gone]}): {failure}")
+
+    def configs(self) -> list[Path]:
+        return sorted(self.base.glob("host-*/input/config/resourceconfig.json"))
 
     def check_start(self) -> None:
         """It must have gone on from the newest checkpoint that there was."""
@@ -435,7 +539,9 @@ def cut_off_until_it_ends(job: Job, is_over: Callable[[], bool]) -> None:
             return
 
 
-def chaos(folder: Path, draw: random.Random, arguments: argparse.Namespace, count: Count) -> None:
+def chaos(
+    folder: Path, draw: random.Random, arguments: argparse.Namespace, count: Count, network: HostNetwork | None
+) -> None:
     began, kinds = time.monotonic(), arguments.only or list(KINDS)
 
     def is_over() -> bool:
@@ -446,17 +552,18 @@ def chaos(folder: Path, draw: random.Random, arguments: argparse.Namespace, coun
         if is_over():
             return
         if kind not in references:
-            references[kind] = run_through(kind, folder / kind)
+            references[kind] = run_through(kind, folder / kind, network)
         undisturbed = references[kind]
         base = folder / f"job-{number}"
         shutil.copytree(undisturbed.folder, base)
         (base / "host-0/checkpoints").mkdir()
-        job = Job(undisturbed, base, count, draw)
+        job = Job(undisturbed, base, count, draw, network)
         events_before = count.total
         try:
             cut_off_until_it_ends(job, is_over)
         except Wrong:
-            print(f"--- {kind}, {base}; its last log ends:\n{job.log[-3000:]}", flush=True)
+            for log in sorted(base.glob("host-*/log")):
+                print(f"--- {kind}, {log}; it ends:\n{log.read_text()[-3000:]}", flush=True)
             raise
         print(f"{kind}: cut off {count.total - events_before} times, and the same bits in the end", flush=True)
         shutil.rmtree(base)
@@ -472,15 +579,24 @@ def main() -> int:
     seed = arguments.seed if arguments.seed is not None else random.randrange(10**6)
     count, wrong = Count(), None
     folder = Path(tempfile.mkdtemp(prefix="linear-learner-chaos-"))
-    try:
-        chaos(folder, random.Random(seed), arguments, count)
-    except Wrong as found:
-        wrong = found
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(NO_MODEL))  # so that what was begun is cleared away
+    with contextlib.ExitStack() as stack:
+        network = None
+        try:
+            network = stack.enter_context(host_network(MOST_HOSTS))
+        except NoNetworkError as why:
+            print(f"No network namespaces ({why}): hosts are frozen with SIGSTOP instead of cut off.", flush=True)
+        try:
+            chaos(folder, random.Random(seed), arguments, count, network)
+        except Wrong as found:
+            wrong = found
     for name, times in sorted(count.events.items()):
         print(f"  {times:4d} {name}")
+    kinds = ", ".join(f"{times} {kind}" for kind, times in sorted(count.kinds.items()))
+    slowest = ", ".join(f"{seconds:.1f} s after {kind}" for kind, seconds in sorted(count.slowest_end.items()))
     print(
-        f"seed {seed}: {count.total} events in {count.jobs} jobs that ended with the bits of the undisturbed ones; "
-        f"{count.epochs_twice} epochs trained twice; {count.slowest_end:.1f} s from an event to the end at most"
+        f"seed {seed}: {count.total} events ({kinds}) in {count.jobs} jobs that ended with the bits of the undisturbed "
+        f"ones; {count.epochs_twice} epochs trained twice; all hosts had ended at most {slowest}"
     )
     if wrong is not None:
         print(f"WRONG: {wrong}; what is left lies in {folder}")

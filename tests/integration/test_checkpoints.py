@@ -15,11 +15,17 @@ import pytest
 from finished_job import MakeJob, Rows
 from job_folder import CSV, JobFolder, csv
 
-from linear_learner.training import choosing
+from linear_learner.data.dataset import Dataset
+from linear_learner.model.linear_model import LinearModel
+from linear_learner.training import choosing, short_of_time
+from linear_learner.training import outcome as outcomes
 from linear_learner.training.choosing import Choice
+from linear_learner.training.metrics import Metric
+from linear_learner.training.preparation import Task
+from linear_learner.training.progress import Trained
 
 EPOCHS = 60
-CHOOSE = choosing.choose
+CHOOSE, SCORE = choosing.choose, outcomes.score
 
 
 @pytest.fixture(scope="module")
@@ -170,12 +176,48 @@ def test_a_stop_while_the_threshold_is_chosen_changes_nothing(
     assert models[0] == models[1]
 
 
+@pytest.mark.parametrize("stops_in", ["choose", "score"])
+def test_a_stop_while_many_rows_are_looked_at_ends_with_fewer_of_them(
+    stops_in: str, rows: Rows, job: JobFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time that takes does not grow with the rows then."""
+    monkeypatch.setattr(short_of_time, "MOST_ROWS", 500)
+    job.hyperparameters("binary_classifier", epochs=2, bootstrap_samples=100).channel("train", *rows)
+    for name in ("validation", "test"):
+        job.channel(name, *rows)
+    judged: list[tuple[str, int]] = []
+
+    def choose(trained: Trained, task: Task, *given: Any) -> Choice:
+        judged.append(("choose", len(task.judge().rows.order)))
+        if stops_in == "choose":
+            os.kill(os.getpid(), signal.SIGTERM)
+        return CHOOSE(trained, task, *given)
+
+    def score(model: LinearModel, data: Dataset, *given: Any, **named: Any) -> list[Metric]:
+        judged.append((data.name, len(data)))
+        if stops_in == "score":
+            os.kill(os.getpid(), signal.SIGTERM)
+        return SCORE(model, data, *given, **named)
+
+    monkeypatch.setattr(choosing, "choose", choose)
+    monkeypatch.setattr(outcomes, "score", score)
+    ended = job.run()
+    assert ended.code == 0, ended.failure
+    before = {"choose": [("choose", 6000)], "score": [("choose", 6000), ("validation", 6000)]}
+    assert judged == [*before[stops_in], ("choose", 500), ("validation", 500), ("test", 500)]
+    for name in ("validation", "test"):
+        assert f"the model is chosen and scored by 500 of the 6000 rows of channel '{name}'" in ended.log
+        assert len(ended.found(f"#quality_metric: host=\\S+, ({name} roc_auc_score) ")) == 1
+    assert "intervals" not in ended.facts
+
+
 def test_a_stop_while_files_are_read_leaves_checkpoints_and_no_model(rows: Rows, job: JobFolder) -> None:
     with_checkpoints(job, rows)
     assert run_until(job, 2, signal.SIGKILL)
     kept = {path.name: path.read_bytes() for path in (job.base / "checkpoints").glob("*.npz")}
     outcome = job.run(should_stop=lambda: True)
     assert outcome.code == 143
-    assert "no model is written" in outcome.log
+    assert "Stopped by SIGTERM before training began: there is nothing to save, so no model is written." in outcome.log
+    assert "The exit code is 143" in outcome.log
     assert {path.name: path.read_bytes() for path in (job.base / "checkpoints").glob("*.npz")} == kept
     assert not outcome.model_dir.exists()

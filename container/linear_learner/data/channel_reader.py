@@ -51,8 +51,8 @@ class ChannelReader:
 
     ``fills``: float32 (d,), what is put in the place of missing values from now on, once it is set. ``unseen``: how
     many cells of the pass so far were of no level of their column's, by its name. ``patience``: with what may keep it
-    waiting. Once its ``should_stop`` says yes, reading raises Stopped. All processors that the job may use decode.
-    ClientError names channel, file and row, and ends the reading at the first bad block.
+    waiting. Once ``should_stop``, at first that of ``patience``, says yes, reading raises Stopped. All processors that
+    the job may use decode. ClientError names channel, file and row, and ends the reading at the first bad block.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class ChannelReader:
         self._abandoned = threading.Event()
         self._pace = Pace(BETWEEN_SIGNS)
         patience = patience or Patience()
-        self._should_stop = patience.should_stop
+        self.should_stop = patience.should_stop
         if channel.input_mode == "Pipe":
             self._source: Files | Pipes = Pipes(channel, Patience(patience.seconds, self._ends))
         else:
@@ -257,7 +257,7 @@ class ChannelReader:
         self._abandoned.set()
 
     def _ends(self) -> bool:
-        return self._abandoned.is_set() or self._should_stop()
+        return self._abandoned.is_set() or self.should_stop()
 
     def _decoded(self, stream: BinaryIO, source: str) -> Iterator[Batch]:
         """What a decoder says is told of the channel."""

@@ -11,6 +11,7 @@ between two cells. Metrics of other models are taken from the drawn rows themsel
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -40,13 +41,18 @@ Interval = tuple[float, float]
 
 
 def intervals(
-    rows: BinaryRows | MulticlassRows | RegressionRows, threshold: float | None, samples: int, seed: int
+    rows: BinaryRows | MulticlassRows | RegressionRows,
+    threshold: float | None,
+    samples: int,
+    seed: int,
+    go_on: Callable[[], None] = lambda: None,
 ) -> list[Interval | None]:
-    """An interval for each row of METRICS, None where it has no meaning. ``rows``: what the metrics were taken of."""
+    """An interval for each row of METRICS, None where it has no meaning. ``rows``: what the metrics were taken of.
+    ``go_on`` is called again and again, as often on every host that has these rows; what it raises ends all."""
     if isinstance(rows, BinaryRows):
         assert threshold is not None  # noqa: S101 (for the type checker: a binary model has one)
-        return _binary_intervals(rows, threshold, samples, seed)
-    return _row_intervals(rows, samples, seed)
+        return _binary_intervals(rows, threshold, samples, seed, go_on)
+    return _row_intervals(rows, samples, seed, go_on)
 
 
 def threshold_interval(
@@ -58,6 +64,7 @@ def threshold_interval(
     at_most: int,
     samples: int,
     seed: int,
+    go_on: Callable[[], None] = lambda: None,
 ) -> Interval | None:
     """Of the threshold that ``calibrate`` chooses, with the same arguments. None where it searches for none, and where
     it is a bound itself."""
@@ -70,6 +77,7 @@ def threshold_interval(
     distance = np.abs(thresholds.astype(np.float64) - neutral)
     found = []
     for counts in cells.draws(samples, seed):
+        go_on()
         cuts = counts.confusions()
         values = CRITERIA[criterion.name](cuts, criterion)
         best = values == values.max(axis=1, keepdims=True)
@@ -181,7 +189,9 @@ OF_SAMPLES: dict[Callable[[BinaryRows], float | None], Callable[[_Samples], np.n
 """The metrics of a binary model, for many samples at a time: float64 (s,)."""
 
 
-def _binary_intervals(rows: BinaryRows, threshold: float, samples: int, seed: int) -> list[Interval | None]:
+def _binary_intervals(
+    rows: BinaryRows, threshold: float, samples: int, seed: int, go_on: Callable[[], None]
+) -> list[Interval | None]:
     ranking = rank(rows.scores, rows.positive)
     if ranking.has_nan:
         return [None] * len(METRICS[BINARY])
@@ -192,6 +202,7 @@ def _binary_intervals(rows: BinaryRows, threshold: float, samples: int, seed: in
     losses = _cell_losses(ranking, cells) if rows.probabilities else None
     found: list[list[np.ndarray]] = [[] for _ in METRICS[BINARY]]
     for counts in cells.draws(samples, seed):
+        go_on()
         right, wrong = counts.positives[:, at_cut:].sum(axis=1), counts.negatives[:, at_cut:].sum(axis=1)
         missed, refused = counts.positives[:, :at_cut].sum(axis=1), counts.negatives[:, :at_cut].sum(axis=1)
         drawn = _Samples(Confusion(right, wrong, missed, refused), counts, losses, rows.beta)
@@ -213,7 +224,9 @@ def _cell_losses(ranking: Ranking, cells: _Cells) -> np.ndarray:
     return losses
 
 
-def _row_intervals(rows: MulticlassRows | RegressionRows, samples: int, seed: int) -> list[Interval | None]:
+def _row_intervals(
+    rows: MulticlassRows | RegressionRows, samples: int, seed: int, go_on: Callable[[], None]
+) -> list[Interval | None]:
     table: tuple[Row, ...] = METRICS[MULTICLASS if isinstance(rows, MulticlassRows) else REGRESSOR]
 
     def values(sample: int) -> list[float | None]:
@@ -221,8 +234,11 @@ def _row_intervals(rows: MulticlassRows | RegressionRows, samples: int, seed: in
         drawn = rows.taken(np.random.default_rng([seed, sample]).integers(0, len(rows), len(rows)))
         return [row.value(drawn) for row in table]
 
-    with ThreadPoolExecutor(cpu_count()) as pool:
-        found = list(pool.map(values, range(samples)))
+    found = []
+    with ThreadPoolExecutor(cpu_count()) as pool, contextlib.closing(pool.map(values, range(samples))) as computed:  # type: ignore[type-var]
+        for value in computed:
+            found.append(value)
+            go_on()
     return [None if each[0] is None else _percentiles(np.array(each, np.float64)) for each in zip(*found, strict=True)]
 
 

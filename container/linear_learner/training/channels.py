@@ -31,6 +31,7 @@ from linear_learner.model.scaler import sample_rows
 from linear_learner.training.agreement import Shape, agree_on_columns, agree_on_rows, agree_on_texts
 from linear_learner.training.class_weights import number_of_classes
 from linear_learner.training.cluster.interface import ALONE, Cluster
+from linear_learner.training.stopping import later
 from linear_learner.training.table_text import log_schema, text_settings, with_classes
 from linear_learner.training.warm_start import CHANNEL as MODEL
 from linear_learner.training.warm_start import schema_of
@@ -38,6 +39,9 @@ from linear_learner.training.warm_start import schema_of
 logger = logging.getLogger(__name__)
 
 MIB = 1 << 20
+SECONDS_TO_A_JOIN = 20.0
+"""Several hosts stop where they join next, for which each needs the rows up to there. Hosts whose rows have stopped
+coming do not wait for ever."""
 SHARE_OF_FREE_MEMORY = 0.75
 LARGEST_BUDGET_IN_PIPE_MODE = 256 * MIB
 """Who chooses Pipe mode wants to stream; such windows shuffle as well as any."""
@@ -99,6 +103,8 @@ def read_channels(
             if isinstance(held_out_reader, ChannelReader) and (found := unseen_notice(name, held_out_reader.unseen)):
                 logger.warning("%s", found)
     train = read_train(train_reader, left, hp, cluster, is_judge="validation" not in held_out)
+    if cluster.size > 1 and isinstance(train_reader, ChannelReader):
+        train_reader.should_stop = later(should_stop, SECONDS_TO_A_JOIN)
     if isinstance(train, Dataset):
         train = replace(train, schema=options.schema)  # a host without rows has learnt nothing by itself
     check_same_columns(train, held_out.values())

@@ -97,12 +97,19 @@ def watcher(task: Task, criterion: Criterion, cluster: Cluster = ALONE) -> Calla
     return criterion_of_epoch
 
 
-def choose(trained: Trained, task: Task, hp: HyperParameters, cluster: Cluster = ALONE) -> Choice:
-    """The best candidate by the judging rows of all hosts. ClientError when none is left."""
+def choose(
+    trained: Trained,
+    task: Task,
+    hp: HyperParameters,
+    cluster: Cluster = ALONE,
+    go_on: Callable[[], None] = lambda: None,
+) -> Choice:
+    """The best candidate by the judging rows of all hosts. ClientError when none is left. ``go_on`` is called, on all
+    hosts together, again and again while that takes long."""
     criterion = criterion_of(hp)
     values, slack = trained.loss, 0.0
     if criterion is not None:
-        values = _criterion_values(trained, task, hp, cluster)
+        values = _criterion_values(trained, task, hp, cluster, go_on)
         deciding = int(cluster.sum(np.array([_deciding_rows(criterion, task.judge().rows.labels)]))[0])
         slack = selection.chance(float(np.nanmax(values)), deciding)
     tied = selection.equally_good(values, higher_is_better=criterion is not None, alive=trained.alive, slack=slack)
@@ -151,7 +158,9 @@ def to_model(best: State, k: int, task: Task, hp: HyperParameters) -> LinearMode
     )
 
 
-def _criterion_values(trained: Trained, task: Task, hp: HyperParameters, cluster: Cluster) -> np.ndarray:
+def _criterion_values(
+    trained: Trained, task: Task, hp: HyperParameters, cluster: Cluster, go_on: Callable[[], None]
+) -> np.ndarray:
     """float64 (K,): the criterion of each candidate at its own best threshold; nan for those that diverged."""
     values = np.full(len(trained.alive), np.nan)
     judge = task.judge().rows
@@ -164,6 +173,7 @@ def _criterion_values(trained: Trained, task: Task, hp: HyperParameters, cluster
     # Sorting and counting hold no lock, so that each processor can have a candidate of its own.
     with ThreadPoolExecutor(cpu_count()) as pool:
         for first, block in _scores(trained.best, features, at_once):
+            go_on()
             alive = trained.alive[first : first + len(block)]
 
             def criteria(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:

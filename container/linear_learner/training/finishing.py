@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass, replace
 from typing import Any
 
@@ -34,6 +34,7 @@ from linear_learner.training.outcome import rows_that_meet, terms
 from linear_learner.training.preparation import Task
 from linear_learner.training.probabilities import calibrated, without_weights
 from linear_learner.training.ranking import Confusion
+from linear_learner.training.stopping import CutShort
 
 logger = logging.getLogger(__name__)
 
@@ -158,16 +159,29 @@ def intervals(
     task: Task,
     hp: HyperParameters,
     cluster: Cluster = ALONE,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
     """For the metadata, the bootstrap intervals of the threshold and, by channel, of the final metrics; each is logged.
-    Empty where none are asked for. ``channels``: raw rows."""
+    Empty where none are asked for, and where ``should_stop`` says yes before they are there. ``channels``: raw rows."""
     if not hp.bootstrap_samples:
         return {}
     words = f"{bootstrap.LEVEL:.0%} interval of {hp.bootstrap_samples} bootstrap samples"
-    threshold = _threshold_interval(model, task, hp, candidates, cluster) if hp.predictor_type == BINARY else None
+
+    def go_on() -> None:
+        if cluster.any(should_stop()):
+            raise CutShort
+
+    try:
+        go_on()
+        threshold = None
+        if hp.predictor_type == BINARY:
+            threshold = _threshold_interval(model, task, hp, candidates, go_on, cluster)
+        by_channel = {name: _metric_intervals(model, data, hp, go_on, cluster) for name, data in channels.items()}
+    except CutShort:
+        logger.warning("The job is to end: no intervals are given.")
+        return {}
     if threshold is not None:
         logger.info("%s: threshold from %r to %r.", words, *threshold)
-    by_channel = {name: _metric_intervals(model, data, hp, cluster) for name, data in channels.items()}
     for channel, found in by_channel.items():
         for metric, (low, high) in found.items():
             logger.info("%s: %s %s from %r to %r.", words, channel, metric, low, high)
@@ -181,18 +195,20 @@ def intervals(
     }
 
 
-def _metric_intervals(model: LinearModel, data: Dataset, hp: HyperParameters, cluster: Cluster) -> dict[str, Interval]:
+def _metric_intervals(
+    model: LinearModel, data: Dataset, hp: HyperParameters, go_on: Callable[[], None], cluster: Cluster
+) -> dict[str, Interval]:
     """By the name of each metric that has a meaning here."""
     kept = rows_that_meet(data, model, cluster)
     scores, labels = meet(cluster, model.predict(data.features[kept]).score, data.labels[kept])
     rows = metrics.rows_to_judge(scores, labels, **terms(model, hp))
     names = metrics.metric_names(hp.predictor_type, f_beta=hp.f_beta, accuracy_top_k=hp.accuracy_top_k)
-    found = bootstrap.intervals(rows, model.threshold, hp.bootstrap_samples, hp.seed)
+    found = bootstrap.intervals(rows, model.threshold, hp.bootstrap_samples, hp.seed, go_on)
     return {name: interval for name, interval in zip(names, found, strict=True) if interval is not None}
 
 
 def _threshold_interval(
-    model: LinearModel, task: Task, hp: HyperParameters, candidates: int, cluster: Cluster
+    model: LinearModel, task: Task, hp: HyperParameters, candidates: int, go_on: Callable[[], None], cluster: Cluster
 ) -> Interval | None:
     features, own_labels = _judging_rows(model, task, hp, cluster)
     return bootstrap.threshold_interval(
@@ -202,4 +218,5 @@ def _threshold_interval(
         at_most=hp.num_calibration_samples,
         samples=hp.bootstrap_samples,
         seed=hp.seed,
+        go_on=go_on,
     )

@@ -9,8 +9,8 @@ import pstats
 import sys
 import traceback
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from linear_learner import hyperparameters
@@ -29,21 +29,25 @@ from linear_learner.training.averaging import Averaging
 from linear_learner.training.candidates import Candidate, make_candidates, rates
 from linear_learner.training.channels import read_channels
 from linear_learner.training.checkpoint import Checkpoints
+from linear_learner.training.choosing import Choice
 from linear_learner.training.class_weights import number_of_classes, positive_weights
 from linear_learner.training.cluster.interface import Cluster
 from linear_learner.training.cluster.watch import HostFailed
 from linear_learner.training.engine import make_engine
 from linear_learner.training.epoch_log import EpochLog, repeat_best_epoch
+from linear_learner.training.finishing import Finished
 from linear_learner.training.hosts import joined, store_of
 from linear_learner.training.initializer import initial_state
 from linear_learner.training.leaving_report import describe, import_report_ahead, leave_report
 from linear_learner.training.life_signs import Pulse, life_signs
 from linear_learner.training.memory import candidates_that_fit
+from linear_learner.training.metrics import Metric
 from linear_learner.training.preparation import Task, make_objective, prepare
 from linear_learner.training.progress import Progress, Trained
 from linear_learner.training.reporting import Reporter, Timers, configure_logging
 from linear_learner.training.selection import EarlyStopping
-from linear_learner.training.stopping import stop_on_sigterm
+from linear_learner.training.short_of_time import on_fewer_rows
+from linear_learner.training.stopping import CutShort, stop_on_sigterm
 from linear_learner.training.strides import rows_at_once
 from linear_learner.training.table_text import with_classes
 from linear_learner.training.trainer import train
@@ -55,9 +59,6 @@ DOES_NOT_TRAIN = (
     "probability_calibration", "correct_weighted_probabilities", "target_confidence", "bootstrap_samples",
 )  # fmt: skip
 """Hyperparameters that may differ between a job and the one that goes on from its checkpoints."""
-
-CALIBRATION_ROWS_IN_A_HURRY = 1_000_000
-"""From so many the thresholds of 32 models are chosen in seconds."""
 
 STOPPED = 143
 """The exit code of a command that SIGTERM ended: 128 and the number of the signal."""
@@ -81,7 +82,11 @@ def conclude(env: Environment, error: BaseException) -> int:
         logger.error("Interrupted; no model is written.")
         return INTERRUPTED
     if isinstance(error, Stopped):
-        logger.error("Stopped before there was anything to save; no model is written.")
+        logger.error(
+            "Stopped by SIGTERM before training began: there is nothing to save, so no model is written. The exit code "
+            "is %d, since the job is not done. Checkpoints, if there are any, stay as they are.",
+            STOPPED,
+        )
         return STOPPED
     if isinstance(error, HostFailed):
         logger.error("%s; no model is written.", error)
@@ -153,16 +158,8 @@ def train_job(env: Environment, should_stop: Callable[[], bool]) -> None:
         if not trained.epochs:
             raise Stopped
         with timers.measure("finalize.time"):
-            if cluster.any(should_stop()):
-                hp = in_a_hurry(hp)
-            finish(env, hp, task, candidates, trained, channels, log, cluster)
+            finish(env, hp, task, candidates, trained, channels, log, should_stop, cluster)
         log.totals(timers, hp.epochs)
-
-
-def in_a_hurry(hp: HyperParameters) -> HyperParameters:
-    """What a job that was stopped ends with: the platform gives it 120 s. Intervals may take minutes."""
-    rows = min(hp.num_calibration_samples, CALIBRATION_ROWS_IN_A_HURRY)
-    return replace(hp, num_calibration_samples=rows, bootstrap_samples=0)
 
 
 def configure(env: Environment, log: Reporter) -> HyperParameters:
@@ -317,27 +314,33 @@ def finish(
     trained: Trained,
     channels: dict[str, Dataset | Stream],
     log: Reporter,
+    should_stop: Callable[[], bool],
     cluster: Cluster,
 ) -> None:
-    """Choose a candidate, score it on the held-out channels, and write it, which the first host does."""
-    choice = choosing.choose(trained, task, hp, cluster)
+    """Choose a candidate, score it on the held-out channels, and write it, which the first host does. Once
+    ``should_stop`` says yes, that is done anew on fewer rows."""
+
+    def go_on() -> None:
+        if cluster.any(should_stop()):
+            raise CutShort
+
+    try:
+        go_on()
+        conclusion = conclude_training(hp, task, candidates, trained, channels, go_on, cluster)
+    except CutShort:
+        task, channels = on_fewer_rows(hp, task, channels, len(candidates), cluster)
+        conclusion = conclude_training(hp, task, candidates, trained, channels, lambda: None, cluster)
+    choice, served, judged, scores = conclusion.choice, conclusion.served, conclusion.judged, conclusion.scores
     chosen = candidates[choice.candidate]
-    served = finishing.finish_model(choice.model, chosen, len(candidates), task, hp, cluster)
-    judged: dict[str, Dataset] = {}
-    scores = {}
-    for name in (task.judge_channel, "test"):
-        if name in channels:
-            data = task.judge().raw if name == task.judge_channel else channels[name]
-            assert isinstance(data, Dataset)  # noqa: S101 (for the type checker: the train channel alone is streamed)
-            judged[name] = data
-            scores[name] = outcome.score(served.model, data, task, chosen, hp, cluster, as_trained=choice.model)
-            log.scores(name, scores[name])
+    for name, found in scores.items():
+        log.scores(name, found)
     repeat_best_epoch(hp, task, log, trained, choice.candidate)
     log.best_model({"optimizer": hp.optimizer, **vars(chosen)})
     if "test" not in channels:
         log.no_test_data()
     metadata = outcome.metadata(hp, choice, chosen, trained, task, scores, channels["train"])
-    metadata |= served.facts | finishing.intervals(served.model, judged, len(candidates), task, hp, cluster)
+    metadata |= served.facts
+    metadata |= finishing.intervals(served.model, judged, len(candidates), task, hp, cluster, should_stop)
     if not cluster.is_first:
         return
     model = replace(served.model, metadata=metadata)
@@ -348,6 +351,43 @@ def finish(
         channels,
         lambda: describe(env, hp, task, candidates, trained, channels, judged, choice, model, scores),
     )
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """What training came to. ``judged``: raw rows by channel; ``scores``: by channel, of the model as it is served."""
+
+    choice: Choice
+    served: Finished
+    judged: dict[str, Dataset]
+    scores: dict[str, list[Metric]]
+
+
+def conclude_training(
+    hp: HyperParameters,
+    task: Task,
+    candidates: list[Candidate],
+    trained: Trained,
+    channels: Mapping[str, Dataset | Stream],
+    go_on: Callable[[], None],
+    cluster: Cluster,
+) -> Conclusion:
+    """``go_on`` is called, on all hosts together, before each step that takes long where there are many rows; what it
+    raises ends all."""
+    choice = choosing.choose(trained, task, hp, cluster, go_on)
+    chosen = candidates[choice.candidate]
+    go_on()
+    served = finishing.finish_model(choice.model, chosen, len(candidates), task, hp, cluster)
+    judged: dict[str, Dataset] = {}
+    scores = {}
+    for name in (task.judge_channel, "test"):
+        if name in channels:
+            go_on()
+            data = task.judge().raw if name == task.judge_channel else channels[name]
+            assert isinstance(data, Dataset)  # noqa: S101 (for the type checker: the train channel alone is streamed)
+            judged[name] = data
+            scores[name] = outcome.score(served.model, data, task, chosen, hp, cluster, as_trained=choice.model)
+    return Conclusion(choice, served, judged, scores)
 
 
 @contextlib.contextmanager

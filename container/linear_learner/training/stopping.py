@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable
+
+
+class CutShort(Exception):  # noqa: N818 (nothing went wrong)
+    """The job is to end, and what is being done takes longer than there is time."""
 
 
 def stop_on_sigterm() -> Callable[[], bool]:
@@ -20,3 +25,15 @@ def ignore_sigterm() -> None:
     """All is done, and the interpreter would take its handlers down before it ends: a signal that comes then must not
     make a failure of it."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def later(should_stop: Callable[[], bool], seconds: float) -> Callable[[], bool]:
+    """Says yes so many seconds after ``should_stop`` was first seen to."""
+    heard: list[float] = []
+
+    def is_late() -> bool:
+        if not heard and should_stop():
+            heard.append(time.monotonic())
+        return bool(heard) and time.monotonic() - heard[0] >= seconds
+
+    return is_late

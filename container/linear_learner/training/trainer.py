@@ -85,7 +85,11 @@ def train(
             done = int(progress.current.rows_by_host[cluster.rank])
             pieces = pieces_of(epochs.chunks(epoch), stride, rows_at_once or stride, done)
             stretches = _stretches(engine, progress.state, pieces, cluster, stride, done, known)
-            cut_short = _run_epoch(progress, stretches, averaging, stride, should_stop, checkpoints, watch)
+
+            def at_a_join(rows: int, stride: int = stride) -> bool:
+                return rows % stride == 0 or (epochs.rows is not None and rows >= epochs.rows)
+
+            cut_short = _run_epoch(progress, stretches, averaging, stride, at_a_join, should_stop, checkpoints, watch)
             rows = progress.current.rows
             if not rows:
                 break
@@ -96,7 +100,7 @@ def train(
                 if trained.epochs:
                     break
                 # Without it there would be no model at all. No checkpoint may hold such a loss.
-                loss, cut_short = _judge_by_few(engine, judge(), average, rows_at_once), True
+                loss, cut_short = _judge_by_few(engine, judge(), average, cluster, rows_at_once), True
             _drop_diverged(progress, ~(np.isfinite(train_loss) & np.isfinite(loss)))
             train_loss, loss = (np.where(trained.alive, values, np.nan) for values in (train_loss, loss))
             _keep_best(trained, average, epoch, loss)
@@ -164,12 +168,14 @@ def _run_epoch(
     stretches: Iterator[Stretch],
     averaging: Averaging,
     stride: int,
+    at_a_join: Callable[[int], bool],
     should_stop: Callable[[], bool],
     checkpoints: Checkpoints | None,
     watch: Callable[[Progress], None],
 ) -> bool:
     """The rest of the pass over the rows that is in hand, with a snapshot every ``stride`` rows, or whenever hosts have
-    joined. Returns whether it was cut short."""
+    joined. Returns whether it was cut short. ``at_a_join``: whether a pass that is not cut short joins the hosts
+    after so many rows of this one."""
     current, cluster = progress.current, averaging.cluster
     for stretch in stretches:
         joined = averaging.join(
@@ -177,7 +183,7 @@ def _run_epoch(
         )
         current.sums += joined.sums
         current.rows_by_host += joined.rows
-        if current.rows % stride == 0 or cluster.size > 1:
+        if joined.rows.any() and (current.rows % stride == 0 or cluster.size > 1):
             progress.take_snapshot()
         watch(progress)
         if joined.stops or not joined.has_more:
@@ -186,8 +192,12 @@ def _run_epoch(
             checkpoints.save(progress)
     # Rows that are read as they are trained on end early by themselves where the job is stopped.
     stopped = cluster.any(should_stop())
-    if stopped and checkpoints is not None:
-        checkpoints.save(progress)
+    if stopped:
+        # Going on from where hosts join only because they stop, a job would end with other bits.
+        own = int(current.rows_by_host[cluster.rank])
+        elsewhere = cluster.any(cluster.size > 1 and not at_a_join(own))
+        if checkpoints is not None and not elsewhere:
+            checkpoints.save(progress)
     return stopped
 
 
@@ -215,25 +225,33 @@ def _judge(
     rows_at_once: int | None,
     should_stop: Callable[[], bool],
 ) -> np.ndarray | None:
-    """(K,): the mean loss of each candidate, on the judging rows of all hosts. None if a job on one host is to end
-    before all of them were looked at."""
+    """(K,): the mean loss of each candidate, on the judging rows of all hosts. None if the job is to end before all of
+    them were looked at."""
     rows = len(judging.order)
     at_once = rows_at_once or max(1, rows)
     sums = np.zeros(average.candidates)
-    for start in range(0, rows, at_once):
-        if start and cluster.size == 1 and should_stop():
+    for call in range(max(cluster.gather(-(-rows // at_once)))):
+        if call and cluster.any(should_stop()):
             return None
-        sums += engine.evaluate(replace(judging, order=judging.order[start : start + at_once]), average)
+        sums += _losses(engine, replace(judging, order=judging.order[call * at_once : (call + 1) * at_once]), average)
     *total, rows_of_all = cluster.sum(np.append(sums, rows))
     return np.array(total) / rows_of_all
 
 
-def _judge_by_few(engine: Engine, judging: Chunk, average: State, rows_at_once: int | None) -> np.ndarray:
-    """(K,): the mean loss of each candidate on as many rows as one call takes, evenly spaced."""
+def _judge_by_few(
+    engine: Engine, judging: Chunk, average: State, cluster: Cluster, rows_at_once: int | None
+) -> np.ndarray:
+    """(K,): the mean loss of each candidate on as many rows of each host as one call takes, evenly spaced."""
     rows = len(judging.order)
-    few = replace(judging, order=judging.order[:: -(-rows // (rows_at_once or rows))])
+    few = replace(judging, order=judging.order[:: max(1, -(-rows // (rows_at_once or max(1, rows))))])
     logger.info("The models are judged by %d of %d rows, since the job is to end.", len(few.order), rows)
-    return engine.evaluate(few, average) / len(few.order)
+    *total, rows_of_all = cluster.sum(np.append(_losses(engine, few, average), len(few.order)))
+    return np.array(total) / rows_of_all
+
+
+def _losses(engine: Engine, rows: Chunk, state: State) -> np.ndarray:
+    """(K,): the sums of each candidate's loss. A host may have no rows, which an engine does not take."""
+    return engine.evaluate(rows, state) if len(rows.order) else np.zeros(state.candidates)
 
 
 def _rows_of_an_epoch(progress: Progress, epochs: Epochs, cluster: Cluster) -> int | None:

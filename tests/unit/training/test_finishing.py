@@ -201,3 +201,33 @@ def test_intervals_of_several_hosts_are_those_of_all_rows() -> None:
 def test_no_intervals_are_made_unless_asked_for() -> None:
     model, hp = setting()
     assert intervals(model, {}, 8, task_of(hp, *rows(10)), hp) == {}
+
+
+@pytest.mark.parametrize("kind", ["binary_classifier", "regressor"])
+@pytest.mark.parametrize("calls", [0, 3])
+def test_a_stop_while_intervals_are_taken_ends_that_on_all_hosts(
+    kind: str, calls: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It comes on one of them: at once, or after some samples."""
+    binary, hp = setting(bootstrap_samples="100000")
+    model = binary
+    if kind == "regressor":
+        hp = resolve(validate({"predictor_type": kind, "bootstrap_samples": "100000"}), feature_dim=1, rows=100)
+        model = LinearModel(binary.weights, binary.bias, kind, hp.loss, "identity", threshold=None, num_classes=1)
+    features, labels = rows(400)
+
+    def work(rank: int, cluster: Cluster) -> object:
+        asked = 0
+
+        def should_stop() -> bool:
+            nonlocal asked
+            asked += 1
+            return rank == 1 and asked > calls
+
+        part = slice(rank * 200, (rank + 1) * 200)
+        data = Dataset("validation", features[part], labels[part], ())
+        task = task_of(hp, features[part], labels[part])
+        return intervals(model, {"validation": data}, 8, task, hp, cluster, should_stop)
+
+    assert on_hosts(2, work) == [{}, {}]
+    assert "no intervals are given" in caplog.text

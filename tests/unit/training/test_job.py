@@ -9,7 +9,6 @@ import re
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ import pytest
 
 from linear_learner.environment import Environment
 from linear_learner.errors import AlgorithmError, ClientError, PlatformError
-from linear_learner.hyperparameters import HyperParameters, resolve, validate
+from linear_learner.hyperparameters import HyperParameters, validate
 from linear_learner.training import job
 from linear_learner.training.reporting import configure_logging
 
@@ -202,14 +201,6 @@ class TestChannels:
 @pytest.fixture
 def binary() -> HyperParameters:
     return validate({"predictor_type": "binary_classifier"})
-
-
-@pytest.mark.parametrize(("asked", "used"), [("auto", 1_000_000), ("10000000", 1_000_000), ("500", 500)])
-def test_a_stopped_job_chooses_thresholds_from_fewer_rows(asked: str, used: int) -> None:
-    hp = validate({"predictor_type": "binary_classifier", "num_calibration_samples": asked})
-    hp = resolve(hp, feature_dim=2, rows=10)
-    hp = replace(hp, bootstrap_samples=100)
-    assert job.in_a_hurry(hp) == replace(hp, num_calibration_samples=used, bootstrap_samples=0)
 
 
 class TestProfile:

@@ -301,3 +301,62 @@ class TestSeveralHosts:
         assert len({trained.epochs[0].rows for trained, _ in found}) == 1
         assert [len(trained.epochs) for trained, _ in found] == [1, 1, 1]
         assert 0 < found[0][0].epochs[0].rows < 3 * 64
+
+    @pytest.mark.parametrize(("judged", "epochs"), [(1, 1), (6, 1)])
+    def test_a_stop_while_they_judge_ends_that_on_all(
+        self, judged: int, epochs: int, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Of the first epoch, which is judged by fewer rows then, or the second, which is left out. Of the rows of two
+        hosts, 16 at a time, one has four times 16 and the other none."""
+        caplog.set_level("INFO")
+        calls = threading.local()
+
+        def should_stop() -> bool:
+            """Of the host that has rows."""
+            return len(getattr(calls, "judged", [])) >= judged
+
+        def one(cluster: Cluster) -> tuple[Trained, Scripted]:
+            engine = Scripted([[1.5]] * 3)
+            calls.judged = engine.judged
+            trained = train(
+                engine,
+                Progress.at_the_start(State.zeros(1, 1, 2), EarlyStopping(3, 0.001, higher_is_better=False), 2),
+                InChunks(ROWS, rows=ROWS),
+                mini_batch_size=16,
+                max_epochs=3,
+                averaging=Averaging(cluster, "sgd"),
+                judge=lambda: chunk() if cluster.is_first else chunk(0),
+                criterion=None,
+                report=lambda report: None,
+                timers=Timers(),
+                should_stop=should_stop,
+                rows_at_once=16,
+            )
+            return trained, engine
+
+        (first, engine), (second, idle) = together(2, one)
+        assert idle.judged == []
+        for trained in (first, second):
+            assert len(trained.epochs) == epochs
+            assert trained.epochs[0].judge_loss.tolist() == [1.5]
+        assert ("judged by 16 of 64 rows" in caplog.text) == (judged == 1)
+        assert len(engine.judged) == (2 if judged == 1 else judged)
+
+    @pytest.mark.parametrize(("rows", "saved"), [(5, []), (8, [16, 16])])
+    def test_a_stop_is_a_checkpoint_only_where_hosts_join_anyway(self, rows: int, saved: list[int]) -> None:
+        """They join after every 8 rows of each, and the rows of one stop coming."""
+        found: list[int] = []
+
+        class OfRows(Noting):
+            def save(self, progress: Progress) -> None:
+                found.append(progress.current.rows)
+
+        self.run(
+            [[rows], [64]], [64, 64], mini_batch_size=2, snapshots=2, should_stop=lambda: True, checkpoints=OfRows()
+        )  # fmt: skip
+        assert found == saved
+
+    def test_a_join_without_rows_is_no_snapshot(self) -> None:
+        """The hosts do not know that 64 rows are all: they join once more, of which the average shows nothing."""
+        (trained, _), _ = self.run([[64, 64], []], [None, 0], max_epochs=1)
+        assert trained.best.weights[0, 0, 0] == np.mean([1, 2])

@@ -1,0 +1,65 @@
+"""By what a job that was stopped is finished: no more rows than take seconds. The platform kills it after 120 s."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from linear_learner.data.chunk import Chunk
+from linear_learner.data.dataset import Dataset
+from linear_learner.data.stream import Stream
+from linear_learner.hyperparameters import HyperParameters
+from linear_learner.training.calibration import evenly_spaced
+from linear_learner.training.choosing import own_share
+from linear_learner.training.cluster.interface import Cluster
+from linear_learner.training.preparation import Judge, Task
+from linear_learner.training.strides import rows_at_once
+
+logger = logging.getLogger(__name__)
+
+MOST_ROWS = 1_000_000
+"""By so many the thresholds of 32 models are chosen in seconds."""
+
+
+def on_fewer_rows(
+    hp: HyperParameters, task: Task, channels: Mapping[str, Dataset | Stream], models: int, cluster: Cluster
+) -> tuple[Task, dict[str, Dataset | Stream]]:
+    """``task`` and ``channels`` with evenly spaced rows of the held-out ones, where they have more than one call of the
+    engine takes or than MOST_ROWS, of all hosts together; the log says of how many. ``models``: how many were
+    trained."""
+    outputs = hp.num_classes if task.loss.coupled else 1
+    most = min(MOST_ROWS, rows_at_once(task.work * outputs * models, hp.mini_batch_size))
+    judge, fewer = task.judge(), dict(channels)
+    own = _chosen(judge.raw, most, cluster)
+    judge = Judge(_sample(judge.raw, own), _sample_of_chunk(judge.rows, own))
+    test = channels.get("test")
+    if isinstance(test, Dataset):
+        fewer["test"] = _sample(test, _chosen(test, most, cluster))
+    return replace(task, judge=lambda: judge), fewer
+
+
+def _chosen(data: Dataset, most: int, cluster: Cluster) -> np.ndarray | slice:
+    """Rows of this host, of which all hosts together have about ``most``."""
+    count = own_share(len(data), most, cluster)
+    if count < len(data):
+        logger.warning(
+            "The job is to end: the model is chosen and scored by %d of the %d rows of channel '%s'.",
+            *(count, len(data), data.name),
+        )
+    return evenly_spaced(len(data), count)
+
+
+def _sample(data: Dataset, rows: np.ndarray | slice) -> Dataset:
+    if isinstance(rows, slice):  # of all
+        return data
+    return replace(data, features=data.features[rows], labels=data.labels[rows], segments=data.segments[:1])
+
+
+def _sample_of_chunk(chunk: Chunk, rows: np.ndarray | slice) -> Chunk:
+    if isinstance(rows, slice):
+        return chunk
+    weights = None if chunk.weights is None else chunk.weights[rows]
+    return Chunk(chunk.features[rows], chunk.labels[rows], np.arange(len(rows)), weights)
