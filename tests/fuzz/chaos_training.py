@@ -370,7 +370,7 @@ class Job:
         draw = self.draw
         kinds = [KILL, TERM]
         if hosts > 1:
-            kinds.append(FREEZE if self.network is None else CUT)
+            kinds += 2 * [FREEZE if self.network is None else CUT]
         kind, one = draw.choice(kinds), [draw.randrange(hosts)]
         if kind == TERM and draw.random() < 0.5:
             return Event(kind, list(range(hosts)))
@@ -590,6 +590,9 @@ def main() -> int:
             chaos(folder, random.Random(seed), arguments, count, network)
         except Wrong as found:
             wrong = found
+        except (SystemExit, KeyboardInterrupt):
+            shutil.rmtree(folder)
+            raise
     for name, times in sorted(count.events.items()):
         print(f"  {times:4d} {name}")
     kinds = ", ".join(f"{times} {kind}" for kind, times in sorted(count.kinds.items()))
