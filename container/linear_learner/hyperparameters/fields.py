@@ -147,11 +147,11 @@ class Text:
 class Row:
     """One hyperparameter.
 
-    ``words`` are legal beside what the kind accepts (``auto``, ``balanced``).
-    ``used_if`` maps another hyperparameter to the values under which this one has an effect; all must hold.
-    ``ignored`` says why the container does nothing with it, ``ignored_alone`` why a job on one host does nothing with
-    it. ``retired``: only Amazon's builds of 2018 knew it, so it is
-    accepted but not among the defaults that a job prints. ``ours``: Amazon's container does not know it.
+    ``words`` are legal beside what the kind accepts (``auto``, ``balanced``). ``used_if`` maps another hyperparameter
+    to the values under which this one has an effect; all must hold. ``ignored`` says why the container does nothing
+    with it, ``ignored_alone`` why a job on one host does nothing with it. ``retired``: only Amazon's builds of 2018
+    knew it, so it is accepted but not among the defaults that a job prints. ``ours``: Amazon's container does not know
+    it.
     """
 
     kind: Kind

@@ -346,7 +346,7 @@ class HyperParameters:
     text_labels: bool = boolean(
         default=False,
         ours=True,
-        used_if={"predictor_type": (BINARY, MULTICLASS)},
+        used_if=_CLASSIFIERS_ONLY,
         text="Labels in CSV and Parquet files are texts, the names of classes; `num_classes` may then be left out.",
     )
     positive_label: str = text_value(
