@@ -300,9 +300,7 @@ def restore(checkpoints: Checkpoints | None, progress: Progress, cluster: Cluste
     found = None if checkpoints is None else checkpoints.restore(progress)
     (name, *_) = cluster.gather(None if found is None else str(found))
     if name is not None and cluster.size > 1:
-        packed = cluster.from_first(progress.pack())
-        assert packed is not None  # noqa: S101 (for the type checker: the first host has some)
-        progress.unpack(packed)
+        progress.unpack(cluster.from_first(progress.pack()))
     return None if name is None else str(name)
 
 

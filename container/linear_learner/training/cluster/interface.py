@@ -78,14 +78,12 @@ class Cluster(ABC):
 
         return np.frombuffer(self.exchange(numbers.tobytes(), total)).reshape(numbers.shape).copy()
 
-    def from_first(self, arrays: Mapping[str, np.ndarray] | None) -> dict[str, np.ndarray] | None:
-        """The arrays of the first host, by name, or None if it has none. Those of the others are not looked at."""
+    def from_first(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The arrays of the first host, by name. Those of the others are not looked at."""
         packed = io.BytesIO()
-        if self.is_first and arrays is not None:
+        if self.is_first:
             np.savez(packed, **arrays)
         sent = self.exchange(packed.getvalue(), lambda parts: parts[0])
-        if not sent:
-            return None
         with np.load(io.BytesIO(sent), allow_pickle=False) as found:
             return {name: found[name] for name in found.files}
 
