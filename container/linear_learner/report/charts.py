@@ -1,4 +1,4 @@
-"""Drawings as SVG: two axes, and shapes between them.
+"""Drawings as SVG: leather draws the chart with its axes, and this module the shapes that leather lacks.
 
 Colours and fonts are left to the page's style sheet, by class, so that one drawing serves a light page, a dark one and
 paper. It stretches them; the legend is the page's too, in words that wrap.
@@ -7,15 +7,27 @@ paper. It stretches them; the legend is the page's too, in words that wrap.
 from __future__ import annotations
 
 import math
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from html import escape
-from typing import Protocol
+from types import SimpleNamespace
+from typing import Any, Protocol
 
-WIDTH, HEIGHT = 408, 264
-TOP, RIGHT, BOTTOM = 8, 12, 42
-TITLE_WIDTH, DIGIT_WIDTH = 24, 7.5
-"""What the left margin is made of: the name of the axis, and the longest label."""
+import leather
+
+WIDTH, HEIGHT = 396, 252
+TOP, RIGHT, BOTTOM = 8, 12, 4
+"""Beside leather's chart, for the halves of the outer labels and for what hangs from a line of text."""
+
+leather.theme.margin = 0.0
+leather.theme.tick_size = 0
+leather.theme.tick_font_char_width, leather.theme.tick_font_char_height = 7.5, 14
+leather.theme.axis_title_font_char_height, leather.theme.axis_title_gap = 13, 11
+LOOKS = {"fill", "stroke", "stroke-width", "font-family", "font-size"}
+"""Attributes of leather's elements that are left to the style sheet, which also moves labels away from the frame."""
+PLACES = {"x", "y", "x1", "x2", "y1", "y2"}
 
 INTERVALS, STEPS = 5, (1, 2, 2.5, 5, 10)
 """About so many intervals between ticks, and their lengths, but for a power of ten."""
@@ -130,25 +142,57 @@ class Columns:
 def draw(title: str, x: Axis, y: Axis, shapes: Sequence[Shape]) -> str:
     """An SVG element that says ``title`` to a reader who does not see it."""
     (x, x_labels), (y, y_labels) = _labelled(x), _labelled(y)
-    left = TITLE_WIDTH + DIGIT_WIDTH * max(map(len, y_labels))
-    frame = Frame(x, y, WIDTH - left - RIGHT, HEIGHT - TOP - BOTTOM)
-    width, height = _short(frame.width), _short(frame.height)
-    lines = []
-    for at, label in zip(map(_short, map(frame.across, x.ticks)), x_labels, strict=True):
-        lines.append(f'<line x1="{at}" x2="{at}" y1="0" y2="{height}"/>')
-        lines.append(f'<text class="below" x="{at}" y="{height}" dy="1.4em">{label}</text>')
-    for at, label in zip(map(_short, map(frame.down, y.ticks)), y_labels, strict=True):
-        lines.append(f'<line x1="0" x2="{width}" y1="{at}" y2="{at}"/>')
-        lines.append(f'<text class="beside" x="-6" y="{at}" dy="0.35em">{label}</text>')
-    middle = _short(frame.width / 2), _short(-frame.height / 2)
-    lines.append(f'<text class="below" x="{middle[0]}" y="{height}" dy="2.9em">{escape(x.name)}</text>')
-    side = f'transform="rotate(-90)" x="{middle[1]}" y="{_short(13 - left)}"'
-    lines.append(f'<text class="below" {side}>{escape(y.name)}</text>')
+    layer = _Layer(x, y, shapes)
+    chart = leather.Chart()
+    chart.set_x_scale(_Scale(x))
+    chart.set_y_scale(_Scale(y))
+    chart.add_x_axis(x.ticks, lambda tick, number, count: x_labels[number], x.name)
+    chart.add_y_axis(y.ticks, lambda tick, number, count: y_labels[number], y.name)
+    chart.add_series(leather.Series([(x.low, y.low), (x.high, y.high)]), layer)
+    drawing = ET.tostring(_plain(chart.to_svg_group(WIDTH, HEIGHT)), encoding="unicode")
     return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">'
-        f'<g transform="translate({_short(left)} {TOP})">'
-        f"{''.join(lines)}{''.join(shape.svg(frame) for shape in shapes)}</g></svg>"
+        f'<svg viewBox="0 {-TOP} {WIDTH + RIGHT} {TOP + HEIGHT + BOTTOM}" role="img" aria-label="{escape(title)}">'
+        f"{drawing.replace(ET.tostring(layer.place, encoding='unicode'), layer.svg)}</svg>"
     )
+
+
+class _Layer(leather.Shape):
+    """All shapes of a drawing, as one of leather's. Elements of thousands of points take long to make and to write, so
+    leather gets an empty one: the ``place`` of their ``svg``."""
+
+    def __init__(self, x: Axis, y: Axis, shapes: Sequence[Shape]) -> None:
+        self.x, self.y, self.shapes = x, y, shapes
+        self.place = ET.Element("g", {"class": "shapes"})
+        self.svg = ""
+
+    def validate_series(self, series: leather.Series) -> None:
+        """Any will do."""
+
+    def to_svg(self, width: float, height: float, *_: Any) -> ET.Element:
+        frame = Frame(self.x, self.y, width, height)
+        self.svg = "".join(shape.svg(frame) for shape in self.shapes)
+        return self.place
+
+
+class _Scale(leather.Linear):
+    """From one end of an axis to the other, with its ticks."""
+
+    def __init__(self, axis: Axis) -> None:
+        # leather's own begins to search for ticks here, which takes longer than the drawing, and ends the axis at them.
+        self._data_min, self._data_max = Decimal(axis.low), Decimal(axis.high)
+        self._ticker = SimpleNamespace(min=self._data_min, max=self._data_max, ticks=axis.ticks)
+
+
+def _plain(chart: ET.Element) -> ET.Element:
+    """leather's chart without its background and looks, and with short numbers."""
+    chart.remove(chart[0])
+    for element in chart.iter():
+        element.attrib = {
+            name: _short(float(value)) if name in PLACES else value
+            for name, value in element.items()
+            if value and name not in LOOKS
+        }
+    return chart
 
 
 def _labelled(axis: Axis) -> tuple[Axis, list[str]]:

@@ -8,15 +8,15 @@ import sys
 SCRIPT = """
 import sys, threading
 from linear_learner.training import leaving_report
-print("linear_learner.report.writing" in sys.modules)
+print([name in sys.modules for name in ("linear_learner.report.writing", "leather")])
 leaving_report.import_report_ahead()
 for thread in threading.enumerate():
     if thread is not threading.current_thread():
         thread.join()
-print("linear_learner.report.writing" in sys.modules)
+print([name in sys.modules for name in ("linear_learner.report.writing", "leather")])
 """
 
 
 def test_what_writes_the_report_is_imported_when_asked_and_not_before() -> None:
     found = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True)
-    assert found.stdout.split() == ["False", "True"]
+    assert found.stdout.splitlines() == ["[False, False]", "[True, True]"]
