@@ -56,8 +56,10 @@ def parse_outputs(text: str, where: str) -> tuple[str, ...]:
 @lru_cache(maxsize=256)
 def parse_wish(custom_attributes: str | None, default_outputs: tuple[str, ...]) -> Wish:
     """What the header asks for; where it asks for no outputs, the default ones."""
+    if not custom_attributes:
+        return Wish(default_outputs)
     given = {}
-    for part in (custom_attributes or "").split(";"):
+    for part in custom_attributes.split(";"):
         key, equals, value = part.partition("=")
         if equals:
             given[key.strip().lower()] = value.strip()

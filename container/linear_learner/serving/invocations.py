@@ -38,6 +38,8 @@ TEXT = "text/plain; charset=utf-8"
 LONGEST_ERROR = 2000
 """Characters of an error that a client sees: it may repeat a header or a value of any length."""
 
+STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+
 STATUS: dict[type[ClientError], int] = {
     accept.NotAcceptable: 406,
     BodyTooLarge: 413,
@@ -85,7 +87,7 @@ class Invocations:
             reply, headers = self._reply(environ), []
         if reply.body:
             headers += [("Content-Type", reply.content_type), ("Content-Length", str(len(reply.body)))]
-        start_response(f"{reply.status} {HTTPStatus(reply.status).phrase}", headers)
+        start_response(STATUS_LINES[reply.status], headers)
         return [reply.body]
 
     def _reply(self, environ: Environ) -> Reply:
