@@ -18,8 +18,6 @@ from typing import Any, TextIO
 
 from linear_learner.serving.measurements import ROUTES, Measurements
 
-PLAIN_METHODS = ("POST", "GET")
-
 ROWS, ERROR = "linear_learner.rows", "linear_learner.error"
 """Where in the WSGI environment the application leaves the number of rows, and the class of the error, of a request."""
 
@@ -57,11 +55,11 @@ class RequestLog:
 
 
 def _line(environ: dict[str, Any], route: str, status: int, seconds: float, length: str) -> str:
-    """Written by hand, at a fifth of the cost of json.dumps: nothing in it needs escaping but a method that is odd."""
-    now, method = time.time(), environ["REQUEST_METHOD"]
+    """Written by hand, at a fifth of the cost of json.dumps: nothing in it needs escaping but the method."""
+    now = time.time()
     facts = [
         f'{{"time": "{_second(int(now))}.{int(now % 1 * 1000):03}Z"',
-        f'"method": "{method}"' if method in PLAIN_METHODS else f'"method": {json.dumps(method)}',
+        f'"method": {json.dumps(environ["REQUEST_METHOD"])}',
         f'"route": "{route}"',
         f'"status": {status}',
         f'"milliseconds": {seconds * 1000:.2f}',

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -59,3 +61,24 @@ def test_who_leaves_early_abandons_the_thread_before_waiting_for_it() -> None:
     assert next(ahead) == 1
     ahead.close()  # type: ignore[attr-defined]
     assert abandoned.is_set()
+
+
+def test_what_the_items_held_is_let_go_with_the_error() -> None:
+    class File:
+        """Something that is open for as long as it is held."""
+
+    held: list[weakref.ref[File]] = []
+
+    def items() -> Iterator[int]:
+        file = File()
+        held.append(weakref.ref(file))
+        yield 1
+        raise ValueError("broken")
+
+    gc.disable()  # what is let go is gone at once, without its help
+    try:
+        with pytest.raises(ValueError, match="broken"):
+            list(one_ahead(items(), lambda: None))
+        assert held[0]() is None
+    finally:
+        gc.enable()

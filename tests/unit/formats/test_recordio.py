@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +118,15 @@ def test_frames_of_one_size_are_taken_many_at_once() -> None:
     records.skip(36, 3)
     assert records.next_frames(12, limit=10).shape == (0, 12)
     assert records.next_payload() is None
+
+
+def test_a_record_takes_the_memory_that_it_has_not_what_its_header_promises() -> None:
+    tracemalloc.start()
+    with pytest.raises(ClientError, match="is cut short"):
+        payloads(header(1 << 28) + bytes(300_000))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2 << 20
 
 
 def test_a_block_is_the_next_bytes_and_takes_none() -> None:

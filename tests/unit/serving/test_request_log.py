@@ -44,6 +44,12 @@ def test_a_request_is_one_line() -> None:
     }
 
 
+def test_a_method_cannot_break_out_of_its_line() -> None:
+    (line,) = call("/invocations", REQUEST_METHOD='A", "rows": "9')
+    assert line["method"] == 'A", "rows": "9'
+    assert "rows" not in line
+
+
 def test_an_error_is_named_by_its_kind() -> None:
     (line,) = call("/invocations", 400, **{request_log.ERROR: "WrongWidth"})
     assert (line["status"], line["error"]) == (400, "WrongWidth")
