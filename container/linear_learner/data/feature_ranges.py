@@ -7,6 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from linear_learner.formats.csr import CsrMatrix, Rows
+from linear_learner.formats.row_blocks import wide_row_blocks
+
+BLOCK_VALUES = 1 << 16
+"""Values handled at a time: they stay in the cache."""
 
 MOST_RANGES = 1 << 17
 """Columns up to which a model tells what the train channel held in each: the lists are text, in a file of the model."""
@@ -26,12 +30,15 @@ class FeatureRanges:
         """``features``: (n, d), n > 0."""
         if isinstance(features, CsrMatrix):
             return cls._of_sparse(features)
-        return cls(
-            len(features),
-            features.mean(axis=0, dtype=np.float64),
-            features.min(axis=0).astype(np.float64),
-            features.max(axis=0).astype(np.float64),
-        )
+        rows, columns = features.shape
+        sums = np.zeros(columns)
+        minima, maxima = np.full(columns, np.inf, features.dtype), np.full(columns, -np.inf, features.dtype)
+        for block, beside in wide_row_blocks(features, BLOCK_VALUES):
+            wide, narrow = features[block].reshape(-1, beside * columns), (beside, columns)
+            sums += wide.astype(np.float64).sum(axis=0).reshape(narrow).sum(axis=0)
+            np.minimum(minima, wide.min(axis=0).reshape(narrow).min(axis=0), out=minima)
+            np.maximum(maxima, wide.max(axis=0).reshape(narrow).max(axis=0), out=maxima)
+        return cls(rows, sums / rows, minima.astype(np.float64), maxima.astype(np.float64))
 
     @classmethod
     def _of_sparse(cls, features: CsrMatrix) -> FeatureRanges:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from linear_learner.formats.csr import CsrMatrix, Rows
-from linear_learner.formats.row_blocks import row_blocks
+from linear_learner.formats.row_blocks import row_blocks, rows_beside, wide_row_blocks
 
 BLOCK_VALUES = 1 << 16
 """Values handled at a time: a block of them stays in the cache, also in float64."""
@@ -67,9 +67,12 @@ class Scaler:
             if out is not features:
                 out[...] = features
             return out
-        for rows in row_blocks(features.shape, BLOCK_VALUES):
-            np.subtract(features[rows], self.mean, out=out[rows])
-            np.divide(out[rows], self.std, out=out[rows])
+        mean, std = np.tile(self.mean, beside := rows_beside(features)), np.tile(self.std, beside)
+        for rows, beside in wide_row_blocks(features, BLOCK_VALUES):
+            width = beside * self.feature_dim
+            scaled = out[rows].reshape(-1, width)
+            np.subtract(features[rows].reshape(-1, width), mean[:width], out=scaled)
+            np.divide(scaled, std[:width], out=scaled)
         return out
 
     def transform_labels(self, labels: np.ndarray) -> np.ndarray:

@@ -80,6 +80,15 @@ def test_of_very_many_columns_no_ranges_are_kept() -> None:
     assert survey.ranges is None
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (50_001, 3), (3_001, 700), (7, 3_000)])
+def test_ranges_are_those_of_all_rows(shape: tuple[int, int]) -> None:
+    rows = np.random.default_rng(0).normal(5, 100, shape).astype(np.float32)
+    ranges = FeatureRanges.of(rows)
+    np.testing.assert_allclose(ranges.means, rows.mean(axis=0, dtype=np.float64), rtol=1e-12)
+    np.testing.assert_array_equal((ranges.minima, ranges.maxima), (rows.min(axis=0), rows.max(axis=0)))
+    assert ranges.rows == len(rows)
+
+
 def test_ranges_of_parts_join() -> None:
     joined = FeatureRanges.of(X[:7]).joined(FeatureRanges.of(X[7:]))
     whole = FeatureRanges.of(X)

@@ -163,6 +163,12 @@ class TestTransform:
         assert normalised.flags.c_contiguous
         assert_array_equal(normalised, fitted.transform(features))
 
+    @pytest.mark.parametrize("shape", [(1, 1), (50_001, 3), (3_001, 700), (7, 3_000)])
+    def test_every_row_is_shifted_and_scaled(self, shape: tuple[int, int]) -> None:
+        features = np.random.default_rng(0).normal(5, 100, shape).astype(np.float32)
+        fitted = fit(features, features[:, 0], **ALL_ON)
+        assert_array_equal(fitted.transform(features), (features - fitted.mean) / fitted.std)
+
     def test_without_shift_and_scale_passes_a_copy(self) -> None:
         features, labels = table()
         fitted = fit(features, labels, **{**ALL_ON, "normalize_data": False, "unbias_data": False})
