@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from linear_learner.errors import ClientError
 from linear_learner.formats.csr import CsrMatrix, Rows
 from linear_learner.formats.width import check_width
-from linear_learner.model.graph import Graph
+from linear_learner.model.graph import VARIABLE, Graph
 from linear_learner.model.linear_model import BLOCK_VALUES, Predictions, scores_and_labels
 from linear_learner.model.losses import LOSSES, MULTICLASS
 from linear_learner.model.mxnet_import import mx
@@ -50,7 +51,7 @@ class SymbolModel:
         self.metadata = metadata
         self.where = where
         try:
-            self.symbol = mx.sym.load_json(graph.to_json())[0]
+            self.symbol = mx.sym.load_json(_with_shapes(graph, params).to_json())[0]
         except mx.MXNetError as error:
             raise self._misfit(str(error)) from error
         self.values = self._values(params)
@@ -113,10 +114,13 @@ class SymbolModel:
         internals = self.symbol.get_internals()
         for width in sorted({size for array in self.values.values() for size in array.shape}, reverse=True):
             try:
-                arguments, (score,), states = self.symbol.infer_shape(data=(2, width))
+                arguments, scores, states = self.symbol.infer_shape(data=(2, width))
                 _, inner, _ = internals.infer_shape(data=(2, width))
             except mx.MXNetError:
                 continue
+            if scores is None or inner is None:  # the shape of a label, say, that follows from nothing
+                continue
+            score = scores[0]
             found = dict(zip(self.symbol.list_arguments(), arguments, strict=True))
             found |= dict(zip(self.symbol.list_auxiliary_states(), states, strict=True))
             if score[:1] == (2,) and all(found[name] == array.shape for name, array in self.values.items()):
@@ -132,3 +136,15 @@ class SymbolModel:
             where=self.where,
             fix="train or copy the model again",
         )
+
+
+def _with_shapes(graph: Graph, params: Mapping[str, np.ndarray]) -> Graph:
+    """The graph, whose variables declare the shapes of their arrays: not every shape follows from that of ``data``."""
+    shapes = {name: array.shape for name, array in params.items() if name != "arg:data"}
+    nodes = [
+        replace(node, attrs={**node.attrs, "__shape__": str(shapes[f"arg:{node.name}"])})
+        if node.op == VARIABLE and f"arg:{node.name}" in shapes
+        else node
+        for node in graph.nodes
+    ]
+    return replace(graph, nodes=tuple(nodes))

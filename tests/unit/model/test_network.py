@@ -94,6 +94,14 @@ class TestSymbolModel:
         expected = (2 * (features - 3) / np.sqrt(4 + 1e-3) + 1).sum(axis=1)
         assert_allclose(model.predict(features).score, expected, rtol=1e-5)
 
+    def test_shapes_that_follow_from_nothing_but_the_arrays(self, features: np.ndarray) -> None:
+        centred = mx.sym.broadcast_sub(mx.sym.var("data"), mx.sym.var("means"))
+        symbol = mx.sym.LinearRegressionOutput(mx.sym.dot(centred, mx.sym.var("w")), mx.sym.var("out_label"))
+        random = np.random.default_rng(0)
+        means, weights = (random.normal(size=size).astype(np.float32) for size in ((1, 5), (5, 1)))
+        model = symbol_model(symbol, {"arg:means": means, "arg:w": weights}, predictor_type="regressor")
+        assert_allclose(model.predict(features).score, ((features - means) @ weights)[:, 0], rtol=1e-5)
+
     def test_another_width_is_told(self, make_model: MakeModel) -> None:
         model = symbol_model(fully_connected(), params_of(make_model("softmax")))
         with pytest.raises(ClientError, match=r"dimension of the input: 4 does not match .* of the model: 5"):
@@ -108,6 +116,7 @@ class TestSymbolModel:
             (fully_connected(), {}, {"predictor_type": "regressor"}, "a regressor has 4 outputs"),
             (mx.sym.var("x") * 2, {}, {}, "it has no input 'data'"),
             (mx.sym.sum(fully_connected(), axis=0), {}, {}, "no number of features fits"),
+            (mx.sym.broadcast_mul(fully_connected(), mx.sym.var("label")), {}, {}, "no number of features fits"),
             (mx.sym.zeros((3,)) + mx.sym.var("data"), {}, {}, "symbol are not supported: _zeros"),
             (
                 mx.sym.broadcast_to(mx.sym.sum(fully_connected(), axis=1, keepdims=True), shape=(0, 2**27)),
