@@ -261,6 +261,13 @@ def test_several_requests_share_a_connection(server: Server) -> None:
     connection.close()
 
 
+@pytest.mark.parametrize("path", ["/invocations", "/ping", "/nothing"])
+def test_an_answer_to_head_has_no_body(server: Server, path: str) -> None:
+    with server.socket() as client:
+        client.sendall(f"HEAD {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        assert received(client).endswith(b"\r\n\r\n")
+
+
 def test_a_request_that_arrives_with_the_end_of_another_is_answered(server: Server) -> None:
     with server.socket() as client:
         client.settimeout(5)

@@ -88,7 +88,7 @@ class Invocations:
         if reply.body:
             headers += [("Content-Type", reply.content_type), ("Content-Length", str(len(reply.body)))]
         start_response(STATUS_LINES[reply.status], headers)
-        return [reply.body]
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [reply.body]
 
     def _reply(self, environ: Environ) -> Reply:
         try:
