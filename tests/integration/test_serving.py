@@ -237,6 +237,15 @@ def test_bodies_past_the_limit_are_refused_with_and_without_a_length(start: Star
     assert server.invoke(b"3,3\n" * 250)[0] == 200
 
 
+def test_a_body_is_taken_to_its_end_before_the_connection_is_closed(start: Start) -> None:
+    server = start(MAX_CONTENT_LENGTH="1000")
+    body = b"3,3\n" * 5_000_000  # far more than any buffers hold
+    head = b"POST /invocations HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
+    with server.socket() as client:
+        client.sendall(head + body)  # as clients do that read nothing before all is sent
+        assert received(client).startswith(b"HTTP/1.1 413 ")
+
+
 def test_after_broken_chunks_the_connection_is_closed(server: Server) -> None:
     with server.socket() as client:
         client.sendall(

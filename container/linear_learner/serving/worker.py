@@ -176,10 +176,14 @@ class Worker(ThreadWorker):
         conn.parser.unreader.mxchunk = RECEIVE_BYTES
         keep: bool = super().handle_request(req, conn)
         # After broken chunks nobody knows where the next request begins.
-        if not keep or req.body.failed:
+        if req.body.failed:
             return False
+        if not keep:
+            with suppress(OSError):  # the client has closed it
+                conn.sock.shutdown(socket.SHUT_WR)
+        # Before it is closed as well: what nobody has read by then resets it, and the client may lose the answer.
         req.body.drain()
-        return True
+        return keep
 
     def murder_keepalived(self) -> None:
         """Called by the main loop about once a second, and while stopping."""
