@@ -246,6 +246,32 @@ def test_a_body_is_taken_to_its_end_before_the_connection_is_closed(start: Start
         assert received(client).startswith(b"HTTP/1.1 413 ")
 
 
+@pytest.mark.parametrize(
+    ("request_head", "status", "sentence"),
+    [
+        (b"3,3\r\n", 400, b"Bad Request: Invalid HTTP request line: '3,3'"),
+        (b"GET /ping HTTP/1.1\r\nContent-Length: x\r\n", 400, b"Bad Request: Invalid HTTP Header: 'CONTENT-LENGTH'"),
+        (b"GET /ping HTTP/1.1\r\nExpect: x\r\n", 417, b"Expectation Failed: Unable to comply with expectation: 'x'"),
+        (
+            b"GET /ping HTTP/1.1\r\nX: " + b"x" * 9000 + b"\r\n",
+            431,
+            b"Request Header Fields Too Large: limit request headers fields size",
+        ),
+    ],
+)
+def test_what_is_no_http_is_told_in_a_sentence_and_not_logged(
+    server: Server, request_head: bytes, status: int, sentence: bytes
+) -> None:
+    with server.socket() as client:
+        client.sendall(request_head + b"\r\n")
+        head, _, body = received(client).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert b"\r\nContent-Type: text/plain; charset=utf-8\r\n" in head
+    assert body == sentence
+    assert "A request is no HTTP that can be read: " in server.log.read_text()
+    assert "3,3" not in server.log.read_text()
+
+
 def test_after_broken_chunks_the_connection_is_closed(server: Server) -> None:
     with server.socket() as client:
         client.sendall(

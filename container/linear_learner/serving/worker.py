@@ -22,11 +22,15 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
+from gunicorn.http.errors import ExpectationFailed, LimitRequestHeaders, ParseException, UnsupportedTransferCoding
+from gunicorn.util import write_nonblock
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from linear_learner.serving import small_requests
+from linear_learner.serving.invocations import LONGEST_ERROR, TEXT
 from linear_learner.serving.small_requests import Exchange
 
 FIRST_BYTE_SECONDS = 10
@@ -35,6 +39,13 @@ LAST_BYTE_SECONDS = 15
 TICK_SECONDS = 0.25
 """How often a worker that is stopping looks whether it is done."""
 RECEIVE_BYTES = 1 << 16
+
+STATUS = {
+    ExpectationFailed: HTTPStatus.EXPECTATION_FAILED,
+    LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    UnsupportedTransferCoding: HTTPStatus.NOT_IMPLEMENTED,
+}
+"""Of what is no HTTP that can be read, where it is not 400."""
 
 
 class RequestInput:
@@ -184,6 +195,22 @@ class Worker(ThreadWorker):
         # Before it is closed as well: what nobody has read by then resets it, and the client may lose the answer.
         req.body.drain()
         return keep
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """What is no HTTP is told in a sentence, as all that is wrong with a request is. The log gets its kind alone:
+        what could not be read may be somebody's data."""
+        if not isinstance(exc, ParseException):
+            super().handle_error(req, client, addr, exc)
+            return
+        self.log.warning("A request is no HTTP that can be read: %s", type(exc).__name__)
+        status = next((code for kind, code in STATUS.items() if isinstance(exc, kind)), HTTPStatus.BAD_REQUEST)
+        sentence = f"{status.phrase}: {exc}"[:LONGEST_ERROR].encode()
+        head = (
+            f"HTTP/1.1 {status.value} {status.phrase}\r\nConnection: close\r\nContent-Type: {TEXT}\r\n"
+            f"Content-Length: {len(sentence)}\r\n\r\n"
+        )
+        with suppress(OSError):  # the client has closed it
+            write_nonblock(client, head.encode() + sentence)
 
     def murder_keepalived(self) -> None:
         """Called by the main loop about once a second, and while stopping."""
