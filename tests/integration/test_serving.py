@@ -317,16 +317,20 @@ def test_a_request_that_arrives_with_the_end_of_another_is_answered(server: Serv
 
 def test_a_small_request_that_is_there_is_answered_whatever_the_threads_wait_for(start: Start) -> None:
     server = start(NUM_WORKERS="1")
-    head = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\nContent-Length: 3\r\n\r\n"
+    head = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\nContent-Length: %d\r\n\r\n"
+    large = b"3,3\n" * 5000
     slow = [server.socket() for _ in range(20)]  # more than there are threads
     for client in slow:
-        client.sendall(head)
+        client.sendall(head % len(large))
     time.sleep(0.3)
     with server.socket() as client:
-        client.sendall(head + b"3,3")  # at once: http.client sends the two after each other
-        assert client.recv(10_000).endswith(ANSWER)
+        for pieces in ([head % 3 + b"3,3"], [head % 3, b"3,3"], [b"P", head[1:] % 3 + b"3", b",3"]):
+            for piece in pieces:
+                client.sendall(piece)
+                time.sleep(0.05)
+            assert client.recv(10_000).endswith(ANSWER)
     for client in slow:
-        client.sendall(b"3,3")
+        client.sendall(large)
         assert client.recv(10_000).startswith(b"HTTP/1.1 200 ")
         client.close()
 

@@ -3,8 +3,8 @@
 Five things that it does not do by itself (gunicorn 25):
 
 - A small request that has arrived whole is answered at once, without a thread: see ``small_requests``.
-- A connection that has sent nothing yet waits in the poller. There it costs nothing; in a thread, a few idle
-  connections would keep all requests waiting.
+- A connection that has sent nothing yet, or a part of a small request, waits in the poller. There it costs nothing; in
+  a thread, a few slow connections would keep all requests waiting.
 - A request that does not arrive, or an answer that is not taken, within ``timeout`` seconds is ended.
 - A request that arrived together with the end of the one before it is answered, and not left in a buffer that no
   poller looks at.
@@ -76,6 +76,8 @@ class Worker(ThreadWorker):
         super().__init__(*args, **kwargs)
         self._begun: dict[TConn, float] = {}
         """When the request that a connection is busy with began."""
+        self._arrived: dict[TConn, bytes] = {}
+        """Of small requests the parts that are there, which belong to no other collection of connections."""
 
     def accept(self, listener: socket.socket) -> None:
         try:
@@ -105,18 +107,37 @@ class Worker(ThreadWorker):
         if self.cfg.is_ssl:
             return False
         try:
-            data = conn.sock.recv(small_requests.MOST_BYTES)
+            received = conn.sock.recv(small_requests.MOST_BYTES)
         except BlockingIOError:  # nothing is there after all
+            if conn in self._arrived:
+                waiting.remove(conn)
             return True
         except OSError:  # the thread will meet the same
-            return False
+            received = b""
+        data = self._arrived.pop(conn, b"") + received
+        missing = small_requests.missing(data)
+        if received and missing:
+            waiting.remove(conn)
+            self._keep(conn, data)
+            return True
         conn.parser.unreader.unread(data)
-        if not small_requests.is_one(data):
+        if missing != 0:
             return False
+        self._begun.pop(conn, None)
         exchange = Exchange(conn)
         keep = self._handle_now(conn, exchange)
         self._sent(conn, waiting, exchange.sock.content(), keep)
         return True
+
+    def _keep(self, conn: TConn, data: bytes) -> None:
+        """What is there of a small request, until there is more or its time is over."""
+        self._arrived[conn] = data
+        self._begun.setdefault(conn, time.monotonic())
+        self.poller.modify(conn.sock, selectors.EVENT_READ, partial(self._on_more_readable, conn))
+
+    def _on_more_readable(self, conn: TConn, client: socket.socket) -> None:
+        self.pending_conns.append(conn)  # as if it waited for its first byte, until what arrived is looked at
+        self.on_pending_socket_readable(conn, client)
 
     def _handle_now(self, conn: TConn, exchange: Exchange) -> bool:
         """Whether the connection can carry another request."""
@@ -166,7 +187,7 @@ class Worker(ThreadWorker):
 
     def _in_thread(self, conn: TConn, work: Callable[[], Any]) -> None:
         """Do what is to be done for a connection; ``work`` tells whether it can carry another request."""
-        self._begun[conn] = time.monotonic()
+        self._begun.setdefault(conn, time.monotonic())
         done = self.tpool.submit(work)
         done.add_done_callback(partial(self.method_queue.defer, self.finish_request, conn))
 

@@ -9,7 +9,7 @@ from gunicorn.http.unreader import IterUnreader
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linear_learner.serving.small_requests import MOST_BYTES, is_one
+from linear_learner.serving.small_requests import MOST_BYTES, missing
 
 HEAD = b"POST /invocations HTTP/1.1\r\nHost: x\r\n"
 
@@ -30,33 +30,38 @@ def request(body: bytes, *headers: bytes) -> bytes:
     ],
 )
 def test_a_request_that_is_all_there(data: bytes) -> None:
-    assert is_one(data)
-    # Any beginning of it is not, nor is it with the beginning of another.
-    assert not any(is_one(data[:n]) for n in range(len(data)))
-    assert not is_one(data + b"P")
+    assert missing(data) == 0
+    end = data.index(b"\r\n\r\n") + 4
+    # Any beginning of it lacks something; from the end of the head on it is known how much.
+    assert {missing(data[:n]) for n in range(1, end)} <= {1}
+    assert [missing(data[:n]) for n in range(end, len(data))] == [len(data) - n for n in range(end, len(data))]
+    # There is more with the beginning of another.
+    assert missing(data + b"P") is None
 
 
 @pytest.mark.parametrize(
     "data",
     [
-        request(b"", b"Content-Length: 3"),
+        request(b"", b"Content-Length: %d" % MOST_BYTES),
         request(b"", b"Content-Length: 6000000"),
         request(b"", b"Content-Length: 99999999999999999999999"),
         request(b"", b"Content-Length: -3"),
         request(b"", b"Content-Length: x"),
-        request(b"", b"Content-Length : 3"),
+        request(b"1,2", b"Content-Length : 3"),
         request(b"", b"Transfer-Encoding: chunked"),
         request(b"0\r\n\r\n", b"transfer-encoding: chunked", b"Content-Length: 5"),
         request(b"1,2", b"Expect: 100-continue", b"Content-Length: 3"),
+        request(b"1,2", b"content-encoding: gzip", b"Content-Length: 3"),
         request(b"x" * MOST_BYTES, b"Content-Length: %d" % MOST_BYTES),
         b"POST /models HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
         b"POST /models/m/invoke HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
         b"GET /metrics HTTP/1.1\r\n\r\n",
-        b"",
+        b"GET /m",
+        HEAD + b"x" * MOST_BYTES,
     ],
 )
 def test_a_request_that_needs_a_thread(data: bytes) -> None:
-    assert not is_one(data)
+    assert missing(data) is None
 
 
 class StarvedError(Exception):
@@ -82,7 +87,7 @@ LINES = st.lists(
 @given(LINES)
 def test_of_what_is_all_there_the_parser_asks_for_no_more(rest: bytes) -> None:
     data = b"POST /invocations HTTP/1.1\r\n" + rest
-    if is_one(data):
+    if missing(data) == 0:
         try:
             parse(data)
         except StarvedError:
