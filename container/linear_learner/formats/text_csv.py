@@ -47,8 +47,9 @@ def decode(
     block_size: int = BLOCK_SIZE,
     options: Options = DEFAULTS,
 ) -> Iterator[Batch]:
-    """Batches of rows, all of one width. With ``label_size`` 1 the first line may be a header, and the label is the
-    column that ``options.label_column`` names, or else the first; with 0 (a request) all columns are features.
+    """Batches of rows, all of one width. With ``label_size`` 1 the first line may be a header, if the options allow
+    one, and the label is the column that ``options.label_column`` names, or else the first; with 0 all columns are
+    features.
 
     Holds ``threads + 2`` blocks of about ``block_size`` bytes, or of one line where that is longer, and what is decoded
     of them. ClientError names file, row (the number of the line, from 1), column (from 1) and value, for the first few
@@ -61,7 +62,8 @@ def decode(
     schema = options.schema
     known = None if schema is None else frozenset({*schema.names, options.label_column} - {""})
     form = replace(
-        form_of(head, first_line, label_size, options.label_column, source, known), allow_missing=options.allow_missing
+        form_of(head, first_line, label_size, options.label_column, source, known, may_have_header=options.header),
+        allow_missing=options.allow_missing,
     )
     if schema is not None:
         columns = form.text_columns(source)
@@ -167,13 +169,15 @@ def form_of(
     label_column: str,
     source: str,
     known_names: frozenset[str] | None = None,
+    *,
+    may_have_header: bool = True,
 ) -> Form:
     """``head``: whole lines, number ``first_line`` the first, among them the first two rows if there are two.
     ``known_names``: of tables with text, names that only a header holds. ClientError if no column goes by the name
     ``label_column``."""
     (number, first), *others = itertools.islice(rows_of(head), 2)
     second = others[0][1] if others else None
-    if not label_size:
+    if not label_size or not may_have_header:
         names = None
     elif known_names is None:
         names = header_names(first, second)

@@ -71,6 +71,7 @@ def decode(
         allow_missing=allow_missing,
         # Of texts that are labels, which are read and skipped.
         schema=replace(schema, columns=()) if schema is not None and label_size else None,
+        header=False,  # it is gone
     )
     batches = DECODERS[kind.name](io.BytesIO(body), label_size=label_size, source=SOURCE, options=options)
     return batches if order is None else _reordered(batches, order)

@@ -30,7 +30,7 @@ def decode(body: bytes, kind: ContentType, schema: TableSchema, source: str, *, 
             # A blank line in its stead: it is skipped, and the rows keep their numbers.
             body = b"\n" + body.partition(b"\n")[2]
         sent = schema if order is None else schema.in_order([int(i) for i in np.argsort(order)])
-        options = Options(allow_missing=allow_missing, schema=sent)
+        options = Options(allow_missing=allow_missing, schema=sent, header=False)  # it is gone
         batches = DECODERS[CSV](io.BytesIO(body), label_size=label_size, source=source, options=options)
     else:
         batches = REQUEST_DECODERS[kind.name](

@@ -38,6 +38,9 @@ def test_a_label_in_front_of_named_columns_is_skipped() -> None:
 def test_a_word_in_the_first_row_is_no_header() -> None:
     with pytest.raises(ClientError, match=r"not a number.*row 1, column 2, value 'abc'"):
         rows("20.29,abc,3")
+    for names in (NAMES, ()):  # nor is one in place of the label
+        with pytest.raises(ClientError, match=r"not a number.*row 1, column 1, value 'abc'"):
+            rows("abc,1,2,3\n0,1,2,3", "text/csv; label_size=1", names)
 
 
 def test_names_in_json() -> None:

@@ -121,3 +121,11 @@ def test_a_text_label_is_skipped_where_all_columns_are_numbers() -> None:
     assert_array_equal(batch.features, [[1, 2], [3, 4]])
     (batch,) = decode(b"1,2\n3,4\n", CSV, 2, (), schema=schema)
     assert_array_equal(batch.features, [[1, 2], [3, 4]])
+
+
+@pytest.mark.parametrize("header", ["", "answer,color,size\n"])
+def test_the_first_of_rows_of_texts_is_no_header(header: str) -> None:
+    schema = TableSchema((Column("color", ("blue", "red")), Column("size", ("L", "S"))), ("no", "yes"))
+    names = schema.feature_names
+    (batch,) = decode(f"{header}yes,red,L".encode(), "text/csv; label_size=1", 4, names, schema=schema)
+    assert_array_equal(batch.features, [[0, 1, 1, 0]])
