@@ -23,6 +23,7 @@ memory than in the body.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, BinaryIO, NoReturn
 
@@ -100,6 +101,7 @@ def _only_nan(name: str) -> float:
     return float("nan") if name == "NaN" else _refuse_constant(name)
 
 
+_STRING_OR_CONSTANT = re.compile(r'"(?:[^"\\]|\\.)*"|-?Infinity|NaN')
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 _DECODER_WITH_NAN = json.JSONDecoder(parse_constant=_only_nan)
 
@@ -114,7 +116,16 @@ def _parse(text: str, source: str, first_line: int = 1, *, allow_missing: bool) 
     except RecursionError:
         raise ClientError("The JSON document is nested too deeply", where=source, fix=RECORD_FIX) from None
     except ValueError as error:  # NaN or Infinity; or an integer of more digits than Python converts
-        raise ClientError(f"Not a JSON document: {str(error).split(';')[0]}", where=source) from None
+        told = str(error).split(";")[0]
+        name = told.split()[0]
+        found = next((match for match in _STRING_OR_CONSTANT.finditer(text) if match[0] == name), None)
+        place = f"{source}, {_place(text, found.start(), first_line)}" if found else source
+        raise ClientError(f"Not a JSON document: {told}", where=place) from None
+
+
+def _place(text: str, position: int, first_line: int) -> str:
+    line = first_line + text.count("\n", 0, position)
+    return f"line {line}, character {position - text.rfind(chr(10), 0, position)}"
 
 
 def _batches(records: Iterable[tuple[str, Any]], source: str, layout: Layout) -> Iterator[Batch]:

@@ -54,7 +54,7 @@ class Layout:
         place = f"{where}, column '{column.name}'"
         if column.levels is None:
             if type(value) not in self.number_types:
-                raise ClientError(f"{_shown(value)} is {_kind(value)}, not a number", where=place)
+                raise _no_number(value, place)
             return value
         if value is None or value == MISSING_LEVEL:
             if not self.allow_missing:
@@ -92,6 +92,7 @@ def row_of(record: Any, where: str, layout: Layout) -> Row:
         if features.get("keys") is None:
             values = layout.numbers(values, f"{where}.values")
             layout.settle(len(values), where)
+            _settle_shape(features, where, layout)
             return values
         _check_numbers(values, f"{where}.values", layout)
         return _sparse(features, values, where, layout)
@@ -110,17 +111,14 @@ def _features(record: Any, where: str) -> list[Any] | dict[str, Any]:
 
 
 def _sparse(features: dict[str, Any], values: list[float], where: str, layout: Layout) -> Sparse:
-    keys, shape = features["keys"], features.get("shape")
+    keys = features["keys"]
     if layout.schema is not None:
         raise ClientError("A sparse record has no place for categories", where=where, fix=RECORD_FIX)
     if not _is_index_list(keys):
         raise ClientError("keys is not a list of integers from 0", where=where)
     if len(keys) != len(values):
         raise ClientError(f"{len(keys)} keys stand for {len(values)} values", where=where)
-    if shape is not None:
-        if not _is_index_list(shape) or not shape:
-            raise ClientError("shape is not a list of integers", where=where, fix='write "shape": [number of features]')
-        layout.settle(shape[-1], where)
+    _settle_shape(features, where, layout)
     if layout.feature_dim is None:
         raise ClientError("A sparse record has no shape", where=where, fix='write "shape": [number of features]')
     if keys and max(keys) >= layout.feature_dim:
@@ -130,6 +128,15 @@ def _sparse(features: dict[str, Any], values: list[float], where: str, layout: L
     if len(set(keys)) != len(keys):
         raise ClientError("A key appears twice", where=where)
     return Sparse(keys, values)
+
+
+def _settle_shape(features: dict[str, Any], where: str, layout: Layout) -> None:
+    shape = features.get("shape")
+    if shape is None:
+        return
+    if not _is_index_list(shape) or not shape:
+        raise ClientError("shape is not a list of integers", where=where, fix='write "shape": [number of features]')
+    layout.settle(shape[-1], where)
 
 
 def _named(features: dict[str, Any], where: str, layout: Layout) -> list[float]:
@@ -150,7 +157,14 @@ def _check_numbers(values: list[Any], where: str, layout: Layout) -> None:
     if {*map(type, values)} <= layout.number_types:
         return
     i = next(i for i, value in enumerate(values) if type(value) not in layout.number_types)
-    raise ClientError(f"{_shown(values[i])} is {_kind(values[i])}, not a number", where=f"{where}[{i}]")
+    raise _no_number(values[i], f"{where}[{i}]")
+
+
+def _no_number(value: Any, where: str) -> ClientError:
+    if value is None:
+        fix = "only a model that was trained with missing_values=mean takes missing values"
+        return ClientError("null is not a number", where=where, fix=fix)
+    return ClientError(f"{_shown(value)} is {_kind(value)}, not a number", where=where)
 
 
 def _texts_of(value: str | float) -> tuple[str, ...]:

@@ -157,12 +157,19 @@ BAD = {
         features([1, "2", 3]),
         r'"2" is a string, not a number \(request, instances\[0\].features\[1\]\)',
     ),
-    "null in a cell": (features([1, None, 3]), "null is null, not a number"),
+    "null in a cell": (
+        features([1, None, 3]),
+        r"^null is not a number \(.*features\[1\]\). Only a model .* missing_values",
+    ),
     "true in a cell": (features([True, 2, 3]), "true is a boolean, not a number"),
     "list in a cell": (features([1, [2], 3]), r"\[...\] is a list, not a number"),
     "object in a cell": (features([1, {"a": 2}, 3]), "is an object, not a number"),
     "long text in a cell": (features(["x" * 100, 2, 3]), '"x{39}... is a string'),
-    "NaN": (features([1, float("nan"), 3]), "NaN is not a number of JSON"),
+    "NaN": (features([1, float("nan"), 3]), r"NaN is not a number of JSON \(request, line 1, character 33\)"),
+    "-Infinity further down": (
+        '{"instances": [{"\\"NaN": "-Infinity\\\\",\n "features": [1, -Infinity]}]}',
+        r"-Infinity is not a number of JSON \(request, line 2, character 18\)",
+    ),
     "Infinity": (features([1, float("inf"), 3]), "Infinity is not a number of JSON"),
     "-Infinity": (features([1, -float("inf"), 3]), "-Infinity is not a number of JSON"),
     "1e999": (
@@ -182,6 +189,10 @@ BAD = {
     "no features at all": (features([]), "dimension of the input: 0 does not"),
     "values a number": (instances({"data": {"features": {"values": 5}}}), "values is a number, not a list"),
     "values with text": (instances({"data": {"features": {"values": ["a"]}}}), r"instances\[0\].values\[0\]"),
+    "values with another shape": (
+        instances({"data": {"features": {"values": [1, 2, 3], "shape": [4]}}}),
+        "dimension of the input: 4 does not",
+    ),
     "names of a nameless model": (features({"age": 3}), "the model knows no names"),
     "keys of text": (sparse(keys=["0", 1]), "keys is not a list of integers"),
     "keys of booleans": (sparse(keys=[True, 0]), "keys is not a list of integers"),
