@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -12,8 +13,8 @@ import numpy as np
 from linear_learner.errors import ClientError, UnsupportedContentType
 from linear_learner.formats import DECODERS
 from linear_learner.formats.batch import Batch
-from linear_learner.formats.content_type import CSV, JSON, ContentType, parse
-from linear_learner.formats.faults import check_utf8
+from linear_learner.formats.content_type import CSV, JSON, JSON_LINES, ContentType, parse
+from linear_learner.formats.faults import check_utf8, malformed
 from linear_learner.formats.json_records import REQUEST_DECODERS
 from linear_learner.formats.options import Options
 from linear_learner.formats.table_schema import TableSchema
@@ -25,6 +26,9 @@ SOURCE = "request"
 LONGEST_ROW = 1 << 14
 """Bytes of a CSV row that is read by itself."""
 _PLAIN = b"0123456789+-.eE,"
+_NUMBERS = re.compile(r"[\d+\-.eE,;:|\s\"]*")
+"""A line of numbers, whatever separates them."""
+_BEGIN_OF_JSON = re.compile(rb"(?:\xef\xbb\xbf)?\s*\{")
 
 
 def decode(
@@ -42,6 +46,12 @@ def decode(
     come with names are put in their order. With ``allow_missing``, features that are missing are NaN. ``schema``: of a
     model of tables with text; CSV and JSON hold the cells of such a table, and the other types features.
     """
+    if not content_type and not _BEGIN_OF_JSON.match(body):
+        raise ClientError(
+            "No Content-Type says what the body is, and it is no JSON object",
+            where=SOURCE,
+            fix="name its type in this header, such as text/csv",
+        )
     kind = _parsed(content_type or JSON)
     if schema is not None and schema.columns and kind.name in (CSV, *REQUEST_DECODERS):
         return table_rows.decode(body, kind, schema, SOURCE, allow_missing=allow_missing)
@@ -61,6 +71,9 @@ def decode(
         row = _plain_row(body)
         if row is not None:
             return iter((Batch(row, None, SOURCE),))
+    if kind.name == CSV and _BEGIN_OF_JSON.match(body):
+        fix = f"The data looks like JSON: set {JSON} or {JSON_LINES}"
+        raise malformed("Found a value that is not a number", where=f"{SOURCE}, row 1", content_type=CSV, fix=fix)
     order = order_of_features(body, names, label_size) if names and kind.name == CSV else None
     if order is not None:
         # A blank line in its stead: it is skipped, and the rows keep their numbers.
@@ -97,8 +110,8 @@ def order_of_features(body: bytes, names: Sequence[str], label_size: int = 0, so
     first = body.partition(b"\n")[0].decode("utf-8-sig", "replace")
     cells = [cell.strip().strip('"') for cell in first.split(",")][label_size:]
     numbers = [_is_number(cell) for cell in cells]
-    # Names may look like numbers, and a row may hold a word by mistake.
-    if all(numbers) or (any(numbers) and not set(names).intersection(cells)):
+    # Names may look like numbers, and a row may hold a word by mistake, or other separators than commas.
+    if all(numbers) or ((any(numbers) or _NUMBERS.fullmatch(first)) and not set(names).intersection(cells)):
         return None
     check_utf8(body.partition(b"\n")[0], f"{source}, row 1")
     position = {cell: i for i, cell in enumerate(cells)}

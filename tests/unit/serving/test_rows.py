@@ -111,6 +111,22 @@ def test_a_header_is_in_utf8() -> None:
         list(decode(header.encode("latin-1"), "text/csv", 3, names))
 
 
+@pytest.mark.parametrize("names", [NAMES, ()])
+@pytest.mark.parametrize(
+    ("body", "advice"),
+    [
+        ("1;2;3", "separated by semicolons"),
+        ("1 2 3", "separated by spaces"),
+        ('1\t"2.5e3"\t3', "separated by tabs"),
+        ('{"features": [1, 2, 3]}', "looks like JSON: set application/json"),
+        ('\ufeff\n {"instances": []}', "looks like JSON: set application/json"),
+    ],
+)
+def test_what_is_no_csv_is_not_taken_for_a_header(names: tuple[str, ...], body: str, advice: str) -> None:
+    with pytest.raises(ClientError, match=f"Found a value that is not a number .*{advice}"):
+        rows(body, names=names)
+
+
 def test_a_model_without_names_knows_no_header() -> None:
     with pytest.raises(ClientError, match="row 1"):
         rows("age,income,debt\n1,2,3", names=())
