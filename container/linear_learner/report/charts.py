@@ -2,6 +2,8 @@
 
 Colours and fonts are left to the page's style sheet, by class, so that one drawing serves a light page, a dark one and
 paper. It stretches them; the legend is the page's too, in words that wrap.
+
+Axes and shapes are NamedTuples: to make the class of a frozen dataclass takes several times as long, in every job.
 """
 
 from __future__ import annotations
@@ -9,13 +11,12 @@ from __future__ import annotations
 import math
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from decimal import Decimal
-from html import escape
 from types import SimpleNamespace
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import leather
+from markupsafe import escape
 
 WIDTH, HEIGHT = 396, 252
 TOP, RIGHT, BOTTOM = 8, 12, 4
@@ -38,8 +39,7 @@ MOST, LEAST_LENGTH = 1e20, 1e-6
 Points = Sequence[tuple[float, float]]
 
 
-@dataclass(frozen=True)
-class Axis:
+class Axis(NamedTuple):
     """``name``: with its unit. Without ``ticks`` they are found, and the axis ends at one on either side."""
 
     name: str
@@ -78,8 +78,7 @@ class Shape(Protocol):
         """Its element."""
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """What is above the frame is left out. ``candidate``: whose curve it is, for the page's script."""
 
     points: Points
@@ -90,13 +89,12 @@ class Line:
     def svg(self, frame: Frame) -> str:
         data = "" if self.candidate is None else f' data-candidate="{self.candidate}"'
         return "".join(
-            f'<polyline class="{self.style}"{data} points="{" ".join(map(_pair, run))}">{_title(self.title)}</polyline>'
+            f'<polyline class="{self.style}"{data} points="{_path(run)}">{_title(self.title)}</polyline>'
             for run in _inside(frame.places(self.points))
         )
 
 
-@dataclass(frozen=True)
-class Dots:
+class Dots(NamedTuple):
     points: Points
     style: str
     title: str = ""
@@ -106,8 +104,7 @@ class Dots:
         return f'<g class="{self.style}">{_title(self.title)}{dots}</g>'
 
 
-@dataclass(frozen=True)
-class Marker:
+class Marker(NamedTuple):
     """The point number ``at``, which stands out. The script moves it: ``data-places`` holds where it may stand."""
 
     points: Points
@@ -117,12 +114,11 @@ class Marker:
     def svg(self, frame: Frame) -> str:
         places = frame.places(self.points)
         x, y = places[self.at]
-        every = ";".join(map(_pair, places))
+        every = _path(places, ";")
         return f'<circle class="{self.style}" cx="{_short(x)}" cy="{_short(y)}" r="5" data-places="{every}"/>'
 
 
-@dataclass(frozen=True)
-class Columns:
+class Columns(NamedTuple):
     """A histogram: ``heights`` (k,) between ``edges`` (k + 1,), ascending."""
 
     edges: Sequence[float]
@@ -213,7 +209,7 @@ def _labelled(axis: Axis) -> tuple[Axis, list[str]]:
         labels = [f"{tick:,.{decimals}f}" for tick in ticks]
     else:
         labels = [f"{tick:.{math.ceil(math.log10(largest / step)) + 2}g}" for tick in ticks]
-    return replace(axis, low=ticks[0], high=ticks[-1], ticks=ticks), labels
+    return axis._replace(low=ticks[0], high=ticks[-1], ticks=ticks), labels
 
 
 def _inside(places: Points) -> Iterator[list[tuple[float, float]]]:
@@ -239,8 +235,10 @@ def _title(text: str) -> str:
     return f"<title>{escape(text)}</title>" if text else ""
 
 
-def _pair(place: tuple[float, float]) -> str:
-    return f"{_short(place[0])},{_short(place[1])}"
+def _path(places: Points, between: str = " ") -> str:
+    """As ``_short`` has each number, for thousands of them."""
+    path = "".join([f"{x:.1f},{y:.1f}{between}" for x, y in places])
+    return path.replace(".0,", ",").replace(f".0{between}", between).removesuffix(between)
 
 
 def _short(number: float) -> str:

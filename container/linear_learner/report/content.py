@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from typing import Any
 
@@ -75,7 +74,7 @@ def describe(subject: Subject, deviation: np.ndarray) -> dict[str, Any]:
                 "total": subject.weights.size,
                 "strongest": coefficients.strongest(subject, deviation, STRONGEST),
             },
-            "findings": [dataclasses.asdict(finding) for finding in findings.look(subject)],
+            "findings": [finding._asdict() for finding in findings.look(subject)],
             "versions": subject.versions,
         }
     )

@@ -5,8 +5,8 @@ Everything is judged on samples of the channels, so that it costs little; shifts
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -38,13 +38,12 @@ GRID_ENDS = {"learning_rate": (True, True), "wd": (False, True), "l1": (False, T
 penalties are as good as none."""
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """``kind``: one of those in docs/report.md. ``features``: their numbers, from 1."""
 
     kind: str
     text: str
-    features: list[int] = field(default_factory=list)
+    features: Sequence[int] = ()
 
 
 def look(subject: Subject) -> list[Finding]:
@@ -65,16 +64,18 @@ def _leaks(subject: Subject) -> Iterator[Finding]:
     targets = list(_targets(subject, sample.labels))
     if not targets:
         return
-    ranks: dict[int, np.ndarray] = {}
+    suspects: dict[int, np.ndarray] = {}
     found = np.abs(correlations(sample, np.stack([target for _, target in targets])))
     for (title, target), correlation in zip(targets, found, strict=True):
         for column in np.argsort(-correlation, kind="stable")[:LOOKED_AT].tolist():
             if subject.predictor_type == REGRESSOR:
                 measure, value = "its correlation with the label is", correlation[column]
             else:
-                if column not in ranks:
-                    ranks[column] = _ranks(_column(sample.features, column))
-                measure, value = "its area under the ROC is", _area(ranks[column], target > 0)
+                if column not in suspects:
+                    suspects[column] = _column(sample.features, column)
+                if not _may_part(suspects[column], target > 0):
+                    continue
+                measure, value = "its area under the ROC is", _area(suspects[column], target > 0)
             if value >= SUSPICIOUS:
                 feature = subject.trained(column)
                 yield Finding(
@@ -127,6 +128,15 @@ def _column(features: Rows, column: int) -> np.ndarray:
     return values
 
 
+def _may_part(values: np.ndarray, positive: np.ndarray) -> bool:
+    """Whether the area of ``values`` (m,) could be SUSPICIOUS: the pairs of rows that their mean alone puts in the
+    wrong order may be too many for either direction. To rank the values takes much longer."""
+    above = values > values.mean()
+    high = np.count_nonzero(above & positive), np.count_nonzero(above & ~positive)
+    low = np.count_nonzero(positive) - high[0], np.count_nonzero(~positive) - high[1]
+    return min(low[0] * high[1], high[0] * low[1]) <= (1 - SUSPICIOUS) * (high[0] + low[0]) * (high[1] + low[1])
+
+
 def _ranks(values: np.ndarray) -> np.ndarray:
     """float64 (m,): from 1, equal values in the middle of theirs."""
     order = np.argsort(values)
@@ -138,14 +148,13 @@ def _ranks(values: np.ndarray) -> np.ndarray:
     return ranks
 
 
-def _area(ranks: np.ndarray, positive: np.ndarray) -> float:
-    """Under the ROC of values that rank so (m,), as scores of ``positive`` (m,), in the better direction; ties count
-    half."""
+def _area(values: np.ndarray, positive: np.ndarray) -> float:
+    """Under the ROC of ``values`` (m,) as scores of ``positive`` (m,), in the better direction; ties count half."""
     positives = int(np.count_nonzero(positive))
-    pairs = positives * (len(ranks) - positives)
+    pairs = positives * (len(values) - positives)
     if not pairs:
         return 0.5
-    area = (ranks[positive].sum() - positives * (positives + 1) / 2) / pairs
+    area = (_ranks(values)[positive].sum() - positives * (positives + 1) / 2) / pairs
     return float(max(area, 1 - area))
 
 

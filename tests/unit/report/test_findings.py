@@ -71,7 +71,18 @@ def test_the_area_of_a_feature_is_that_of_sklearn(rows: list[tuple[int, bool]]) 
     values, positive = np.array([v for v, _ in rows], np.float32), np.array([p for _, p in rows])
     if 0 < positive.sum() < len(positive):
         area = metrics.roc_auc_score(positive, values)
-        assert findings._area(findings._ranks(values), positive) == pytest.approx(max(area, 1 - area))
+        assert findings._area(values, positive) == pytest.approx(max(area, 1 - area))
+
+
+@given(st.lists(st.tuples(st.integers(-3, 3) | st.just(1000), st.booleans()), min_size=2, max_size=40))
+def test_no_suspicious_area_is_missed_by_the_look_at_the_mean(rows: list[tuple[int, bool]]) -> None:
+    values, positive = np.array([v for v, _ in rows], np.float32), np.array([p for _, p in rows])
+    assert findings._may_part(values, positive) or findings._area(values, positive) < findings.SUSPICIOUS
+
+
+def test_the_look_at_the_mean_spares_ordinary_features_the_ranking() -> None:
+    sample = subject().samples["train"]
+    assert not any(findings._may_part(column, sample.labels > 0) for column in sample.features.T)
 
 
 def test_classes_of_a_few_rows_have_no_leaks() -> None:
