@@ -12,6 +12,7 @@ from typing import Any
 import jinja2
 import numpy as np
 from jinja2.bccache import Bucket
+from markupsafe import Markup
 
 from linear_learner.model.losses import BINARY, MULTICLASS, REGRESSOR
 from linear_learner.report import drawings
@@ -79,7 +80,7 @@ def templates() -> jinja2.Environment:
         optimized=False,  # folding constants takes longer than it saves in a page that is rendered once
         bytecode_cache=_CompiledTemplates(str(HERE / "__pycache__")),
     )
-    environment.filters |= {"number": number, "count": count, "setting": setting}
+    environment.filters.update(number=number, count=count, setting=setting, breakable=breakable)
     return environment
 
 
@@ -111,6 +112,11 @@ def setting(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def breakable(name: str) -> Markup:
+    """It may go on in the next line after each underscore."""
+    return Markup("_<wbr>").join(name.split("_"))
 
 
 def _hash(text: str) -> str:
