@@ -169,9 +169,20 @@ def _load_order() -> tuple[str, str]:
         order = None
     if isinstance(order, dict):
         name, url = order.get("model_name"), order.get("url")
-        if isinstance(name, str) and isinstance(url, str) and name and url and len(name) <= LONGEST_NAME:
+        if isinstance(name, str) and isinstance(url, str) and name and url:
+            _check_name(name)
             return name, url
     raise ClientError("No model is named", fix='send {"model_name": NAME, "url": FOLDER} in JSON')
+
+
+def _check_name(name: str) -> None:
+    """That /models/NAME can ask for it, so that it can be unloaded again."""
+    if len(name) > LONGEST_NAME or not name.isprintable() or "" in name.split("/"):
+        raise ClientError(
+            "model_name is no name of a model",
+            where=json.dumps(name[:LONGEST_NAME]),
+            fix=f"use at most {LONGEST_NAME} printable characters, and single slashes between them",
+        )
 
 
 def _described(entry: Entry) -> dict[str, str]:

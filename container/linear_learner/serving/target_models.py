@@ -30,12 +30,14 @@ class TargetModels:
             raise ClientError("The request names no model", fix=f"name its archive in the header {HEADER}")
         with contextlib.suppress(ModelNotLoaded):
             return self._registry.get(name)
-        path = self._folder / self._inside(name)
+        inside = self._inside(name)
+        path = self._folder / inside
         if not _exists(path):
             raise ModelNotLoaded(name, fix=f"put its archive into {self._folder}, or load it with POST /models")
+        # Once, however it is written: ./a and a//b are a and a/b.
         with contextlib.suppress(ModelAlreadyLoaded):  # by another thread or process, in the meantime
-            self._registry.load(name, str(path))
-        return self._registry.get(name)
+            self._registry.load(str(inside), str(path))
+        return self._registry.get(str(inside))
 
     def _inside(self, name: str) -> PurePosixPath:
         path = PurePosixPath(name)

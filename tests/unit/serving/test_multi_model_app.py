@@ -76,6 +76,9 @@ def test_a_request_may_name_an_archive_in_the_model_folder(client: FlaskClient, 
         assert ask(client, "a.tar.gz").json == {"predictions": [{"score": 1}]}
         assert ask(client, "b.tar.gz").json == {"predictions": [{"score": 2}]}
     assert [model["modelName"] for model in client.get("/models").json["models"]] == ["a.tar.gz", "b.tar.gz"]
+    for alias in ("./a.tar.gz", "a.tar.gz/"):  # the same archive, and no other model
+        assert ask(client, alias).json == {"predictions": [{"score": 1}]}
+    assert len(client.get("/models").json["models"]) == 2
     assert ask(client, "x" * 300).status_code == 404  # longer than file names may be
     assert ask(client, "a").json == {"predictions": [{"score": 1}]}  # a folder
 
@@ -172,7 +175,6 @@ def test_a_broken_model_is_refused(client: FlaskClient, make_model: MakeModel) -
         b'{"model_name": "", "url": "/x"}',
         b'{"model_name": 5, "url": "/x"}',
         b'{"model_name": "a", "url": null}',
-        json.dumps({"model_name": "a" * 257, "url": "/x"}).encode(),
         b"[" * 5000,
         b"\xff",
     ],
@@ -181,6 +183,14 @@ def test_a_load_that_names_no_model(client: FlaskClient, body: bytes) -> None:
     response = client.post("/models", data=body)
     assert response.status_code == 400
     assert response.text.endswith('No model is named. Send {"model_name": NAME, "url": FOLDER} in JSON')
+
+
+@pytest.mark.parametrize("name", ["a" * 257, "a\n", "\ud800", "/a", "a/", "a//b"])
+def test_a_name_that_no_path_can_say_is_refused(client: FlaskClient, make_model: MakeModel, name: str) -> None:
+    response = client.post("/models", json={"model_name": name, "url": make_model("a", 1)})
+    assert response.status_code == 400
+    assert "model_name is no name of a model" in response.text
+    assert client.get("/models").json == {"models": []}
 
 
 def test_a_load_is_small(client: FlaskClient) -> None:
