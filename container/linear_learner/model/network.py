@@ -60,7 +60,7 @@ class SymbolModel:
         if (predictor_type == MULTICLASS) != (outputs > 1):
             raise self._misfit(f"a {predictor_type} has {outputs} outputs")
         try:
-            self.predict(np.zeros((1, self.feature_dim), np.float32))
+            self._evaluate(np.zeros((1, self.feature_dim), np.float32))
         except mx.MXNetError as error:
             raise self._misfit(str(error)) from error
 
@@ -71,7 +71,8 @@ class SymbolModel:
         return "identity" if loss is None else loss.link
 
     def predict(self, features: Rows) -> Predictions:
-        """Scores and labels of features (n, d). Sparse rows become dense, a block at a time."""
+        """Scores and labels of features (n, d). Sparse rows become dense, a block at a time. ClientError where a score
+        is not finite: unlike a linear sum, it cannot be mended."""
         check_width(features.shape[1], self.feature_dim)
         scores = np.empty((len(features), self.num_classes), np.float32)
         size = max(1, BLOCK_VALUES // self.row_size)
@@ -80,6 +81,13 @@ class SymbolModel:
             block = features[rows]
             dense = block.toarray() if isinstance(block, CsrMatrix) else block.astype(np.float32, copy=False)
             scores[rows] = self._evaluate(dense)
+        broken = np.flatnonzero(~np.isfinite(scores).all(axis=1))
+        if len(broken):
+            raise ClientError(
+                "The model has no finite score for the row",
+                where=f"row {broken[0] + 1}",
+                fix="send values of the size of those in the training data",
+            )
         return Predictions(*scores_and_labels(scores, self.predictor_type, self.threshold))
 
     def _evaluate(self, block: np.ndarray) -> np.ndarray:

@@ -102,6 +102,12 @@ class TestSymbolModel:
         model = symbol_model(symbol, {"arg:means": means, "arg:w": weights}, predictor_type="regressor")
         assert_allclose(model.predict(features).score, ((features - means) @ weights)[:, 0], rtol=1e-5)
 
+    def test_a_score_that_is_not_finite_is_told(self, make_model: MakeModel, features: np.ndarray) -> None:
+        model = symbol_model(fully_connected(), params_of(make_model("softmax")))
+        features[3] = 3e38
+        with pytest.raises(ClientError, match=r"The model has no finite score for the row \(row 4\)\. Send values of"):
+            model.predict(features)
+
     def test_another_width_is_told(self, make_model: MakeModel) -> None:
         model = symbol_model(fully_connected(), params_of(make_model("softmax")))
         with pytest.raises(ClientError, match=r"dimension of the input: 4 does not match .* of the model: 5"):

@@ -20,6 +20,7 @@ from record_judge import record as dense_record
 from werkzeug.test import TestResponse
 
 from linear_learner.errors import ClientError
+from linear_learner.formats.csr import Rows
 from linear_learner.model.linear_model import LinearModel, Predictions
 from linear_learner.serving.answers import OUTPUTS
 from linear_learner.serving.invocations import LONGEST_ERROR
@@ -253,6 +254,19 @@ def test_blocks_of_rows_are_joined(client: FlaskClient, binary: LinearModel) -> 
 def test_ping_is_healthy_when_the_model_answers(client: FlaskClient) -> None:
     response = client.get("/ping")
     assert (response.status_code, response.data) == (200, b"")
+
+
+def test_ping_is_healthy_where_zeros_are_no_row_for_the_model(make_client, binary: LinearModel) -> None:
+    class WithoutZeros(LinearModel):
+        def predict(self, features: Rows) -> Predictions:
+            if not np.all(features):
+                raise ClientError("no zeros")
+            return super().predict(features)
+
+    client = make_client(WithoutZeros(**vars(binary)))
+    assert client.get("/ping").status_code == 200
+    assert invoke(client, "1,1,1").status_code == 200
+    assert invoke(client, "1,1,0").status_code == 400
 
 
 def test_without_a_model_everything_is_a_500(make_client) -> None:
