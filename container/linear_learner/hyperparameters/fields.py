@@ -21,6 +21,9 @@ REQUIRED: Any = dataclasses.MISSING
 LARGEST_INTEGER = 2**63 - 1
 """Counts and steps are 64-bit integers wherever they are used."""
 
+LARGEST_NUMBER = (2 - 2**-23) * 2.0**127
+"""The largest number in float32, in which models are trained."""
+
 
 class WrongTypeError(ValueError):
     """The text is not a value of the kind at all."""
@@ -71,7 +74,7 @@ class Integer:
 
 @dataclass(frozen=True)
 class Number:
-    """A finite number. ``at_least`` includes its end, ``above`` and ``below`` do not."""
+    """A number that is finite in float32. ``at_least`` includes its end, ``above`` and ``below`` do not."""
 
     above: float | None = None
     at_least: float | None = None
@@ -94,6 +97,8 @@ class Number:
             raise WrongTypeError from None
         if not math.isfinite(value):
             raise OutOfRangeError("It must be finite")
+        if abs(value) > LARGEST_NUMBER:
+            raise OutOfRangeError("It does not fit float32")
         low = (self.above is None or value > self.above) and (self.at_least is None or value >= self.at_least)
         if not low or (self.below is not None and value >= self.below):
             raise OutOfRangeError

@@ -25,8 +25,8 @@ All mistakes in the hyperparameters of a job are reported at once, and a misspel
 
 Values are texts, as the service passes them; JSON numbers and booleans are as good. Blanks and one pair of quotes
 around a value are dropped: `"0.1"`, `0.1`, `" 0.1 "`, `"'0.1'"` and `"\\"0.1\\""` are the same. Booleans are `true` and
-`false` in any case. Integers are written as integers, `10` and not `10.0`, and fit 64 bits. Numbers are finite; `nan`
-and `inf` are refused. Words such as `adam` are written exactly as below.
+`false` in any case. Integers are written as integers, `10` and not `10.0`, and fit 64 bits. Numbers are finite in
+float32; `nan`, `inf` and `1e39` are refused. Words such as `adam` are written exactly as below.
 
 ## What is used when
 

@@ -1,5 +1,6 @@
 // The engine's doors: an MXNet operator for the product, and plain C functions for tests that run without MXNet.
 
+#include <cstdlib>
 #include <stdexcept>
 #include <string>
 #include <unordered_map>
@@ -109,7 +110,8 @@ Call call_of(const Attributes& attributes, std::vector<MXTensor>& inputs, std::v
   call.updates = integer(attributes, "updates");
   call.loss = attributes.at("loss").c_str();
   call.optimizer = attributes.at("optimizer").c_str();
-  call.constant = std::stod(attributes.at("constant"));
+  // std::stod throws for a number so small that it is subnormal.
+  call.constant = std::strtod(attributes.at("constant").c_str(), nullptr);
   call.mini_batch_size = integer(attributes, "mini_batch_size");
   call.use_bias = integer(attributes, "use_bias");
   call.threads = integer(attributes, "threads");

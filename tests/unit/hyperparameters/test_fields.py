@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from linear_learner.hyperparameters.fields import (
     AUTO,
+    LARGEST_NUMBER,
     Boolean,
     Choice,
     Integer,
@@ -65,6 +67,14 @@ def test_number_is_finite(text: str) -> None:
         Number().parse(text)
 
 
+def test_number_fits_float32() -> None:
+    largest = float(np.finfo(np.float32).max)
+    assert Number().parse(repr(-largest)) == -largest
+    for text in (repr(math.nextafter(largest, math.inf)), "-1e39"):
+        with pytest.raises(OutOfRangeError, match="float32"):
+            Number().parse(text)
+
+
 @pytest.mark.parametrize(("text", "value"), [("true", True), ("True", True), ("FALSE", False), ("false", False)])
 def test_boolean_takes_any_case(text: str, value: bool) -> None:
     assert Boolean().parse(text) is value
@@ -105,6 +115,6 @@ def test_a_default_of_auto_makes_auto_legal() -> None:
     assert number(default=1.0, text="").metadata["row"].words == ()
 
 
-@given(st.floats(allow_nan=False, allow_infinity=False))
+@given(st.floats(-LARGEST_NUMBER, LARGEST_NUMBER))
 def test_a_number_as_text_parses_to_itself(value: float) -> None:
     assert Number().parse(as_text(value)) == value

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linear_learner.errors import ClientError
-from linear_learner.hyperparameters.fields import AUTO, Boolean, Choice, Integer, Number, Text, as_text
+from linear_learner.hyperparameters.fields import AUTO, LARGEST_NUMBER, Boolean, Choice, Integer, Number, Text, as_text
 from linear_learner.hyperparameters.schema import ROWS, HyperParameters, defaults
 from linear_learner.hyperparameters.validation import validate
 
@@ -391,12 +391,10 @@ def legal_values(name: str) -> st.SearchStrategy[Any]:
             values: st.SearchStrategy[Any] = st.integers(low, high or 2**63 - 1)
         case Number(above, at_least, below):
             values = st.floats(
-                above if at_least is None else at_least,
-                below,
+                next((end for end in (above, at_least) if end is not None), -LARGEST_NUMBER),
+                LARGEST_NUMBER if below is None else below,
                 exclude_min=above is not None,
                 exclude_max=below is not None,
-                allow_nan=False,
-                allow_infinity=False,
             )
         case Boolean():
             values = st.booleans()

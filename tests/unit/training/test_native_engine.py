@@ -465,6 +465,12 @@ class TestDivergence:
         assert np.isfinite(sums[0])
         assert not np.isfinite(sums[1])
 
+    def test_a_constant_that_is_subnormal(self) -> None:
+        rng = np.random.default_rng(0)
+        objective = replace(some_objective(LOSSES["regressor", "huber_loss"]), constants={"delta": 1e-320})
+        sums = native(objective, some_rates(2, rng)).step(some_chunk(objective, 100, 6, rng), some_state(2, 1, 6, rng))
+        np.testing.assert_allclose(sums, 0, atol=1e-6)
+
 
 class TestAccuracy:
     """exp and log of the logistic loss, one row at a time, against float64."""
