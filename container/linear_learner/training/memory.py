@@ -47,10 +47,9 @@ def candidates_that_fit(
     def size(candidates: int) -> int:
         return arrays * State.array_bytes(candidates, outputs, trained_columns)
 
-    fitting = wanted
-    while fitting > 0 and size(fitting) > room:
-        # Columns come in tiles: only a whole tile less takes less.
-        fitting = (-(-fitting * outputs // TILE) - 1) * TILE // outputs
+    # Columns come in tiles, of which one is all that a single column takes.
+    tiles = max(0, int(room // (arrays * State.array_bytes(1, 1, trained_columns))))
+    fitting = min(wanted, tiles * TILE // outputs)
     if fitting < wanted and not (may_be_fewer and fitting > 0):
         raise ClientError(
             f"{wanted} models of {trained_columns} features and {outputs} outputs take {_gib(size(wanted) + model)}, "

@@ -34,6 +34,11 @@ def test_a_number_that_the_user_gave_is_not_lowered() -> None:
         candidates_that_fit(32, outputs=1, memory=6 * GIB, may_be_fewer=False, **WIDE)
 
 
+def test_a_number_beyond_all_bounds_is_told_at_once() -> None:
+    with pytest.raises(ClientError, match="Set num_models to 16 or less"):
+        candidates_that_fit(2**63 - 1, outputs=1, memory=6 * GIB, may_be_fewer=False, **WIDE)
+
+
 def test_where_not_one_fits_there_is_no_way_to_train() -> None:
     with pytest.raises(ClientError, match="Use a larger instance type"):
         candidates_that_fit(32, outputs=1, memory=GIB, may_be_fewer=True, **WIDE)
