@@ -169,13 +169,14 @@ class Environment:
         current = config.get("current_host", "algo-1")
         hosts = config.get("hosts", [current])
         # A host's name becomes part of a file's name.
-        if not isinstance(hosts, list) or not all(isinstance(h, str) and h and "/" not in h for h in [current, *hosts]):
+        names = [current, *hosts] if isinstance(hosts, list) and hosts else []
+        if not names or not all(isinstance(name, str) and name and "/" not in name for name in names):
             raise ClientError(
                 "current_host or hosts is not what it should be",
                 where=str(file),
                 fix='write {"current_host": "algo-1", "hosts": ["algo-1"]}, or remove the file',
             )
-        if len(hosts) > 1 and (current not in hosts or len(set(hosts)) < len(hosts)):
+        if current not in hosts or len(set(hosts)) < len(hosts):
             raise ClientError(
                 f"current_host '{current}' is not one of hosts, or one of them is named twice: {', '.join(hosts)}",
                 where=str(file),

@@ -167,6 +167,7 @@ class TestHosts:
         [
             {"hosts": "algo-1"},
             {"hosts": None},
+            {"hosts": []},
             {"hosts": ["algo-1", 2]},
             {"current_host": 5},
             {"current_host": ""},
@@ -176,6 +177,12 @@ class TestHosts:
     def test_have_names_that_a_file_can_bear(self, env: Environment, config: object) -> None:
         write(env, "resourceconfig", config)
         with pytest.raises(ClientError, match=r"current_host or hosts .*resourceconfig\.json.*Write \{"):
+            env.hosts()
+
+    @pytest.mark.parametrize("hosts", [["algo-2"], ["algo-2", "algo-3"], ["algo-1", "algo-1"]])
+    def test_are_this_one_and_others(self, env: Environment, hosts: list[str]) -> None:
+        write(env, "resourceconfig", {"current_host": "algo-1", "hosts": hosts})
+        with pytest.raises(ClientError, match=r"current_host 'algo-1' is not one of hosts, .*List every host once"):
             env.hosts()
 
 
