@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from job_folder import JobFolder
 from record_judge import file_of, record
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
@@ -36,6 +37,16 @@ def sparse_file(features: np.ndarray, labels: np.ndarray) -> bytes:
         message.features["values"].float32_tensor.shape.append(len(row))
         messages.append(message)
     return file_of(*messages)
+
+
+@pytest.mark.parametrize("engine", ["auto", "operators"])
+def test_rows_without_any_value_train_the_bias(tmp_path: Path, engine: str) -> None:
+    job = JobFolder(tmp_path).hyperparameters("regressor", num_models=2, epochs=1, _engine=engine)
+    job.file("input/data/train/part-0", sparse_file(np.zeros((4, 3), np.float32), np.array([1, 2, 3, 4], np.float32)))
+    outcome = job.run()
+    assert outcome.code == 0, outcome.failure
+    model = artifact.load(outcome.model_dir)
+    np.testing.assert_allclose(model.predict(np.zeros((1, 3), np.float32)).score, 2.5, atol=0.5)
 
 
 @pytest.mark.parametrize("engine", ["auto", "operators"])

@@ -244,4 +244,6 @@ def _columns_to_train(train: Dataset | Stream, cluster: Cluster) -> np.ndarray |
     used[slice(None) if (own := train.used_columns) is None else own] = True
     if cluster.size > 1:
         used = cluster.sum(used) > 0
+    if not used.any():
+        used[0] = True  # engines know no rows without columns
     return None if used.all() else np.flatnonzero(used)
