@@ -12,6 +12,17 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 PARQUET_MAGIC = b"PAR1"
 
+_UNREADABLE = {
+    b"PK\x03\x04": "a zip archive or an Excel file: unpack it, or save it as CSV",
+    b"BZh": "bzip2: unpack it, or pack it with gzip",
+    b"\xfd7zXZ\x00": "xz: unpack it, or pack it with gzip",
+    b"\xff\xfe": "text in UTF-16: encode it in UTF-8",
+    b"\xfe\xff": "text in UTF-16: encode it in UTF-8",
+}
+"""What nobody here reads whatever its content type, by the first bytes; and what to do about it."""
+_TAR = b"ustar"
+_AT_IN_TAR = 257
+
 _LIBSVM_ROW = re.compile(rb"\s*[-+.\deE]+([ \t]+(qid|\d+):[-+.\deE]+)+\s*(#|$)")
 _TEXT = bytes(range(32, 127)) + b"\t\r\n"
 
@@ -34,6 +45,13 @@ def content_type_of(head: bytes) -> str:
 
 def advice(head: bytes, content_type: str) -> str:
     """How to mend data that begins with ``head`` and is not ``content_type``; empty if nothing better is known."""
+    for magic, remedy in _UNREADABLE.items():
+        if head.startswith(magic):
+            return f"The data looks like {remedy}"
+    if head[_AT_IN_TAR:].startswith(_TAR):
+        return "The data looks like a tar archive: unpack it"
+    if head.lstrip().startswith((b"{", b"[")):
+        return f"The data looks like JSON, not like {content_type}"
     looks_like = content_type_of(head)
     if looks_like == RECORDIO_PROTOBUF:
         is_certain = head.startswith(MAGIC_BYTES)

@@ -1,5 +1,11 @@
 from __future__ import annotations
 
+import bz2
+import io
+import lzma
+import tarfile
+import zipfile
+
 import pytest
 
 from linear_learner.formats.sniffing import advice, content_type_of
@@ -51,3 +57,24 @@ def test_advice_is_given_only_where_the_bytes_are_plain() -> None:
     assert advice(b"1 1:2 x\n", LIBSVM) == ""
     assert advice(b"1,2\n", CSV) == ""
     assert advice(b"\x00\x01", CSV) == ""
+
+
+@pytest.mark.parametrize("content_type", [CSV, RECORDIO, LIBSVM])
+def test_what_nobody_reads_is_told_by_name(content_type: str) -> None:
+    archive, table = io.BytesIO(), b"1,2\n0,3\n"
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        tar.addfile(tarfile.TarInfo("train.csv"), io.BytesIO(table))
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as file:
+        file.writestr("train.csv", table)
+    for head, name in {
+        archive.getvalue(): "a tar archive: unpack it",
+        packed.getvalue(): "a zip archive or an Excel file: unpack it, or save it as CSV",
+        bz2.compress(table): "bzip2: unpack it, or pack it with gzip",
+        lzma.compress(table): "xz: unpack it, or pack it with gzip",
+        table.decode().encode("utf-16"): "text in UTF-16: encode it in UTF-8",
+        b"\xfe\xff" + table.decode().encode("utf-16-be"): "text in UTF-16: encode it in UTF-8",
+        b' {"label": 1}': f"JSON, not like {content_type}",
+        b"[[1, 2]]": f"JSON, not like {content_type}",
+    }.items():
+        assert advice(head[:512], content_type) == f"The data looks like {name}"
