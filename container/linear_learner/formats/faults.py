@@ -18,8 +18,11 @@ OUT_OF_RANGE = "Found values beyond the range of float32 (3.4e38)"
 UNKNOWN_LABEL = "Found a label that is none of the classes"
 NOT_UTF8 = "Found text that is not UTF-8"
 
+MISSING_REMEDY = "Please remove any missing (NaN) values in the input data"
+LABEL_REMEDY = f"{MISSING_REMEDY}; a label cannot be filled in"
+
 _FIXES = {
-    MISSING: "Please remove any missing (NaN) values in the input data",
+    MISSING: MISSING_REMEDY,
     INFINITE: "Please remove any infinite floating point values in the input data",
     NOT_UTF8: "Please encode the text in UTF-8",
     OUT_OF_RANGE: "Please scale the values, or remove the rows",
@@ -58,6 +61,8 @@ def error_of(faults: Sequence[Fault], *, source: str, content_type: str, fix: st
         where += f"; {fault}" if fault.problem == first.problem else f"; {fault}: {fault.problem}"
     if len(faults) > NAMED_FAULTS:
         where += f"; {len(faults)} bad rows up to row {faults[-1].row}"
+    if first.problem == MISSING and first.place == "label":
+        fix = LABEL_REMEDY
     if first.problem in _FIXES:
         return ClientError(first.problem, where=where, fix=fix or _FIXES[first.problem])
     return malformed(first.problem, where=where, content_type=content_type, fix=fix)

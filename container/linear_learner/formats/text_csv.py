@@ -23,7 +23,16 @@ from linear_learner.formats.csv_cells import NOT_A_NUMBER, NUMBER, SPACES, find_
 from linear_learner.formats.csv_header import cell_count, header_names, table_header_names
 from linear_learner.formats.csv_separators import separator_advice, text_separator_advice
 from linear_learner.formats.csv_texts import TextCoder, TextColumns, columns_with_text, show
-from linear_learner.formats.faults import MISSING, VERIFY, Fault, all_finite, check_utf8, error_of, malformed
+from linear_learner.formats.faults import (
+    LABEL_REMEDY,
+    MISSING,
+    VERIFY,
+    Fault,
+    all_finite,
+    check_utf8,
+    error_of,
+    malformed,
+)
 from linear_learner.formats.label_column import label_position
 from linear_learner.formats.line_blocks import BLOCK_SIZE, count_lines, line_blocks
 from linear_learner.formats.native_blocks import csv_rows, in_native_order
@@ -33,6 +42,10 @@ from linear_learner.formats.sniffing import BYTE_ORDER_MARK, advice
 from linear_learner.formats.width import check_width
 
 _NO_FEATURES = "The rows have a label but no features"
+_INDEX_REMEDY = (
+    "The first line is a header whose first column has no name, as pandas writes its index: leave that column out "
+    "(index=False)"
+)
 _NUMERIC = b"0123456789+-.eE" + SPACES
 _QUOTED_CELL = re.compile(rb'(?<![^,\n])[ \t]*"([^",\n]*)"[ \t\r]*(?![^,\n])')
 _BLANK_CELL = re.compile(rb"(?<![^,\n])[ \t\r]+(?![^,\n])")
@@ -145,6 +158,11 @@ class Form:
     allow_missing: bool = False
 
     @property
+    def label(self) -> int | None:
+        """The position of the label's column, None in a request."""
+        return 0 if self.label_size else self.label_at
+
+    @property
     def names_of_features(self) -> tuple[str, ...] | None:
         """``feature_names`` without that of the label, wherever it is."""
         if self.feature_names is None or self.label_at is None:
@@ -152,9 +170,8 @@ class Form:
         return self.feature_names[: self.label_at] + self.feature_names[self.label_at + 1 :]
 
     def text_columns(self, source: str) -> TextColumns:
-        label = self.label_at if self.label_at is not None else 0 if self.label_size else None
-        features = tuple(position for position in range(self.width) if position != label)
-        return TextColumns(self.width, features, label, self.header, source)
+        features = tuple(position for position in range(self.width) if position != self.label)
+        return TextColumns(self.width, features, self.label, self.header, source)
 
     def is_skipped(self, line: bytes) -> bool:
         """A header comes again where files were joined."""
@@ -210,7 +227,7 @@ def _with_label(batch: Batch, label_at: int, source: str) -> Batch:
         number = batch.first_row + int(row) if batch.row_numbers is None else int(batch.row_numbers[row])
         faults.append(Fault(MISSING, number, f"column {label_at + 1}"))
     if faults:
-        raise error_of(faults, source=source, content_type=CSV)
+        raise error_of(faults, source=source, content_type=CSV, fix=LABEL_REMEDY)
     return replace(
         batch,
         features=np.delete(columns, label_at, axis=1),
@@ -302,11 +319,15 @@ class Block:
 
     def _error(self, faults: list[Fault], lines: list[bytes], numbers: np.ndarray, form: Form) -> ClientError:
         """The error for what is wrong with some of the lines."""
-        fix = ""
-        if faults[0].row == form.first_row and faults[0].problem == NOT_A_NUMBER:
-            first_bad = numbers.tolist().index(faults[0].row)
-            separators = separator_advice(lines[first_bad : first_bad + 2])
-            fix = separators or advice(self.text, CSV) or f"{VERIFY}; {_about_header(form)}"
+        fix, fault = "", faults[0]
+        is_first = self.first_line <= form.first_row and fault.row == numbers[0]
+        if fault.problem == NOT_A_NUMBER and is_first:
+            # With decimal commas, a row between other separators may pass for a header.
+            fix = separator_advice(lines[:2])
+            if not fix and not form.header:
+                fix = advice(self.text, CSV) or f"{VERIFY}; {_about_header(form)}"
+        elif fault.problem == MISSING and form.label is not None and fault.place == f"column {form.label + 1}":
+            fix = _INDEX_REMEDY if is_first and _begins_with_index(lines) else LABEL_REMEDY
         return error_of(faults, source=self.source, content_type=CSV, fix=fix)
 
 
@@ -323,6 +344,12 @@ def _with_missing(lines: list[bytes], width: int) -> np.ndarray:
     cells = (cell.strip(SPACES) for line in lines for cell in line.split(b","))
     numbers = [float(cell) if NUMBER.fullmatch(cell) else np.nan for cell in cells]
     return np.array(numbers, np.float64).astype(np.float32).reshape(-1, width)
+
+
+def _begins_with_index(lines: list[bytes]) -> bool:
+    """Whether the first line is a header but for its first column."""
+    first, *others = (line.partition(b",")[2] for line in lines[:2])
+    return header_names(first, others[0] if others else None) is not None
 
 
 def _about_header(form: Form) -> str:

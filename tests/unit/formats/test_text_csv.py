@@ -280,13 +280,35 @@ def test_what_is_no_header_is_told_and_how_to_make_it_one() -> None:
         (b'"label";"a"\n"1";"2"\n', "separated by semicolons: write commas between them"),
         (b"1;2,5;3\n1;2,5;3\n", "separated by semicolons: write commas between them, and points in decimals"),
         (b"label\ta\n1\t2\n", "separated by tabs: write commas between them"),
+        (b"1;1,5;2,5;3\n0;2,5;3,5;4\n", "separated by semicolons: write commas between them, and points in decimals"),
         (b"1|NA|3\n", "separated by bars: write commas between them"),
         (b"1 2 3\n", "separated by spaces: write commas between them"),
     ],
 )
 def test_other_separators_are_recognised(data: bytes, advice: str) -> None:
-    with pytest.raises(ClientError, match=rf"row 1, column .* The columns are {advice}$"):
+    with pytest.raises(ClientError, match=rf"row \d, column .* The columns are {advice}$"):
         batches(data)
+
+
+@pytest.mark.parametrize("header", [b",label,a\n", b'"","label","a"\n'])
+def test_the_index_of_pandas_is_recognised(header: bytes) -> None:
+    with pytest.raises(ClientError, match=r"row 1, column 1, .* The first line is a header whose first column has no"):
+        batches(header + b"0,1,2.5\n1,0,3.5\n")
+
+
+@pytest.mark.parametrize("data", [b",1,2\n0,3,4\n", VALID + b",b,c\n"])
+def test_a_missing_label_is_no_index(data: bytes) -> None:
+    with pytest.raises(ClientError, match="Found missing") as raised:
+        batches(data)
+    assert "index" not in str(raised.value)
+
+
+@pytest.mark.parametrize(("label_column", "row"), [("", b"nan,2,3\n"), ("b", b"1,2,nan\n")])
+@pytest.mark.parametrize("allow_missing", [False, True])
+def test_a_missing_label_cannot_be_filled_in(label_column: str, row: bytes, allow_missing: bool) -> None:
+    options = Options(label_column=label_column, allow_missing=allow_missing)
+    with pytest.raises(ClientError, match=r"row 3, .* Please remove any missing .*; a label cannot be filled in$"):
+        batches(b"label,a,b\n1,2,3\n" + row, options=options)
 
 
 @pytest.mark.parametrize("data", [b"a;b,a;b\n1,2\n", b"a b,a b\n2,3\n", VALID + b"1;2;3\n"])
