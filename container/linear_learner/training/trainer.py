@@ -263,17 +263,17 @@ def _rows_of_an_epoch(progress: Progress, epochs: Epochs, cluster: Cluster) -> i
 def _drop_diverged(progress: Progress, diverged: np.ndarray) -> None:
     """Take candidates whose loss is no number out of the race; their weights become zero, so that they cost nothing."""
     trained, state = progress.trained, progress.state
+    if not (trained.alive & ~diverged).any():
+        raise ClientError(
+            "The loss of every model became infinite or NaN",
+            where=f"epoch {progress.epoch}",
+            fix="lower learning_rate, leave normalize_data on, and look for values far beyond the others in the data",
+        )
     for k in np.flatnonzero(diverged & trained.alive):
         logger.warning(
             "Model %d diverged in epoch %d and is dropped. Its learning_rate is too high.", k, progress.epoch
         )
     trained.alive &= ~diverged
-    if not trained.alive.any():
-        raise ClientError(
-            "The loss of every model became infinite or NaN",
-            where=f"epoch {progress.epoch}",
-            fix="lower learning_rate, or leave normalize_data on",
-        )
     columns = _columns(state, diverged)
     if not columns.any():
         return

@@ -115,9 +115,10 @@ def test_a_diverged_candidate_is_dropped_and_the_others_go_on(caplog: pytest.Log
     assert "Model 0 diverged in epoch 1" in caplog.text
 
 
-def test_when_all_diverge_the_error_says_what_to_do() -> None:
-    with pytest.raises(ClientError, match=r"every model.*Lower learning_rate"):
+def test_when_all_diverge_the_error_says_what_to_do(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(ClientError, match=r"every model.*Lower learning_rate, leave normalize_data on, and look for"):
         run(Scripted([[np.inf, np.nan]]))
+    assert "is dropped" not in caplog.text
 
 
 def test_training_ends_when_patience_does() -> None:
