@@ -241,11 +241,17 @@ CONFIG_FILES = {
         "channel 'train'",
         "Use one of: application/x-parquet, application/x-recordio-protobuf, text/csv, text/libsvm",
     ),
-    "two labels": (channel_config(ContentType="text/csv;label_size=2"), "label_size '2'", "neither 0 nor 1"),
+    "two labels": (
+        channel_config(ContentType="text/csv;label_size=2"),
+        "label_size '2'",
+        "neither 0 nor 1",
+        "leave it out",
+    ),
     "no label": (
         channel_config(ContentType="text/csv;label_size=0"),
         "Labeled train data required with label size equal 1. Label size on train dataset found to be 0",
         "label_size=0",
+        "leave label_size=0 out",
     ),
     "an input mode that does not exist": (
         channel_config(TrainingInputMode="Stream"),
@@ -283,7 +289,8 @@ CHANNELS = {
         "input/data/train",
         "names that begin with a dot",
     ),
-    "an empty file": (content(b""), "Channel 'train' has no rows", "input/data/train"),
+    "an empty file": (content(b""), "Channel 'train' has no rows", "input/data/train", "Its files are empty"),
+    "a header alone": (content(b"label,a,b\n"), "Channel 'train' has no rows", "input/data/train", "a header alone"),
     "a link that leads nowhere": (
         extra(lambda file: file.symlink_to("nowhere")),
         "Channel 'train' holds a link that leads to no file",

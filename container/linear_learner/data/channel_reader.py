@@ -81,7 +81,7 @@ class ChannelReader:
         parsed = parse(content_type)
         self._options = replace(options, index_base=parsed.index_base)
         if parsed.label_size == 0:
-            raise _unlabeled(channel, 0, where=f"content type '{content_type}'")
+            raise _unlabeled(channel, 0, where=f"content type '{content_type}'", but="; or leave label_size=0 out")
         if options.schema is not None:
             self._learner()
         if options.label_column and parsed.name not in HAVE_COLUMN_NAMES:
@@ -299,10 +299,10 @@ class ChannelReader:
         return error.fix
 
 
-def _unlabeled(channel: ChannelConfig, found: int, *, where: str) -> ClientError:
+def _unlabeled(channel: ChannelConfig, found: int, *, where: str, but: str = "") -> ClientError:
     return ClientError(
         f"Labeled {channel.name} data required with label size equal 1. "
         f"Label size on {channel.name} dataset found to be {found}",
         where=where,
-        fix="Please give every row exactly one label",
+        fix=f"Please give every row exactly one label{but}",
     )

@@ -161,6 +161,8 @@ def empty(channel: ChannelConfig, place: str) -> EmptyChannelError:
     fix = "put data files there; names that begin with a dot or an underscore are skipped"
     if channel.path.is_file():
         fix = "the file is empty, or holds a header alone"
+    elif channel.path.is_dir() and any(_visible(channel.path)):
+        fix = "its files are empty, or hold a header alone"
     if channel.split is not None:
         fix = "split off another share of the rows, or give the channel files of its own"
     if channel.input_mode == "Pipe":

@@ -41,7 +41,9 @@ class ContentType:
         """The parameter ``label_size``, or None where it is not given. ClientError unless it is 0 or 1."""
         text = self.parameters.get("label_size")
         if text not in (None, "0", "1"):
-            raise ClientError(f"label_size '{text}' of content type '{self.name}' is neither 0 nor 1")
+            raise ClientError(
+                f"label_size '{text}' of content type '{self.name}' is neither 0 nor 1", fix="leave it out"
+            )
         return None if text is None else int(text)
 
     @property
