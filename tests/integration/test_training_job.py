@@ -55,6 +55,15 @@ def test_all_files_are_there(finished: FinishedJob) -> None:
     assert finished.outcome.failure is None
 
 
+def test_labels_of_which_little_can_be_learnt_are_told(job: JobFolder) -> None:
+    features, labels = np.eye(4, dtype=np.float32), np.array([0, 2, 0, 2])
+    settings = {"num_models": 1, "epochs": 1}
+    outcome = job.train("multiclass_classifier", (features, labels), num_classes=5, **settings)
+    assert outcome.found(r"WARNING .*(No row of channel 'train' is of class 1, 3, 4)\.")
+    outcome = job.train("regressor", (features, np.full(4, 7)), **settings)
+    assert outcome.found(r"WARNING .*(Every label of channel 'train' is 7):")
+
+
 # -- how the data come
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from linear_learner.data.dataset import Dataset
@@ -9,6 +11,7 @@ from linear_learner.errors import ClientError
 from linear_learner.hyperparameters.schema import BINARY, REGRESSOR
 
 _SHOWN_LABELS = 5
+_SHOWN_CLASSES = 10
 
 
 def check_labels(dataset: Dataset, *, predictor_type: str, num_classes: int, is_train: bool) -> None:
@@ -34,6 +37,24 @@ def only_one_class(channel: str, label: float, rows: int) -> ClientError:
     )
 
 
+def constant_label_notice(channel: str, one_label: float | None, *, predictor_type: str) -> str | None:
+    """A sentence for the log where a regressor is to learn from rows that all have ``one_label``."""
+    if predictor_type != REGRESSOR or one_label is None:
+        return None
+    return (
+        f"Every label of channel '{channel}' is {one_label:g}: there is nothing to learn from such rows. Check that "
+        "the label is the first column."
+    )
+
+
+def absent_classes_notice(channel: str, absent: Sequence[int]) -> str | None:
+    """A sentence for the log where a channel that is trained on has no rows of some classes, ``absent``."""
+    if not absent:
+        return None
+    shown = ", ".join(map(str, absent[:_SHOWN_CLASSES])) + (", ..." if len(absent) > _SHOWN_CLASSES else "")
+    return f"No row of channel '{channel}' is of class {shown}. Check num_classes, or give rows of every class."
+
+
 def one_label_notice(channel: str, one_label: float | None, *, predictor_type: str) -> str | None:
     """A sentence for the log where a channel that models are judged by has rows of one class only. ``one_label``: the
     label that all rows have, if there is one."""
@@ -53,8 +74,9 @@ def _bad_label(dataset: Dataset, bad: np.ndarray, predictor_type: str, classes: 
     count = int(bad.sum())
     others = f"; {count} rows are so" if count > 1 else ""
     shown = ", ".join(f"{label:g}" for label in found[:_SHOWN_LABELS]) + (", ..." if len(found) > _SHOWN_LABELS else "")
+    written = float(str(dataset.labels[first]))  # with no more digits than float32 has
     return ClientError(
-        f"Label {dataset.labels[first]:.9g} of channel '{dataset.name}' is {allowed}, as {predictor_type} needs",
+        f"Label {written:.9g} of channel '{dataset.name}' is {allowed}, as {predictor_type} needs",
         where=f"{dataset.where(first)}{others}; the labels are {shown}",
         fix=_remedy(found, predictor_type, classes),
     )

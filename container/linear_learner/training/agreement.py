@@ -67,6 +67,11 @@ class Totals:
     class_counts: np.ndarray
     share: float
 
+    @property
+    def absent_classes(self) -> list[int]:
+        """Those of which there is no row, as far as all rows are known."""
+        return [] if self.rows is None else np.flatnonzero(self.class_counts == 0).tolist()
+
 
 def totals(train: Dataset | Stream, classes: int, cluster: Cluster) -> Totals:
     """``classes``: 0 for a regressor. ClientError where the rows of all hosts are of one class."""

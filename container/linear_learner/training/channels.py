@@ -14,7 +14,7 @@ from linear_learner.data.columns import unseen_notice
 from linear_learner.data.dataset import Dataset, check_same_columns, in_form_of, without_rows
 from linear_learner.data.dataset_builder import bytes_of
 from linear_learner.data.fifo import Patience
-from linear_learner.data.labels import check_labels, one_label_notice
+from linear_learner.data.labels import check_labels, constant_label_notice, one_label_notice
 from linear_learner.data.reservoir import Reservoir
 from linear_learner.data.sources import EmptyChannelError, empty
 from linear_learner.data.stream import Stream
@@ -235,7 +235,7 @@ def read_train(
     """All rows of the train channel, if five eighths of ``budget`` bytes hold them, or half of it where the channel
     ``is_judge`` as well: its rows are held twice then. Else a stream of them, whose windows are a quarter of the
     budget. An eighth is for the sample that the scaler is fitted on, or that judges."""
-    data, rest, _ = read_rows("train", reader, budget // 2 if is_judge else budget * 5 // 8, cluster)
+    data, rest, shape = read_rows("train", reader, budget // 2 if is_judge else budget * 5 // 8, cluster)
     check = partial(check_labels, predictor_type=hp.predictor_type, num_classes=hp.num_classes)
     if hp.missing_values == "mean":
         sample = data.features[sample_rows(len(data), hp.num_point_for_scaler)]
@@ -245,6 +245,8 @@ def read_train(
             reader.fills = fills
     if rest is None or not isinstance(reader, ChannelReader):
         check(data, is_train=cluster.size == 1)
+        if notice := constant_label_notice(data.name, shape.one_label, predictor_type=hp.predictor_type):
+            logger.warning("%s", notice)
         if isinstance(reader, ChannelReader) and (notice := unseen_notice(data.name, reader.unseen)):
             logger.warning("%s", notice)
         logger.info("Channel '%s': %d rows of %d features.", data.name, len(data), data.feature_dim)

@@ -18,7 +18,7 @@ from linear_learner.data.channel_reader import ChannelReader
 from linear_learner.data.columns import unseen_notice
 from linear_learner.data.dataset import Dataset, check_same_columns
 from linear_learner.data.dataset_builder import BESIDE_FEATURES
-from linear_learner.data.labels import check_labels, one_label_notice, only_one_class
+from linear_learner.data.labels import absent_classes_notice, check_labels, one_label_notice, only_one_class
 from linear_learner.data.profile import Profile
 from linear_learner.environment import ChannelConfig, Environment, cpu_count
 from linear_learner.errors import ClientError
@@ -235,9 +235,8 @@ def _judge(channel: Channel, hp: HyperParameters | None, found: Inspection) -> N
             found.warnings.append(notice)
     if hp is not None and hp.predictor_type == MULTICLASS and channel.name == "train" and labels is not None:
         absent = sorted(set(range(hp.num_classes)) - set(map(int, labels)))
-        if absent:
-            shown = ", ".join(map(str, absent[:10])) + (", ..." if len(absent) > 10 else "")
-            found.warnings.append(f"No row of channel 'train' is of class {shown}.")
+        if notice := absent_classes_notice(channel.name, absent):
+            found.warnings.append(notice)
 
 
 def _estimate(hp: HyperParameters, configs: Mapping[str, ChannelConfig], found: Inspection) -> None:

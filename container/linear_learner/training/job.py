@@ -16,6 +16,7 @@ from pathlib import Path
 from linear_learner import hyperparameters
 from linear_learner.data.dataset import Dataset
 from linear_learner.data.fifo import Stopped
+from linear_learner.data.labels import absent_classes_notice
 from linear_learner.data.stream import Stream
 from linear_learner.environment import Environment, available_memory, cpu_count, failure_text
 from linear_learner.errors import INTERRUPTED, ClientError, LinearLearnerError, PlatformError
@@ -133,6 +134,8 @@ def train_job(env: Environment, should_stop: Callable[[], bool]) -> None:
             train = channels["train"]
             requested = with_classes(requested, train.schema)
             found = totals(train, number_of_classes(requested), cluster)
+            if notice := absent_classes_notice(train.name, found.absent_classes):
+                logger.warning("%s", notice)
             hp = hyperparameters.resolve(
                 requested,
                 feature_dim=train.feature_dim,

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from linear_learner.data.dataset import Dataset, Segment
-from linear_learner.data.labels import check_labels, one_label_notice
+from linear_learner.data.labels import (
+    absent_classes_notice,
+    check_labels,
+    constant_label_notice,
+    one_label_notice,
+)
 from linear_learner.errors import ClientError
 
 BINARY, MULTICLASS, REGRESSOR = "binary_classifier", "multiclass_classifier", "regressor"
@@ -88,3 +93,22 @@ def test_a_channel_of_one_class_is_worth_a_notice(labels: list[float], predictor
     notice = one_label_notice(data.name, data.one_label, predictor_type=predictor_type)
     assert (notice is not None) == expected
     assert notice is None or notice.startswith(f"Every label of channel 'validation' is {labels[0]}: ")
+
+
+def test_a_bad_label_is_shown_as_it_is_written() -> None:
+    with pytest.raises(ClientError, match=r"^Label 0\.8 of .* the labels are 0\.2, 0\.8\)"):
+        check([0.8, 0.2], BINARY)
+
+
+def test_labels_of_which_nothing_can_be_learnt_are_told() -> None:
+    notice = constant_label_notice("train", 5.0, predictor_type=REGRESSOR)
+    assert notice is not None and notice.startswith("Every label of channel 'train' is 5: there is nothing to learn")
+    assert constant_label_notice("train", None, predictor_type=REGRESSOR) is None
+    assert constant_label_notice("train", 1.0, predictor_type=BINARY) is None
+
+
+def test_classes_that_are_never_seen_are_told() -> None:
+    assert absent_classes_notice("train", []) is None
+    notice = absent_classes_notice("train", [3, *range(5, 20)])
+    assert notice is not None
+    assert notice.startswith("No row of channel 'train' is of class 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, .... Check")

@@ -145,7 +145,9 @@ def test_sparse_rows_and_absent_classes(base: Path) -> None:
     channel(base, "validation", "1 6:1\n")
     found = found_in(base)
     assert "beyond the last feature" in "\n".join(found.problems)
-    assert found.warnings == ["No row of channel 'train' is of class 1, 3."]
+    assert found.warnings == [
+        "No row of channel 'train' is of class 1, 3. Check num_classes, or give rows of every class."
+    ]
     assert "2 rows x 5 features, sparse, 3 values" in as_text(found, "Job")
     assert "part-0, row 2, feature 3" in "\n".join(found.problems)
 
