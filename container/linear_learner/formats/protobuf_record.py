@@ -64,6 +64,14 @@ def parse_record(data: bytes) -> Record:
     return record
 
 
+def entries_of(data: bytes, key: bytes) -> int:
+    """How often the features of a record hold ``key``. More than once if the bytes are several records one after the
+    other: protobuf reads these as one, in which the last counts."""
+    parts = fields(data, [(0, len(data))])
+    entries = [(start, end) for number, wire_type, start, end in parts if (number, wire_type) == (1, LENGTH)]
+    return sum(_parse_entry(data, entry)[0] == key for entry in entries)
+
+
 def _parse_entry(data: bytes, entry: Range) -> tuple[bytes, Tensor | None]:
     """An entry of a map: 1 is the key, 2 the value."""
     key, value = b"", []

@@ -22,7 +22,15 @@ from linear_learner.formats.csr import CsrMatrix, Rows, index_type
 from linear_learner.formats.faults import MissingLabel, entries_to_float32, malformed, to_float32
 from linear_learner.formats.native_blocks import record_rows
 from linear_learner.formats.options import DEFAULTS, Options
-from linear_learner.formats.protobuf_record import MalformedRecord, Record, Tensor, integers, parse_record, values
+from linear_learner.formats.protobuf_record import (
+    MalformedRecord,
+    Record,
+    Tensor,
+    entries_of,
+    integers,
+    parse_record,
+    values,
+)
 from linear_learner.formats.record_layout import Layout, layout_of
 from linear_learner.formats.recordio import HEADER_SIZE, MAGIC_BYTES, RecordReader, header
 from linear_learner.formats.sniffing import SNIFFED_BYTES, advice
@@ -55,7 +63,12 @@ def decode(
     if not MAGIC_BYTES.startswith(reader.peek(len(MAGIC_BYTES))):
         if label_size == 1:
             raise _not_recordio(reader.peek(SNIFFED_BYTES), source)
-        rows.add_record(reader.peek(sys.maxsize))
+        record = reader.peek(sys.maxsize)
+        rows.add_record(record)
+        if entries_of(record, _KEY) > 1:
+            fix = "Send each record in its RecordIO frame, or one in a request"
+            problem = "There are several records without their frames"
+            raise malformed(problem, where=source, content_type=RECORDIO_PROTOBUF, fix=fix)
         yield rows.take()
         return
     while reader.peek(1):

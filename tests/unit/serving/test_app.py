@@ -101,6 +101,12 @@ def test_a_bare_record_without_its_frame(client: FlaskClient) -> None:
     assert response.data == b'{"predictions": [{"score": 0.5, "predicted_label": 1.0}]}'
 
 
+def test_several_bare_records_are_not_taken_for_the_last_of_them(client: FlaskClient) -> None:
+    response = invoke(client, record(ROWS[0]) + record(ROWS[1]), RECORDIO)
+    assert response.status_code == 400
+    assert "There are several records without their frames (request). Send each record in its" in response.text
+
+
 def sparse_record(row: list[float], *, shape: bool = True) -> Any:
     """As the SDK writes a row of a sparse matrix: an all-zero one has nothing but its shape."""
     message = Record()
