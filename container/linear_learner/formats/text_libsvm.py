@@ -38,6 +38,7 @@ _FIXES = {
     _INDEX_ZERO: f"If they count from 0, set the content type '{LIBSVM}; index_base=0'",
     _TOO_WIDE: "Set feature_dim to the largest number of features in all channels, or drop the rows",
 }
+_FIXES_OF_REQUESTS = {**_FIXES, _TOO_WIDE: "Send the features that the model has, and no others"}
 
 
 def decode(
@@ -122,7 +123,8 @@ class Block:
                     faults.append(Fault(bad.problem, number, bad.place, bad.value))
         if faults:
             is_first = not rows.numbers and self.first_line == 1
-            fix = _FIXES.get(faults[0].problem) or (advice(self.text, LIBSVM) if is_first else "")
+            known = (_FIXES if label_size else _FIXES_OF_REQUESTS).get(faults[0].problem)
+            fix = known or (advice(self.text, LIBSVM) if is_first else "")
             raise error_of(faults, source=self.source, content_type=LIBSVM, fix=fix)
         return self._batch(rows, label_size, options)
 

@@ -132,6 +132,12 @@ def test_a_model_without_names_knows_no_header() -> None:
         rows("age,income,debt\n1,2,3", names=())
 
 
+def test_an_index_that_the_model_has_not_is_told_as_one_of_a_request() -> None:
+    message = r"beyond the last feature \(request, row 1, 3 features, value '4:1'\)\. Send the features that the model"
+    with pytest.raises(ClientError, match=message):
+        rows("4:1", "text/libsvm")
+
+
 def test_labels_are_dropped_where_the_content_type_says_that_there_are_some() -> None:
     assert_array_equal(rows("7,1,2,3", "text/csv; label_size=1"), [[1, 2, 3]])
 
