@@ -28,6 +28,8 @@ OVERHEAD_BYTES = 1 << 16
 """What a model takes beside its numbers, generously."""
 NAME_BYTES = 120
 """Of one feature's name, beside its characters."""
+LEVEL_BYTES = 150
+"""Of a category's level, with its number and one more name of its feature, beside its characters."""
 OPAQUE_FACTOR = 4
 """Memory of a model that MXNet evaluates, in sizes of its files."""
 
@@ -206,4 +208,7 @@ def _memory_of(served: ServedModel, url: str) -> int:
         return OVERHEAD_BYTES + OPAQUE_FACTOR * _largest_file(url)
     arrays = (model.weights, model.bias, served.means, served.lowest, served.highest)
     numbers = sum(array.nbytes for array in arrays if array is not None)
-    return OVERHEAD_BYTES + numbers + sum(NAME_BYTES + len(name) for name in served.names)
+    names = sum(NAME_BYTES + len(name) for name in served.names)
+    columns = () if served.schema is None else served.schema.columns
+    levels = sum(LEVEL_BYTES + 2 * len(level) for column in columns for level in column.levels or ())
+    return OVERHEAD_BYTES + numbers + names + levels

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
 import signal
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +17,10 @@ import numpy as np
 import pytest
 
 from linear_learner.errors import ClientError, PlatformError
+from linear_learner.formats.content_type import CSV
+from linear_learner.formats.table_schema import Column, TableSchema
+from linear_learner.model import artifact
+from linear_learner.model.linear_model import LinearModel
 from linear_learner.serving.multi_model import (
     OVERHEAD_BYTES,
     ModelAlreadyLoaded,
@@ -22,6 +28,7 @@ from linear_learner.serving.multi_model import (
     NoMemoryLeft,
     Registry,
 )
+from linear_learner.serving.rows import decode
 
 MakeModel = Callable[..., str]
 
@@ -129,6 +136,23 @@ def test_models_past_the_budget_are_refused_until_one_is_unloaded(tmp_path: Path
     registry.unload("a")
     registry.load("c", make_model("d", 2, feature_dim=1000))
     assert score(registry, "c") == 2
+
+
+def test_a_model_with_categories_takes_no_more_than_is_counted(registry: Registry, tmp_path: Path) -> None:
+    cities = tuple(f"city {i}" for i in range(10_000))
+    schema = TableSchema((Column("city", cities), Column("age")))
+    metadata = {"schema": schema.as_json(), "feature_names": schema.feature_names}
+    weights = np.zeros((len(schema.feature_names), 1), np.float32)
+    kind = {"predictor_type": "regressor", "loss": "squared_loss", "link": "identity"}
+    artifact.save(LinearModel(weights, np.zeros(1, np.float32), metadata=metadata, **kind), tmp_path / "m", pack=False)
+    tracemalloc.start()
+    counted = registry.load("m", str(tmp_path / "m")).size
+    served = registry.get("m")
+    assert list(decode(b"city 5,41", CSV, len(weights), served.names, schema=served.schema))  # what it makes of itself
+    gc.collect()
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert taken < counted < 2 * taken
 
 
 def test_a_model_larger_than_the_budget_is_not_even_read(tmp_path: Path) -> None:
