@@ -6,8 +6,8 @@
     python benchmarks/decoding.py --files sparse      files with this word in their names
 
 CSV and Parquet are read by pandas, polars and pyarrow too, LIBSVM by scikit-learn, and recordIO by the SageMaker SDK
-(``read_records``) and in the way of SageMaker's XGBoost container: each record parsed by protobuf, the rows gathered
-into a matrix of SciPy (NumPy for dense ones).
+(``read_records``, which ends with a list of Record objects), by it and then gathered into a matrix of SciPy (NumPy for
+dense ones), and in the way of SageMaker's XGBoost container, which gathers each record as protobuf has parsed it.
 
 Every reader gets the same files, warm in the page cache, on the same processors, in turns; the median of its times
 counts (one that takes more than MOST_SECONDS reads a file once). Processor time stands beside it, which other work on
@@ -32,10 +32,11 @@ import struct
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -171,6 +172,7 @@ def readers(cores: int) -> dict[str, dict[str, Reader]]:
         ("pyarrow", "pyarrow", with_pyarrow),
         ("scikit-learn", "sklearn.datasets", with_sklearn),
         ("SageMaker SDK", "sagemaker.amazon.common", with_sdk),
+        ("SageMaker SDK, then arrays", "sagemaker.amazon.common", with_sdk_and_arrays),
         ("as XGBoost container", "sagemaker.amazon.common", as_xgboost_container),
     ):
         try:
@@ -232,28 +234,45 @@ def with_sdk(common: ModuleType, cores: int) -> dict[str, Reader]:
     return {RECORDIO: read}
 
 
-def as_xgboost_container(common: ModuleType, cores: int) -> dict[str, Reader]:
-    from scipy.sparse import csr_matrix
-
-    messages = importlib.import_module("sagemaker.amazon.record_pb2")
-
+def with_sdk_and_arrays(common: ModuleType, cores: int) -> dict[str, Reader]:
     def read(folder: Path) -> object:
-        values, keys, lengths, labels = [], [], [], []
         with (folder / "part-0").open("rb") as stream:
-            for payload in common.read_recordio(stream):
-                record = messages.Record()
-                record.ParseFromString(payload)
-                tensor = record.features["values"].float32_tensor
-                values.extend(tensor.values)
-                keys.extend(tensor.keys)
-                lengths.append(len(tensor.values))
-                labels.append(record.label["values"].float32_tensor.values[0])
-        if not keys:
-            return np.array(values, np.float32).reshape(len(lengths), -1), np.array(labels, np.float32)
-        starts = np.concatenate([[0], np.cumsum(lengths)])
-        return csr_matrix((np.array(values, np.float32), keys, starts)), np.array(labels, np.float32)
+            return arrays(common.read_records(stream))
 
     return {RECORDIO: read}
+
+
+def as_xgboost_container(common: ModuleType, cores: int) -> dict[str, Reader]:
+    messages = importlib.import_module("sagemaker.amazon.record_pb2")
+
+    def parsed(payload: bytes) -> object:
+        record = messages.Record()
+        record.ParseFromString(payload)
+        return record
+
+    def read(folder: Path) -> object:
+        with (folder / "part-0").open("rb") as stream:
+            return arrays(map(parsed, common.read_recordio(stream)))
+
+    return {RECORDIO: read}
+
+
+def arrays(records: Iterable[Any]) -> tuple[object, np.ndarray]:
+    """Features, a matrix of SciPy where they are sparse, and labels of records that protobuf has parsed."""
+    from scipy.sparse import csr_matrix
+
+    values, keys, lengths, labels = [], [], [], []
+    for record in records:
+        tensor = record.features["values"].float32_tensor
+        values.extend(tensor.values)
+        keys.extend(tensor.keys)
+        lengths.append(len(tensor.values))
+        labels.append(record.label["values"].float32_tensor.values[0])
+    features = np.array(values, np.float32)
+    if not keys:
+        return features.reshape(len(lengths), -1), np.array(labels, np.float32)
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    return csr_matrix((features, keys, starts)), np.array(labels, np.float32)
 
 
 # -- measuring -------------------------------------------------------------------------------------------------------
