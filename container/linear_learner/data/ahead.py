@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -13,15 +14,35 @@ _END = object()
 def one_ahead(items: Iterator[Item], abandon: Callable[[], None]) -> Iterator[Item]:
     """The items, each made by a thread of its own while the consumer is at work on the one before; no more than one
     waits. ``abandon`` tells ``items``, before their end, that nobody asks for more: the thread has to end, too."""
-    with ThreadPoolExecutor(1, thread_name_prefix="reader") as pool:
-        future = pool.submit(next, items, _END)
-        try:
-            while (item := future.result()) is not _END:
-                future = pool.submit(next, items, _END)
-                yield item  # type: ignore[misc]
-        except BaseException:
-            abandon()
-            raise
-        finally:
-            # A future that failed holds its error, and the error this frame: a circle that would keep a file open.
-            del future
+    asked: SimpleQueue[bool] = SimpleQueue()
+    made: SimpleQueue[tuple[object, BaseException | None]] = SimpleQueue()
+
+    def make() -> None:
+        while asked.get():
+            try:
+                made.put((next(items, _END), None))
+            except BaseException as error:
+                made.put((None, error))
+
+    item: object = None
+    error: BaseException | None = None
+    thread = threading.Thread(target=make, name="reader")
+    thread.start()
+    asked.put(True)
+    try:
+        while True:
+            item, error = made.get()
+            if error is not None:
+                raise error
+            if item is _END:
+                return
+            asked.put(True)
+            yield item  # type: ignore[misc]
+    except BaseException:
+        abandon()
+        raise
+    finally:
+        asked.put(False)
+        thread.join()
+        # An error that was raised holds this frame: a circle that would keep a file open.
+        del error

@@ -27,7 +27,7 @@ class Store(Protocol):
 def store_for(rows: Rows, expected: int) -> Store:
     """An empty store for rows of the kind and width of ``rows``."""
     if isinstance(rows, CsrMatrix):
-        return SparseRowStore(rows.shape[1], rows.indices.dtype)
+        return SparseRowStore(rows.shape[1], rows.indices.dtype, expected, _values_of(expected, rows.nnz, len(rows)))
     return RowStore(rows.shape[1], expected)
 
 
@@ -71,14 +71,14 @@ class RowStore:
 
 class SparseRowStore:
     """Sparse rows, (n, d), appended until ``finish``; ``index_type`` is that of their column numbers. ``width`` grows
-    with the widest rows."""
+    with the widest rows. There is room for ``rows`` that hold so many ``values`` together, before any is enlarged."""
 
-    def __init__(self, width: int, index_type: np.dtype) -> None:
+    def __init__(self, width: int, index_type: np.dtype, rows: int, values: int) -> None:
         self.width = width
-        self._starts = RowStore(1, 0, np.int64)
+        self._starts = RowStore(1, rows + 1, np.int64)
         self._starts.append(np.zeros((1, 1), np.int64), 1)
-        self._indices = RowStore(1, 0, index_type)
-        self._values = RowStore(1, 0)
+        self._indices = RowStore(1, values, index_type)
+        self._values = RowStore(1, values)
 
     def __len__(self) -> int:
         return len(self._starts) - 1
@@ -88,8 +88,7 @@ class SparseRowStore:
         assert isinstance(rows, CsrMatrix)  # noqa: S101 (for the type checker: the caller keeps kinds apart)
         self.width = max(self.width, rows.shape[1])
         self._starts.append((rows.indptr[1:] + len(self._values))[:, np.newaxis], expected + 1)
-        # The rows to come are taken to hold as much as those before.
-        values = (len(self._values) + rows.nnz) * expected // max(1, len(self))
+        values = _values_of(expected, len(self._values) + rows.nnz, len(self))
         self._indices.append(rows.indices[:, np.newaxis], values)
         self._values.append(rows.values[:, np.newaxis], values)
 
@@ -97,3 +96,8 @@ class SparseRowStore:
         rows = len(self)
         starts, indices, values = (store.finish()[:, 0] for store in (self._starts, self._indices, self._values))
         return CsrMatrix(starts, indices, values, (rows, self.width))
+
+
+def _values_of(expected: int, values: int, rows: int) -> int:
+    """How many values so many rows are ``expected`` to hold: as much each as those that are here."""
+    return expected * values // max(1, rows)

@@ -42,7 +42,7 @@ def test_growing_takes_hardly_more_memory_than_the_rows() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 40)), min_size=1, max_size=12))
 def test_sparse_rows_come_out_as_they_went_in(batches: list[tuple[int, int]]) -> None:
-    store = SparseRowStore(5, np.dtype(np.int32))
+    store = SparseRowStore(5, np.dtype(np.int32), 3, 4)
     pieces = []
     for count, expected in batches:
         piece = CsrMatrix.from_dense(np.random.default_rng(len(pieces)).integers(-1, 2, (count, 5)).astype(np.float32))
@@ -60,7 +60,7 @@ def test_sparse_rows_come_out_as_they_went_in(batches: list[tuple[int, int]]) ->
 def test_growing_takes_hardly_more_memory_than_the_stored_values() -> None:
     piece = CsrMatrix.from_dense(np.ones((1000, 25), np.float32))
     tracemalloc.start()
-    store = SparseRowStore(25, np.dtype(np.int32))
+    store = SparseRowStore(25, np.dtype(np.int32), 0, 0)
     for _ in range(150):
         store.append(piece, expected=10**9)  # a wild guess
     peak = tracemalloc.get_traced_memory()[1]
@@ -69,6 +69,17 @@ def test_growing_takes_hardly_more_memory_than_the_stored_values() -> None:
     tracemalloc.stop()
     assert peak < 1.35 * rows.nbytes
     assert kept < 1.01 * rows.nbytes
+
+
+def test_room_for_all_values_is_made_at_once() -> None:
+    piece = CsrMatrix.from_dense(np.ones((1000, 25), np.float32))
+    tracemalloc.start()
+    store = store_for(piece, expected=150_000)
+    before = tracemalloc.get_traced_memory()[0]
+    for _ in range(150):
+        store.append(piece, expected=150_000)
+    assert before > 0.99 * store.finish().nbytes
+    tracemalloc.stop()
 
 
 def test_the_first_rows_say_what_kind_of_store_it_is() -> None:
