@@ -48,6 +48,7 @@ class RecordReader:
         self._source = source
         self._block_size = block_size
         self._memory = memoryview(b"")
+        self._is_lent = False  # whether the caller may still look into _memory
         self._data = self._memory[:0]  # what is held, at the beginning of _memory
         self._ended = False
         self._position = 0
@@ -96,6 +97,7 @@ class RecordReader:
         they are frames is for the caller to see; none is taken before ``skip``."""
         self._start_record()
         self._fill(size)
+        self._is_lent = True
         count = min((len(self._data) - self._position) // size, limit)
         flat = np.frombuffer(self._data, np.uint8, count * size, self._position) if count else np.empty(0, np.uint8)
         return flat.reshape(count, size)
@@ -149,7 +151,10 @@ class RecordReader:
         and is copied again as often as that doubles."""
         kept = self._data[self._record_start :]
         room = min(max(missing, self._block_size + 1), max(self._block_size + 1, len(kept)))
-        self._memory = np.empty(len(kept) + room, np.uint8).data
+        size = len(kept) + room
+        # New memory costs more time than reading into it; but a long record should not hold on to its own.
+        if self._is_lent or not len(kept) + min(missing, room) <= len(self._memory) <= 2 * size:
+            self._memory, self._is_lent = np.empty(size, np.uint8).data, False
         self._memory[: len(kept)] = kept
         self._data = self._memory[: len(kept)]
         self._offset += self._record_start

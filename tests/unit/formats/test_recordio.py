@@ -143,6 +143,20 @@ def test_a_block_is_the_next_bytes_and_takes_none() -> None:
     assert (bytes(block), is_final) == (VALID[32:], True)  # nothing after it, although it is not short
 
 
+def test_blocks_lie_in_the_same_memory_but_frames_stay_as_they_were() -> None:
+    records = reader(b"".join(frame(bytes([i]) * 4) for i in range(8)), block_size=24)
+    places = set()
+    for _ in range(2):
+        block, _ = records.block()
+        places.add(np.frombuffer(block, np.uint8).ctypes.data)
+        records.skip(24, 2)
+    assert len(places) == 1
+    frames = records.next_frames(12, limit=2)
+    records.skip(24, 2)
+    assert records.next_payload() == bytes([6]) * 4
+    np.testing.assert_array_equal(frames[:, 8], [4, 5])
+
+
 @pytest.mark.parametrize("block_size", [1, 4, 1 << 16])
 def test_a_record_can_be_put_back(block_size: int) -> None:
     in_parts = struct.pack("<II", 0xCED7230A, 1 << 29 | 4) + b"four" + struct.pack("<II", 0xCED7230A, 3 << 29 | 3)
