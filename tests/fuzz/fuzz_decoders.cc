@@ -137,7 +137,11 @@ void decode_records(const uint8_t* data, int64_t size, bool is_final, ll_record_
     note_outcome(outcome);
     if (!outcome.bad_rows) {
       note(starts.get(), rows + 1);
-      note(indices.get(), outcome.values * (layout.wide_indices ? 8 : 4));
+      for (int64_t i = 0; i < outcome.values; ++i) {
+        const int64_t index = layout.wide_indices ? reinterpret_cast<int64_t*>(indices.get())[i]
+                                                  : reinterpret_cast<int32_t*>(indices.get())[i];
+        note(&index, 1);
+      }
       note(numbers.get(), outcome.values);
     }
   }
@@ -152,14 +156,18 @@ void try_records(const std::string& block) {
   layout.columns = below(3) ? 0 : static_cast<int64_t>(below(8));
   layout.label_size = static_cast<int64_t>(below(2));
   layout.allow_missing = static_cast<int64_t>(below(2));
-  layout.wide_indices = static_cast<int64_t>(below(2));
+  layout.wide_indices = 1;  // every record is read field by field
   const int64_t force = static_cast<int64_t>(below(4) ? 0 : 1 + below(2));
   const bool is_final = below(2);
   decode_records(data.get(), size, is_final, layout, force, 1, block);
   const std::string first = result;
+  layout.wide_indices = 0;
   for (int64_t threads : some_threads()) {
-    decode_records(data.get(), size, is_final, layout, force, threads, block);
-    if (result != first) fail("record decoders differ", block);
+    for (int64_t portable : {0, 1}) {
+      layout.portable = portable;
+      decode_records(data.get(), size, is_final, layout, force, threads, block);
+      if (result != first) fail("record decoders differ", block);
+    }
   }
 }
 

@@ -113,17 +113,22 @@ def record_examples() -> list[bytes]:
     payload = judge.record(np.frombuffer(judge.frame(b"")[:4] * 3, np.float32), 1).SerializeToString()
     head, *parts = payload.split(judge.frame(b"")[:4])
     in_parts = part(head, 1) + b"".join(part(middle, 2) for middle in parts[:-1]) + part(parts[-1], 3)
-    return [*dense, sparse_example(judge.Record), sparse_example(judge.UnpackedRecord), in_parts * 3]
+    few = [[1, 5, 300], [300, 2], [], [7]]
+    rng = np.random.default_rng(0)
+    many = [np.unique(2 ** rng.uniform(0, bits, 25)).astype(int) for bits in (7, 14, 21, 27, 29) for _ in range(3)]
+    sparse = [sparse_example(few, 1000, cls) for cls in (judge.Record, judge.UnpackedRecord)]
+    sparse += [sparse_example(many, 1 << 30, judge.Record, kind) for kind in judge.TENSORS]
+    return [*dense, *sparse, in_parts * 3]
 
 
-def sparse_example(cls: type) -> bytes:
+def sparse_example(rows: list, columns: int, cls: type, kind: str = "float32") -> bytes:
     messages = []
-    for keys in ([1, 5, 300], [300, 2], [], [7]):
-        message = judge.record([], 1, cls=cls)
-        tensor = message.features["values"].float32_tensor
+    for keys in rows:
+        message = judge.record([], 1, cls=cls, kind=kind)
+        tensor = getattr(message.features["values"], judge.TENSORS[kind])
         tensor.keys.extend(keys)
         tensor.values.extend(range(len(keys)))
-        tensor.shape.append(1000)
+        tensor.shape.append(columns)
         messages.append(message)
     return judge.file_of(*messages)
 

@@ -49,11 +49,12 @@ def record_rows(
     is_final: bool,
     allow_missing: bool,
     threads: int,
+    room: decoders.Room,
 ) -> RecordRows | None:
     """The rows of the whole records that a block starts with; None also where it holds not even one.
 
     ``columns``: features of the rows before, 0 if there are none. ``sparse``: whether those are, None likewise.
-    ``is_final``: nothing follows the block.
+    ``is_final``: nothing follows the block. ``room`` is used for the time of the call.
     """
     if not decoders.available():
         return None
@@ -66,6 +67,7 @@ def record_rows(
             is_final=is_final,
             allow_missing=allow_missing,
             threads=threads,
+            room=room,
         )
     except decoders.BadRows:
         return None

@@ -34,9 +34,11 @@ from linear_learner.formats.protobuf_record import (
 from linear_learner.formats.record_layout import Layout, layout_of
 from linear_learner.formats.recordio import HEADER_SIZE, MAGIC_BYTES, RecordReader, header
 from linear_learner.formats.sniffing import SNIFFED_BYTES, advice
-from linear_learner.native.decoders import DenseRows, SparseRows
+from linear_learner.native.decoders import DenseRows, Room, SparseRows
 
 BLOCK_SIZE = 1 << 20
+_LEAST_PER_THREAD = 1 << 19
+"""Bytes. Fewer are decoded in less time than it takes to start a thread."""
 _FIRST_ATTEMPT = 8
 """Frames to compare with a layout that is not yet proven; each success more than doubles the next attempt, so that
 records of changing layout cost little more than reading them one by one."""
@@ -71,6 +73,7 @@ def decode(
             raise malformed(problem, where=source, content_type=RECORDIO_PROTOBUF, fix=fix)
         yield rows.take()
         return
+    room = Room()
     while reader.peek(1):
         block, is_final = reader.block()
         found = record_rows(
@@ -80,7 +83,8 @@ def decode(
             sparse=rows.sparse,
             is_final=is_final,
             allow_missing=options.allow_missing,
-            threads=threads,
+            threads=min(threads, max(1, len(block) // _LEAST_PER_THREAD)),
+            room=room,
         )
         if found is not None and found.rows is not None:
             batch = rows.take_decoded(_features_of(found.rows), found.labels)

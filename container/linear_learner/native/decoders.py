@@ -141,6 +141,23 @@ class LibsvmRows:
     row_numbers: np.ndarray | None
 
 
+class Room:
+    """Where sparse rows are decoded to while nobody knows how many values they have: more memory than they take, and
+    written over with every block, because new memory costs more time than decoding into it."""
+
+    def __init__(self) -> None:
+        self._columns = np.empty(0, np.int32)
+        self._values = np.empty(0, np.float32)
+
+    def arrays(self, size: int, column_type: type) -> tuple[np.ndarray, np.ndarray]:
+        """For columns and values, ``size`` or more of each."""
+        if len(self._columns) < size or self._columns.dtype != column_type:
+            self._columns = np.empty(size, column_type)
+        if len(self._values) < size:
+            self._values = np.empty(size, np.float32)
+        return self._columns, self._values
+
+
 class _CProblem(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_int64) for name in ("kind", "row", "column", "offset", "length", "expected", "found")),
@@ -188,7 +205,9 @@ class _CRecordScan(ctypes.Structure):
 
 
 class _CRecordLayout(ctypes.Structure):
-    _fields_ = tuple((name, ctypes.c_int64) for name in ("columns", "label_size", "allow_missing", "wide_indices"))
+    _fields_ = tuple(
+        (name, ctypes.c_int64) for name in ("columns", "label_size", "allow_missing", "wide_indices", "portable")
+    )
 
 
 def available() -> bool:
@@ -274,11 +293,14 @@ def decode_records(
     sparse: bool | None = None,
     threads: int = 1,
     allow_missing: bool = False,
+    room: Room | None = None,
+    portable: bool = False,
 ) -> RecordRows:
     """Rows of the whole records that a block starts with. The answer is the same for any ``threads``.
 
     ``is_final``: no bytes follow the block, so that a record cut short is a problem. ``columns`` and ``sparse`` are
-    those of the rows before; 0 and None for what the first record has. Raises BadRows.
+    those of the rows before; 0 and None for what the first record has. ``room`` is used for the time of the call.
+    ``portable``: do without the processor's vector instructions. Raises BadRows.
     """
     data = np.frombuffer(block, np.uint8)
     scan = _CRecordScan()
@@ -286,11 +308,11 @@ def decode_records(
     if sparse is None:
         sparse = scan.layout == _SPARSE
     columns = columns or scan.columns
-    layout = _CRecordLayout(columns, label_size, allow_missing, columns > _WIDEST_INT32)
+    layout = _CRecordLayout(columns, label_size, allow_missing, columns > _WIDEST_INT32, portable)
     rows: DenseRows | SparseRows | None
     outcome = _COutcome()
     if sparse:
-        rows, labels = _sparse_rows(data, scan, layout, outcome)
+        rows, labels = _sparse_rows(data, scan, layout, outcome, room or Room())
     else:
         rows, labels = _dense_rows(data, scan, layout, outcome)
     problems, count, last_row = outcome.bad_rows_found(), outcome.bad_rows, outcome.last_bad_row
@@ -312,18 +334,16 @@ def _dense_rows(
 
 
 def _sparse_rows(
-    data: np.ndarray, scan: _CRecordScan, layout: _CRecordLayout, outcome: _COutcome
+    data: np.ndarray, scan: _CRecordScan, layout: _CRecordLayout, outcome: _COutcome, room: Room
 ) -> tuple[SparseRows, np.ndarray]:
     capacity = int(_functions().ll_records_sparse_capacity(scan))
     row_starts = np.empty(scan.records + 1, np.int64)
-    indices = np.empty(capacity, np.int64 if layout.wide_indices else np.int32)
-    values = np.empty(capacity, np.float32)
+    columns, values = room.arrays(capacity, np.int64 if layout.wide_indices else np.int32)
     labels = np.empty(scan.records if layout.label_size else 0, np.float32)
-    addresses = [_address(array) for array in (row_starts, indices, values, labels)]
+    addresses = [_address(array) for array in (row_starts, columns, values, labels)]
     _check(_functions().ll_records_sparse(_address(data), scan, layout, *addresses, outcome))
-    indices.resize(outcome.values, refcheck=False)
-    values.resize(outcome.values, refcheck=False)
-    return SparseRows(row_starts, indices, values, layout.columns), labels
+    count = outcome.values
+    return SparseRows(row_starts, columns[:count].copy(), values[:count].copy(), layout.columns), labels
 
 
 def _csv_without_rows(data: np.ndarray, label_size: int) -> CsvRows:

@@ -17,13 +17,7 @@ struct Run {
 
 // Copies the numbers of a run; returns whether all are finite and, if int32, of one byte each.
 bool copy_run(const uint8_t* frame, const Run& run, float* to) {
-  const uint8_t* from = frame + run.begin;
-  const int64_t size = run.end - run.begin;
-  switch (run.kind) {
-    case TensorKind::kFloat32: return copy_float32(from, size / 4, to);
-    case TensorKind::kFloat64: return copy_float64(from, size / 8, to);
-    default: return copy_small_int32(from, size, to);
-  }
+  return copy_numbers(run.kind, frame + run.begin, run.end - run.begin, to);
 }
 
 // A frame in which only the numbers vary.
@@ -124,7 +118,8 @@ void decode_dense_part(RecordPart* part) {
       ++outcome.rows;
       continue;
     }
-    if (!read_record(part, &frames, &frame, &record) || !check_features(part, frame, record) ||
+    next_record(part, &frames, &frame);
+    if (!read_record(part, frame, &record) || !check_features(part, frame, record) ||
         !write_label(part, frame, record))
       continue;
     std::memcpy(row, record.features.values.data(), static_cast<size_t>(columns) * sizeof(float));

@@ -281,12 +281,102 @@ bool parse_record(const uint8_t* data, int64_t size, Record* record) {
   return true;
 }
 
-bool copy_float32(const uint8_t* from, int64_t count, float* to) {
-  if (count) std::memcpy(to, from, static_cast<size_t>(count) * sizeof(float));
+namespace {
+
+constexpr uint8_t tag_of(uint32_t number) { return static_cast<uint8_t>(number << 3 | kLength); }
+
+// Reads a length of up to three bytes, which are there. A longer one is more than any record has.
+inline int64_t read_length(const uint8_t** p) {
+  const uint8_t* byte = *p;
+  int64_t length = *byte++;
+  if (length >= 0x80) {
+    length += (static_cast<int64_t>(*byte) - 1) * 0x80;
+    if (*byte++ >= 0x80) {
+      length += (static_cast<int64_t>(*byte) - 1) * 0x4000;
+      if (*byte++ >= 0x80) return int64_t{1} << 40;
+    }
+  }
+  *p = byte;
+  return length;
+}
+
+// Reads a tag and a length, which ends where the bytes do.
+inline bool enter_last(const uint8_t** p, const uint8_t* end, uint8_t tag) {
+  if (*(*p)++ != tag) return false;
+  const int64_t size = read_length(p);
+  return size == end - *p;
+}
+
+// Walks into the entry of a map whose key is "values" and whose value is nothing but a tensor, up to the values in it.
+// It looks at kEntryReach bytes at most.
+constexpr int64_t kEntryReach = 24;
+
+inline bool enter_tensor(const uint8_t** at, const uint8_t* end, uint32_t number, const uint8_t** entry_end,
+                         Packed* values) {
+  constexpr uint8_t kKey[] = {tag_of(1), 6, 'v', 'a', 'l', 'u', 'e', 's'};
+  const uint8_t* p = *at;
+  if (*p++ != tag_of(number)) return false;
+  const int64_t size = read_length(&p);
+  if (size > end - p || std::memcmp(p, kKey, sizeof kKey)) return false;
+  *entry_end = p + size;
+  p += sizeof kKey;
+  if (!enter_last(&p, *entry_end, tag_of(2))) return false;
+  const uint8_t tag = *p;
+  values->kind = static_cast<TensorKind>(tag >> 3);
+  if (tag != tag_of(2) && tag != tag_of(3) && tag != tag_of(7)) return false;
+  if (!enter_last(&p, *entry_end, tag) || *p++ != tag_of(1)) return false;
+  values->size = read_length(&p);
+  values->begin = *at = p;
+  return true;
+}
+
+}  // namespace
+
+bool find_plain_record(const uint8_t* data, int64_t size, const uint8_t* readable_end, PlainRecord* record) {
+  const uint8_t* p = data;
+  const uint8_t* const end = data + size;
+  const uint8_t* entry_end;
+  // Behind the values come five bytes or more: of keys and shape a tag and a length each, and the shape's one number.
+  if (size < kEntryReach || !enter_tensor(&p, end, 1, &entry_end, &record->values) ||
+      record->values.size + 5 > entry_end - p)
+    return false;
+  p += record->values.size;
+  if (*p++ != tag_of(2)) return false;
+  const int64_t keys_size = read_length(&p);
+  if (keys_size + 3 > entry_end - p) return false;
+  record->keys = p;
+  record->keys_end = p += keys_size;
+  if (readable_end - p < PlainRecord::kReach) return false;
+  Bytes shape{p + 2, entry_end};
+  if (p[0] != tag_of(3) || p[1] != shape.size() || !read_varint(&shape, &record->columns) || shape.size()) return false;
+  record->label.kind = TensorKind::kNone;
+  if (entry_end == end) return true;
+  p = entry_end;
+  return enter_tensor(&p, end, 2, &entry_end, &record->label) && entry_end == end && record->label.size == end - p;
+}
+
+bool read_keys(const uint8_t* p, const uint8_t* end, int64_t count, int64_t columns, int32_t* keys) {
+  int64_t previous = -1;
+  for (int64_t i = 0; i < count; ++i) {
+    int64_t key = 0;
+    for (int shift = 0;; shift += 7) {
+      if (p == end || shift > 28) return false;
+      key |= static_cast<int64_t>(*p & 0x7F) << shift;
+      if (*p++ < 0x80) break;
+    }
+    if (key <= previous || key >= columns) return false;
+    keys[i] = static_cast<int32_t>(key);
+    previous = key;
+  }
+  return p == end;
+}
+
+bool copy_float32(const uint8_t* __restrict from, int64_t count, float* __restrict to) {
   uint32_t odd = 0;  // tests of bits, without a branch, become vector code
   for (int64_t i = 0; i < count; ++i) {
     uint32_t bits;
-    std::memcpy(&bits, to + i, sizeof bits);
+    std::memcpy(&bits, from + 4 * i, sizeof bits);
+    std::memcpy(to + i, &bits, sizeof bits);
     odd |= static_cast<uint32_t>((bits & 0x7FFFFFFFu) > 0x7F7FFFFFu);
   }
   return !odd;
@@ -312,6 +402,14 @@ bool copy_small_int32(const uint8_t* from, int64_t count, float* to) {
     to[i] = static_cast<float>(from[i]);
   }
   return all_bits < 0x80;
+}
+
+bool copy_numbers(TensorKind kind, const uint8_t* from, int64_t size, float* to) {
+  switch (kind) {
+    case TensorKind::kFloat32: return copy_float32(from, size / 4, to);
+    case TensorKind::kFloat64: return copy_float64(from, size / 8, to);
+    default: return copy_small_int32(from, size, to);
+  }
 }
 
 }  // namespace linear_learner

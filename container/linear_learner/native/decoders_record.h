@@ -79,12 +79,43 @@ struct Record {
 // Reads a record into ``record``, whose memory is used again. Returns false if the bytes are no such message.
 bool parse_record(const uint8_t* data, int64_t size, Record* record);
 
+// Packed numbers of a record.
+struct Packed {
+  TensorKind kind;
+  const uint8_t* begin;
+  int64_t size;  // in bytes
+};
+
+// The numbers of a sparse record in the layout that most writers give it.
+struct PlainRecord {
+  // So many bytes behind the keys may be read.
+  static constexpr int64_t kReach = 40;
+
+  Packed values;
+  const uint8_t* keys;  // packed varints
+  const uint8_t* keys_end;
+  uint64_t columns;
+  Packed label;  // of kind kNone if there is none
+};
+
+// Finds the numbers of a record whose fields are those of a sparse row, once each and in the order of their numbers,
+// and of its label or none. False for any other record, for bytes that are no message, and for the last record before
+// ``readable_end``.
+bool find_plain_record(const uint8_t* data, int64_t size, const uint8_t* readable_end, PlainRecord* record);
+
+// Reads ``count`` keys that take all bytes from p to end. Returns whether there are as many, each above the one before
+// and below ``columns``, which int32 holds.
+bool read_keys(const uint8_t* p, const uint8_t* end, int64_t count, int64_t columns, int32_t* keys);
+
 // Copies ``count`` numbers as float32; returns whether all are finite as such.
 bool copy_float32(const uint8_t* from, int64_t count, float* to);
 bool copy_float64(const uint8_t* from, int64_t count, float* to);
 
 // The same for int32 below 128, which take one byte each; returns whether all are.
 bool copy_small_int32(const uint8_t* from, int64_t count, float* to);
+
+// The same for numbers of a kind that take ``size`` bytes.
+bool copy_numbers(TensorKind kind, const uint8_t* from, int64_t size, float* to);
 
 }  // namespace linear_learner
 

@@ -7,30 +7,23 @@
 namespace linear_learner {
 namespace {
 
-constexpr uint8_t kMagic[4] = {0x0A, 0x23, 0xD7, 0xCE};
+constexpr uint8_t kMagicBytes[4] = {0x0A, 0x23, 0xD7, 0xCE};
 enum PartFlag { kWhole = 0, kFirst = 1, kMiddle = 2, kLast = 3 };
-
-uint32_t little_endian(const uint8_t* p) {
-  return static_cast<uint32_t>(p[0]) | static_cast<uint32_t>(p[1]) << 8 | static_cast<uint32_t>(p[2]) << 16 |
-         static_cast<uint32_t>(p[3]) << 24;
-}
-
-int64_t padded(int64_t size) { return (size + 3) / 4 * 4; }
 
 }  // namespace
 
 bool FrameReader::read_part(int64_t at, Part* part, ll_problem* problem) const {
   const int64_t available = end_ - at;
   // A length that is known when this is compiled makes one comparison of it.
-  if (available >= 4 ? std::memcmp(data_ + at, kMagic, 4)
-                     : std::memcmp(data_ + at, kMagic, static_cast<size_t>(available))) {
+  if (available >= 4 ? std::memcmp(data_ + at, kMagicBytes, 4)
+                     : std::memcmp(data_ + at, kMagicBytes, static_cast<size_t>(available))) {
     *problem = {kBadMagic, 0, 0, at, std::min<int64_t>(available, 4), 0, 0, 0};
     return false;
   }
   int64_t needed = kHeaderSize;
   if (available >= kHeaderSize) {
     const uint32_t word = little_endian(data_ + at + 4);
-    const int64_t size = word & 0x1FFFFFFFu;
+    const int64_t size = word & kLargestPart;
     needed += is_final_ ? size : padded(size);
     if (available >= needed) {
       *part = {word >> 29, at + kHeaderSize, size, std::min(end_, at + kHeaderSize + padded(size))};
@@ -55,16 +48,15 @@ bool FrameReader::join_parts(Part part, Frame* frame, ll_problem* problem) {
       *problem = {kBrokenParts, 0, 0, at_, at - at_, 0, 0, 0};
       return false;
     }
-    joined_.insert(joined_.end(), kMagic, kMagic + sizeof kMagic);
+    joined_.insert(joined_.end(), kMagicBytes, kMagicBytes + sizeof kMagicBytes);
     joined_.insert(joined_.end(), data_ + part.payload, data_ + part.payload + part.size);
   }
   *frame = {at_, part.end, joined_.data(), static_cast<int64_t>(joined_.size())};
   return true;
 }
 
-bool FrameReader::next(Frame* frame, ll_problem* problem) {
+bool FrameReader::next_any(Frame* frame, ll_problem* problem) {
   Part part;
-  problem->kind = 0;
   if (at_ == end_ || !read_part(at_, &part, problem)) return false;
   if (part.flag == kWhole) {
     *frame = {at_, part.end, data_ + part.payload, part.size};
@@ -105,13 +97,16 @@ int64_t kind_of_odd(double value) {
   return std::isinf(value) ? kInfinite : kOutOfRange;
 }
 
-bool read_record(RecordPart* part, FrameReader* frames, Frame* frame, Record* record) {
+void next_record(RecordPart* part, FrameReader* frames, Frame* frame) {
   ll_problem problem;
   frames->next(frame, &problem);  // the scan has seen that it is whole
   ++part->outcome.lines;
+}
+
+bool read_record(RecordPart* part, const Frame& frame, Record* record) {
   record->features.nan_is_odd = !part->layout->allow_missing;
-  if (parse_record(frame->payload, frame->size, record)) return true;
-  add_record_problem(part, *frame, kMalformed);
+  if (parse_record(frame.payload, frame.size, record)) return true;
+  add_record_problem(part, frame, kMalformed);
   return false;
 }
 
@@ -186,6 +181,16 @@ void decode_part(RecordPart& part) {
   } catch (const std::bad_alloc&) {
     part.out_of_memory = true;
   }
+}
+
+// All whole records of a block as one part, which has no room for rows yet.
+RecordPart whole_block(const uint8_t* data, const ll_record_scan& scan, const ll_record_layout* layout, float* labels) {
+  RecordPart whole{};
+  whole.data = data;
+  whole.end = whole.data_end = scan.consumed;
+  whole.layout = layout;
+  whole.labels = layout->label_size ? labels : nullptr;
+  return whole;
 }
 
 // Where each part of a block finds its records and puts its rows; no part can hold more than it has room for.
@@ -281,9 +286,8 @@ int32_t ll_records_dense(const uint8_t* data, const ll_record_scan* scan, const 
                          float* features, float* labels, ll_outcome* outcome) {
   std::memset(outcome, 0, sizeof *outcome);
   if (layout->columns < 0) return kBadCall;
-  const RecordPart whole{data,    0,       scan->consumed, layout,  layout->label_size ? labels : nullptr,
-                         features, nullptr, nullptr,        nullptr, false,
-                         *outcome};
+  RecordPart whole = whole_block(data, *scan, layout, labels);
+  whole.features = features;
   return decode_records(whole, *scan, outcome);
 }
 
@@ -293,9 +297,10 @@ int32_t ll_records_sparse(const uint8_t* data, const ll_record_scan* scan, const
                           int64_t* row_starts, void* indices, float* values, float* labels, ll_outcome* outcome) {
   std::memset(outcome, 0, sizeof *outcome);
   if (layout->columns < 0 || (!layout->wide_indices && layout->columns - 1 > INT32_MAX)) return kBadCall;
-  const RecordPart whole{data,    0,              scan->consumed, layout, layout->label_size ? labels : nullptr,
-                         nullptr, row_starts + 1, indices,        values, false,
-                         *outcome};
+  RecordPart whole = whole_block(data, *scan, layout, labels);
+  whole.row_ends = row_starts + 1;
+  whole.indices = indices;
+  whole.values = values;
   row_starts[0] = 0;
   return decode_records(whole, *scan, outcome);
 }

@@ -38,13 +38,23 @@ struct ll_record_layout {
   int64_t label_size;    // 1: every record has one label; 0: labels are not looked at
   int64_t allow_missing; // 1: features may be NaN
   int64_t wide_indices;  // sparse: 1 for int64 indices, 0 for int32
+  int64_t portable;      // 1: use no instruction set beyond the baseline, to hold one decoder against the other
 };
 }
 
 namespace linear_learner {
 
+constexpr uint32_t kMagic = 0xCED7230A;
 constexpr int64_t kHeaderSize = 8;
+constexpr int64_t kLargestPart = 0x1FFFFFFF;
 constexpr int64_t kUnknownLayout = 0, kDenseLayout = 1, kSparseLayout = 2;
+
+inline uint32_t little_endian(const uint8_t* p) {
+  return static_cast<uint32_t>(p[0]) | static_cast<uint32_t>(p[1]) << 8 | static_cast<uint32_t>(p[2]) << 16 |
+         static_cast<uint32_t>(p[3]) << 24;
+}
+
+inline int64_t padded(int64_t size) { return (size + 3) / 4 * 4; }
 
 // One record of a stream.
 struct Frame {
@@ -63,7 +73,10 @@ class FrameReader {
 
   // Reads the next frame. False at the end of the block, or with ``problem`` set where there is no whole frame: its
   // kind is kTruncated if more bytes may mend it, and ``expected`` then says how many the record takes at least.
-  bool next(Frame* frame, ll_problem* problem);
+  bool next(Frame* frame, ll_problem* problem) {
+    problem->kind = 0;
+    return next_whole(frame) || next_any(frame, problem);
+  }
 
   int64_t at() const { return at_; }
   void skip(int64_t bytes) { at_ += bytes; }
@@ -76,6 +89,16 @@ class FrameReader {
     int64_t size;
     int64_t end;
   };
+  // Reads a frame that is not in parts, of which all bytes are there.
+  bool next_whole(Frame* frame) {
+    if (end_ - at_ < kHeaderSize || little_endian(data_ + at_) != kMagic) return false;
+    const int64_t size = little_endian(data_ + at_ + 4), end = at_ + kHeaderSize + padded(size);
+    if (size > kLargestPart || end > end_) return false;
+    *frame = {at_, end, data_ + at_ + kHeaderSize, size};
+    at_ = end;
+    return true;
+  }
+  bool next_any(Frame* frame, ll_problem* problem);
   bool read_part(int64_t at, Part* part, ll_problem* problem) const;
   bool join_parts(Part part, Frame* frame, ll_problem* problem);
 
@@ -97,6 +120,7 @@ struct RecordPart {
   const uint8_t* data;  // the block
   int64_t begin;
   int64_t end;
+  int64_t data_end;      // of the block, or of what may be read of it
   const ll_record_layout* layout;
   float* labels;         // (rows,), or null
   float* features;       // dense: (rows, columns)
@@ -114,8 +138,11 @@ void add_record_problem(RecordPart* part, const Frame& frame, int64_t kind, int6
 // What is wrong with a value that is not finite as float32: the kind of problem.
 int64_t kind_of_odd(double value);
 
-// Reads the next record of a part. False where its bytes are no Record, of which a problem tells.
-bool read_record(RecordPart* part, FrameReader* frames, Frame* frame, Record* record);
+// Finds the next record of a part, which has one.
+void next_record(RecordPart* part, FrameReader* frames, Frame* frame);
+
+// Reads the part's current record. False where its bytes are no Record, of which a problem tells.
+bool read_record(RecordPart* part, const Frame& frame, Record* record);
 
 // Whether the record has the labels it should have; if not, a problem tells.
 bool check_label_count(RecordPart* part, const Frame& frame, const Record& record);

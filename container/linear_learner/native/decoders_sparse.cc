@@ -3,6 +3,7 @@
 #include <cstring>
 #include <utility>
 
+#include "decoders_sparse.h"
 #include "decoders_recordio.h"
 
 namespace linear_learner {
@@ -84,16 +85,57 @@ bool check_entries(RecordPart* part, const Frame& frame, const Tensor& features,
   return false;
 }
 
+// How many numbers a record packs together, if they are all whole and, those that are int32, of one byte each.
+int64_t count_of(const Packed& numbers) {
+  const int64_t size_of_one = numbers.kind == TensorKind::kFloat32 ? 4 : numbers.kind == TensorKind::kFloat64 ? 8 : 1;
+  return numbers.size % size_of_one ? -1 : numbers.size / size_of_one;
+}
+
+// Writes the row of a plain record with which nothing is wrong. False for any other record.
+//
+// What is written beyond the row stays in the part's room: that is half a number for each byte of a record, and a plain
+// one has thirty beside its numbers.
+bool copy_plain_row(RecordPart* part, const Frame& frame, const SparseKernels& kernels) {
+  PlainRecord record;
+  if (!find_plain_record(frame.payload, frame.size, part->data + part->data_end, &record) ||
+      record.columns != static_cast<uint64_t>(part->layout->columns))
+    return false;
+  ll_outcome& outcome = part->outcome;
+  const bool is_float32 = record.values.kind == TensorKind::kFloat32;
+  const int64_t count = count_of(record.values);
+  int32_t* indices = static_cast<int32_t*>(part->indices) + outcome.values;
+  float* values = part->values + outcome.values;
+  if (count < 0 || !kernels.read_keys(record.keys, record.keys_end, count, part->layout->columns, indices) ||
+      !(is_float32 ? kernels.copy_float32(record.values.begin, count, values)
+                   : copy_numbers(record.values.kind, record.values.begin, record.values.size, values)))
+    return false;
+  if (record.label.kind != TensorKind::kNone) {
+    float ignored;
+    float* label = part->labels ? part->labels + outcome.rows : &ignored;
+    if (count_of(record.label) != 1 || !copy_numbers(record.label.kind, record.label.begin, record.label.size, label))
+      return false;
+  } else if (part->labels) {
+    return false;
+  }
+  outcome.values += count;
+  part->row_ends[outcome.rows++] = outcome.values;
+  return true;
+}
+
 }  // namespace
 
 void decode_sparse_part(RecordPart* part) {
   FrameReader frames(part->data, part->begin, part->end, true);
   ll_outcome& outcome = part->outcome;
+  const SparseKernels kernels = sparse_kernels(part->layout->portable);
   std::vector<Entry> sorted;
   Record record;
   Frame frame;
   while (frames.at() < part->end) {
-    if (!read_record(part, &frames, &frame, &record) || !check_features(part, frame, record) ||
+    next_record(part, &frames, &frame);
+    const bool is_in_place = frame.payload == part->data + frame.begin + kHeaderSize;  // else it was joined from parts
+    if (is_in_place && !part->layout->wide_indices && copy_plain_row(part, frame, kernels)) continue;
+    if (!read_record(part, frame, &record) || !check_features(part, frame, record) ||
         !check_entries(part, frame, record.features, &sorted) || !write_label(part, frame, record))
       continue;
     float* values = part->values + outcome.values;

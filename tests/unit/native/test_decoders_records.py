@@ -163,6 +163,57 @@ class TestSparse:
         block = file_of(sparse_record([], []), sparse_record([3], [1]), sparse_record([], []))
         np.testing.assert_array_equal(decode(block).rows.row_starts, [0, 0, 1, 1])
 
+    # Columns below 2 ** 7, 2 ** 14 and so on take a byte more each.
+    @pytest.mark.parametrize("columns", [100, 1_000, 20_000, 3_000_000, 2**29, 2**31])
+    @pytest.mark.parametrize("kind", KINDS)
+    @pytest.mark.parametrize("portable", [False, True])
+    def test_rows_of_any_length_of_columns_of_any_size(self, columns: int, kind: str, portable: bool) -> None:
+        rng = np.random.default_rng(0)
+        rows = [np.unique((columns ** rng.uniform(0, 1, n)).astype(np.int64) - 1) for n in [*range(40), 300]]
+        rows += [rng.permutation(row) for row in rows]
+        values = [rng.integers(-300, 300, len(row)) if i % 2 else row % 128 for i, row in enumerate(rows)]
+        pairs = zip(rows, values, strict=True)
+        block = file_of(*(sparse_record(row, found, [columns], i % 7, kind) for i, (row, found) in enumerate(pairs)))
+        for threads in (1, 2, 3):
+            decoded = decode(block, threads=threads, portable=portable)
+            orders = [np.argsort(row) for row in rows]
+            np.testing.assert_array_equal(decoded.rows.row_starts, np.cumsum([0, *map(len, rows)]))
+            for found, expected in ((decoded.rows.columns, rows), (decoded.rows.values, values)):
+                ordered = [part[order] for part, order in zip(expected, orders, strict=True)]
+                np.testing.assert_array_equal(found, np.concatenate(ordered))
+            np.testing.assert_array_equal(decoded.labels, np.arange(len(rows)) % 7)
+
+    @pytest.mark.parametrize("portable", [False, True])
+    def test_what_is_unusual_is_seen_at_any_place_of_a_row(self, portable: bool) -> None:
+        keys = np.unique((2 ** np.linspace(0, 27, 45)).astype(np.int64))
+        values = np.arange(len(keys), dtype=np.float32)
+
+        def block(row: np.ndarray, found: np.ndarray) -> bytes:
+            return file_of(*(sparse_record(*pair, [2**29]) for pair in ((row, found), (keys, values))))
+
+        for i in range(1, len(keys)):
+            order = np.arange(len(keys))
+            order[[i - 1, i]] = [i, i - 1]
+            rows = decode(block(keys[order], values[order]), portable=portable).rows
+            np.testing.assert_array_equal(rows.columns, [*keys, *keys])
+            np.testing.assert_array_equal(rows.values, [*values, *values])
+            twice = np.where(order == i - 1, keys[i - 1], keys)
+            assert [p.kind for p in problems(block(twice, values), portable=portable)] == [Kind.DUPLICATE_KEY]
+            infinite = np.where(order == i - 1, np.float32(np.inf), values)
+            assert [p.kind for p in problems(block(keys, infinite), portable=portable)] == [Kind.INFINITE]
+
+    def test_a_key_of_many_bytes_before_one_of_few(self) -> None:
+        # All that follows the second key within the reach of the first one's length is zeros.
+        rows = decode(file_of(*[sparse_record([3_000_000, 5], [1, 2], [4_000_000], 0)] * 3)).rows
+        np.testing.assert_array_equal(rows.columns, [5, 3_000_000] * 3)
+
+    def test_room_that_is_used_again_holds_nothing_of_an_answer(self) -> None:
+        first, second = (file_of(*[sparse_record([i, 9], [i, 1])] * 20) for i in (1, 2))
+        room = decoders.Room()
+        before = decode(first, room=room)
+        decode(second, room=room)
+        assert contents(before) == contents(decode(first))
+
     def test_columns_beyond_int32(self) -> None:
         rows = decode(file_of(sparse_record([2**40, 1], [1, 2], [2**40 + 1]))).rows
         assert (rows.columns.dtype, rows.columns.tolist()) == (np.int64, [1, 2**40])
@@ -204,12 +255,22 @@ class TestProblems:
             (SPARSE, sparse_record([2, 4, 4], [1, 2, 3]), (Kind.DUPLICATE_KEY, 5, 0, 4)),
             (SPARSE, sparse_record([4, 2], [1, np.nan]), (Kind.MISSING, 3, 0, 0)),
             (SPARSE, sparse_record([4], [1], label=[]), (Kind.LABEL_COUNT, 0, 1, 0)),
+            (SPARSE, sparse_record([4], [1], label=[1, 2]), (Kind.LABEL_COUNT, 0, 1, 2)),
+            (SPARSE, sparse_record([4], [1], label=np.inf), (Kind.INFINITE, 0, 0, 0)),
+            (SPARSE, sparse_record(range(10), [*range(9), -np.inf]), (Kind.INFINITE, 10, 0, 0)),
+            (SPARSE, sparse_record(range(10), [np.nan, *range(9)]), (Kind.MISSING, 1, 0, 0)),
+            (SPARSE, sparse_record([4], [1e39], kind="float64"), (Kind.OUT_OF_RANGE, 5, 0, 0)),
+            (SPARSE, sparse_record([*range(9), 8], range(10)), (Kind.DUPLICATE_KEY, 9, 0, 8)),
+            (SPARSE, sparse_record([0, 1, 2, 200], range(4)), (Kind.KEY_OUTSIDE_SHAPE, 0, 10, 200)),
         ],
     )
     @pytest.mark.parametrize("threads", [1, 3])
-    def test_each_kind_says_where_it_is(self, first: Any, message: Any, expected: tuple, threads: int) -> None:
-        before, bad, after = file_of(first, first), file_of(message), file_of(first)
-        (problem,) = problems(before + bad + after, threads=threads)
+    @pytest.mark.parametrize("portable", [False, True])
+    def test_each_kind_says_where_it_is(
+        self, first: Any, message: Any, expected: tuple, threads: int, portable: bool
+    ) -> None:
+        before, bad, after = file_of(first, first), file_of(message), file_of(first, first)
+        (problem,) = problems(before + bad + after, threads=threads, portable=portable)
         assert (problem.kind, problem.column, problem.expected, problem.found) == expected
         assert (problem.row, problem.offset, problem.length) == (3, len(before), len(bad))
 
