@@ -127,7 +127,7 @@ def _application(
     reads /ping, and the log tells why."""
     try:
         return create_app(artifact.load(model_dir), settings, measurements)
-    except LinearLearnerError as error:
+    except (LinearLearnerError, OSError) as error:
         if must_load:
             raise
         logger.error("unable to load model: %s", error)

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from linear_learner.errors import ClientError
+from linear_learner.model import artifact
+from linear_learner.serving import server
+from linear_learner.serving.measurements import Measurements
 from linear_learner.serving.server import serve
 from linear_learner.serving.settings import Settings
 
@@ -17,3 +20,17 @@ def test_a_port_that_another_program_listens_on(tmp_path: Path) -> None:
         port = other.getsockname()[1]
         with pytest.raises(ClientError, match=f"Nothing can listen on port {port}: Address already in use.* --port"):
             serve(tmp_path, Settings.from_environ(port=port))
+
+
+def test_files_that_cannot_be_read_are_a_model_that_cannot_be_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def load(place: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(place / "model_algo-1"))
+
+    monkeypatch.setattr(artifact, "load", load)
+    application = server._application(tmp_path, Settings(), Measurements(), must_load=False)
+    assert application.test_client().get("/ping").text == "unable to load model"  # type: ignore[attr-defined]
+    assert f"unable to load model: [Errno 13] Permission denied: '{tmp_path}/model_algo-1'" in caplog.text
+    with pytest.raises(PermissionError):
+        server._application(tmp_path, Settings(), Measurements(), must_load=True)
