@@ -1,6 +1,6 @@
 """gunicorn's threaded worker, held to time limits and quick to stop.
 
-Five things that it does not do by itself (gunicorn 25):
+What it does not do by itself (gunicorn 25):
 
 - A small request that has arrived whole is answered at once, without a thread: see ``small_requests``.
 - A connection that has sent nothing yet, or a part of a small request, waits in the poller. There it costs nothing; in
@@ -8,6 +8,8 @@ Five things that it does not do by itself (gunicorn 25):
 - A request that does not arrive, or an answer that is not taken, within ``timeout`` seconds is ended.
 - A request that arrived together with the end of the one before it is answered, and not left in a buffer that no
   poller looks at.
+- A body is taken to its end before its connection is closed, so that the client reads the answer and not a reset.
+- What is no HTTP is told in plain text, and nothing of it is logged.
 - On SIGTERM idle connections are closed at once, so that a stop takes as long as the requests at work, and no longer.
   A request that has reached one of them by then is answered first.
 """
