@@ -34,6 +34,7 @@ from linear_learner.formats.batch import Batch
 from linear_learner.formats.content_type import JSON, JSON_LINES
 from linear_learner.formats.csr import CsrMatrix, Rows, index_type
 from linear_learner.formats.csv_cells import OVERFLOW
+from linear_learner.formats.faults import is_moderate
 from linear_learner.formats.json_rows import RECORD_FIX, Layout, Row, Sparse, row_of
 from linear_learner.formats.table_schema import TableSchema
 
@@ -170,7 +171,7 @@ def _matrix(rows: list[Row], places: list[str], source: str, layout: Layout) -> 
                     X[i] = row
     except OverflowError:  # an integer beyond the range of float64
         X = np.array([[_as_float(value) for value in _cells(row, layout)] for row in rows])
-    if X.size and not -OVERFLOW < X.min() <= X.max() < OVERFLOW:
+    if not is_moderate(X):
         # NaN is neither larger nor smaller than anything.
         beyond = np.argwhere(np.abs(X) >= OVERFLOW)
         if len(beyond):

@@ -10,6 +10,7 @@ import numpy as np
 
 from linear_learner.errors import ClientError
 from linear_learner.formats.csr import CsrMatrix, Rows
+from linear_learner.formats.faults import is_moderate
 from linear_learner.formats.width import check_width
 from linear_learner.model.losses import BINARY, MULTICLASS
 from linear_learner.model.probability_map import ProbabilityMap
@@ -124,15 +125,20 @@ class LinearModel:
 
     def _sums(self, block: Rows, first_row: int) -> np.ndarray:
         """(n, d) -> float32 (n, C)."""
-        # Overflow is looked for below, where it can be mended.
-        with np.errstate(over="ignore", invalid="ignore"):
-            if isinstance(block, CsrMatrix):
+        if isinstance(block, CsrMatrix):
+            with np.errstate(over="ignore", invalid="ignore"):
                 sums = block @ self.weights
-            else:
-                sums = np.dot(block.astype(np.float32, copy=False), self.weights)
+        else:
+            sums = np.dot(block.astype(np.float32, copy=False), self.weights)  # which never warns
+        if not is_moderate(sums):
+            return self._mended(sums, block, first_row)
+        sums += self.bias  # far from overflow, even where a bias is the largest float32
+        return sums
+
+    def _mended(self, sums: np.ndarray, block: Rows, first_row: int) -> np.ndarray:
+        """X @ weights + bias, where X @ weights (n, C) is large or not finite."""
+        with np.errstate(over="ignore"):
             sums += self.bias
-        if np.isfinite(sums).all():
-            return sums
         for row in np.flatnonzero(~np.isfinite(sums).all(axis=1)):
             sums[row] = self._wide_sum(block[row : row + 1], first_row + row + 1)
         return sums

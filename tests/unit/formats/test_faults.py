@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from linear_learner.errors import ClientError
-from linear_learner.formats.faults import MISSING, Fault, all_finite, error_of, to_float32
+from linear_learner.formats.faults import MISSING, Fault, all_finite, error_of, is_moderate, to_float32
 
 VALID = np.arange(12, dtype=np.float64).reshape(4, 3)
 WHERE = {"first_row": 11, "place": "feature", "source": "part-0", "content_type": "text/csv"}
@@ -48,6 +48,16 @@ def test_finite_numbers_whose_sum_is_not_are_finite() -> None:
     assert all_finite(np.array([3e38, 3e38, -3e38], np.float32))
     assert not all_finite(np.array([3e38, 3e38, np.nan], np.float32))
     assert not all_finite(np.array([np.inf, -np.inf], np.float32))
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_moderate_numbers_are_finite_and_add_nothing_to_the_largest_float32(kind: type) -> None:
+    largest = np.finfo(np.float32).max
+    for value in (np.nan, np.inf, -np.inf, largest, 1.1e19, np.finfo(kind).max):
+        assert not is_moderate(np.array([[1, 2], [3, value]], kind))
+    assert is_moderate(np.array([[1, -2], [3, -9.9e18]], kind))
+    assert np.float32(9.9e18) + largest == largest
+    assert is_moderate(np.empty((0, 2), kind))
 
 
 def test_of_many_bad_rows_the_first_few_and_the_count_are_told() -> None:

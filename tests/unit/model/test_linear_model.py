@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -122,6 +123,12 @@ class TestInput:
         rows = np.array([[3e38, 3e38], [3e38, 0], [0, 3e38], [1, 0]], np.float32)
         largest = float(np.finfo(np.float32).max)
         assert model.predict(rows).score.tolist() == [0, largest, -largest, 100]
+
+    def test_a_huge_bias_too_ends_at_the_edge_of_float32(self, make_model: MakeModel) -> None:
+        largest = np.finfo(np.float32).max
+        model = one_feature(make_model, "squared", 1.0)
+        found = replace(model, bias=np.array([largest])).predict(column(9e18, 3e38, -3e38, -9e18)).score
+        assert found.tolist() == [largest, largest, largest - np.float32(3e38), largest]
 
 
 class TestBlocks:
