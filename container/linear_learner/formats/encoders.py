@@ -24,7 +24,8 @@ import numpy as np
 
 from linear_learner.errors import ClientError
 from linear_learner.formats.content_type import CSV, JSON, JSON_LINES, RECORDIO_PROTOBUF
-from linear_learner.formats.recordio import HEADER_SIZE, header, padded
+from linear_learner.formats.protobuf_record import length_delimited
+from linear_learner.formats.recordio import HEADER_SIZE, framed
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,30 +130,15 @@ def encode_recordio(answer: Answer) -> bytes:
     slots: list[tuple[int, np.ndarray]] = []
     for name, column in answer.items():
         numbers = _numbers(name, column).astype("<f4")
-        tensor = _field(1, bytes(4 * numbers.shape[1]))
-        entry = _field(2, _field(1, name.encode()) + _field(2, _field(2, tensor)))
-        record += entry
+        tensor = length_delimited(1, bytes(4 * numbers.shape[1]))
+        value = length_delimited(2, length_delimited(2, tensor))
+        record += length_delimited(2, length_delimited(1, name.encode()) + value)
         slots.append((len(record) - 4 * numbers.shape[1], numbers))
-    frame = header(len(record)) + record + bytes(padded(len(record)) - len(record))
-    rows = np.tile(np.frombuffer(frame, np.uint8), (len(slots[0][1]), 1))
+    rows = np.tile(np.frombuffer(framed(record), np.uint8), (len(slots[0][1]), 1))
     for start, numbers in slots:
         place = HEADER_SIZE + start
         rows[:, place : place + 4 * numbers.shape[1]] = numbers.view(np.uint8)
     return rows.tobytes()
-
-
-def _field(number: int, payload: bytes) -> bytes:
-    """A length-delimited protobuf field."""
-    return bytes([number << 3 | 2]) + _varint(len(payload)) + payload
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
 
 
 ENCODERS: dict[str, Encoder] = {

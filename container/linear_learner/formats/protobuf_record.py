@@ -181,6 +181,20 @@ def varint(data: bytes, at: int, stop: int) -> tuple[int, int]:
     raise MalformedRecord("a number has more than ten bytes")
 
 
+def length_delimited(number: int, content: bytes) -> bytes:
+    """A field of a message, as it is written; ``number`` is below 16."""
+    return bytes([number << 3 | LENGTH]) + _written_varint(len(content)) + content
+
+
+def _written_varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
 def varints(data: bytes) -> np.ndarray:
     """Base-128 numbers one after the other -> uint64 (n,). The last one must be whole."""
     encoded = np.frombuffer(data, np.uint8)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from linear_learner.formats.protobuf_record import NUMBERS, Range, Tensor
-from linear_learner.formats.recordio import HEADER_SIZE, header, padded
+from linear_learner.formats.recordio import HEADER_SIZE, framed
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def layout_of(payload: bytes, features: Tensor, label: Tensor | None) -> Layout 
     found_label = None if label is None else _numbers(payload, label)
     if found is None or (label is not None and found_label is None):
         return None
-    frame = header(len(payload)) + payload + bytes(padded(len(payload)) - len(payload))
+    frame = framed(payload)
     constant, at = [], 0
     for numbers in sorted(filter(None, (found, found_label)), key=lambda n: n.start):
         constant.append((at, numbers.start))

@@ -36,6 +36,11 @@ def padded(length: int) -> int:
     return -(-length // 4) * 4
 
 
+def framed(payload: bytes) -> bytes:
+    """A record of one part."""
+    return header(len(payload)) + payload + bytes(padded(len(payload)) - len(payload))
+
+
 class RecordReader:
     """Reads the records of a stream, one payload at a time or many frames of one size at once.
 

@@ -11,6 +11,7 @@ import math
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import BinaryIO
 
 import numpy as np
@@ -23,16 +24,19 @@ from linear_learner.formats.faults import MissingLabel, entries_to_float32, malf
 from linear_learner.formats.native_blocks import record_rows
 from linear_learner.formats.options import DEFAULTS, Options
 from linear_learner.formats.protobuf_record import (
+    NUMBERS,
+    TENSORS,
     MalformedRecord,
     Record,
     Tensor,
     entries_of,
     integers,
+    length_delimited,
     parse_record,
     values,
 )
 from linear_learner.formats.record_layout import Layout, layout_of
-from linear_learner.formats.recordio import HEADER_SIZE, MAGIC_BYTES, RecordReader, header
+from linear_learner.formats.recordio import HEADER_SIZE, MAGIC_BYTES, RecordReader, framed, header
 from linear_learner.formats.sniffing import SNIFFED_BYTES, advice
 from linear_learner.native.decoders import DenseRows, Room, SparseRows
 
@@ -93,6 +97,31 @@ def decode(
         else:
             read_plainly(reader, rows, block_size)
             yield rows.take()
+
+
+def plain_record(record: bytes, width: int) -> np.ndarray | None:
+    """(1, width), a view, of a framed record that holds nothing but dense features, in float32 or float64, as the
+    libraries of protobuf write one; None of any other. Only the numbers are read: what stands before them is known."""
+    if len(record) < 4 * width:  # before a head is made for so many
+        return None
+    head, numbers = _plain_heads(width).get(len(record), (b"", None))
+    if numbers is None or not record.startswith(head):
+        return None
+    return np.frombuffer(record, numbers, width, len(head))[np.newaxis]
+
+
+@lru_cache(maxsize=64)
+def _plain_heads(width: int) -> dict[int, tuple[bytes, np.dtype]]:
+    """What stands before the numbers of such records, and the type of these, by the size of the record."""
+    heads = {}
+    for tensor, kind in TENSORS.items():
+        if kind in NUMBERS:
+            zeros = bytes(width * NUMBERS[kind].itemsize)
+            value = length_delimited(tensor, length_delimited(1, zeros))
+            payload = length_delimited(1, length_delimited(1, _KEY) + length_delimited(2, value))
+            record = framed(payload)
+            heads[len(record)] = record[: HEADER_SIZE + len(payload) - len(zeros)], NUMBERS[kind]
+    return heads
 
 
 def read_plainly(reader: RecordReader, rows: _Rows, block_size: int) -> None:

@@ -13,10 +13,11 @@ import numpy as np
 from linear_learner.errors import ClientError, UnsupportedContentType
 from linear_learner.formats import DECODERS
 from linear_learner.formats.batch import Batch
-from linear_learner.formats.content_type import CSV, JSON, JSON_LINES, ContentType, parse
-from linear_learner.formats.faults import check_utf8, malformed
+from linear_learner.formats.content_type import CSV, JSON, JSON_LINES, RECORDIO_PROTOBUF, ContentType, parse
+from linear_learner.formats.faults import check_utf8, is_moderate, malformed
 from linear_learner.formats.json_records import REQUEST_DECODERS
 from linear_learner.formats.options import Options
+from linear_learner.formats.recordio_protobuf import plain_record
 from linear_learner.formats.table_schema import TableSchema
 from linear_learner.formats.width import check_width
 from linear_learner.serving import table_rows
@@ -24,7 +25,7 @@ from linear_learner.serving import table_rows
 SOURCE = "request"
 """How errors call the body."""
 LONGEST_ROW = 1 << 14
-"""Bytes of a CSV row that is read by itself."""
+"""Bytes of a row that is read by itself."""
 _PLAIN = b"0123456789+-.eE,"
 _NUMBERS = re.compile(r"[\d+\-.eE,;:|\s\"]*")
 """A line of numbers, whatever separates them."""
@@ -67,8 +68,8 @@ def decode(
     if kind.name not in DECODERS:
         raise UnsupportedContentType(kind.name, supported=[*REQUEST_DECODERS, *DECODERS])
     label_size = kind.label_size or 0
-    if kind.name == CSV and not label_size and len(body) <= LONGEST_ROW:
-        row = _plain_row(body)
+    if len(body) <= LONGEST_ROW and not label_size:
+        row = _plain_row(body, kind, feature_dim)
         if row is not None:
             return iter((Batch(row, None, SOURCE),))
     if kind.name == CSV and _BEGIN_OF_JSON.match(body):
@@ -90,19 +91,25 @@ def decode(
     return batches if order is None else _reordered(batches, order)
 
 
-def _plain_row(body: bytes) -> np.ndarray | None:
-    """float32 (1, d) of one line of plain numbers, as the CSV decoder reads it at many times the cost of so short a
-    body; None if anything about it is not plain."""
-    line = body.removesuffix(b"\n")
+def _plain_row(body: bytes, kind: ContentType, feature_dim: int) -> np.ndarray | None:
+    """float32 (1, d) of a body that is one row, of numbers in the simplest form, as the decoders read it at many times
+    the cost; None of any other, and where a number is so large that it may be none of float32."""
+    row = None
+    if kind.name == CSV:
+        row = _plain_line(body.removesuffix(b"\n"))
+    elif kind.name == RECORDIO_PROTOBUF and not kind.parameters:
+        row = plain_record(body, feature_dim)
+    return row.astype(np.float32) if row is not None and is_moderate(row) else None
+
+
+def _plain_line(line: bytes) -> np.ndarray | None:
+    """float64 (1, d)."""
     if line.translate(None, _PLAIN):
         return None
     try:
-        row = np.array([[*map(float, line.split(b","))]])
+        return np.array([[*map(float, line.split(b","))]])
     except ValueError:
         return None
-    with np.errstate(over="ignore"):
-        row = row.astype(np.float32)
-    return row if np.isfinite(row).all() else None
 
 
 def order_of_features(body: bytes, names: Sequence[str], label_size: int = 0, source: str = SOURCE) -> list[int] | None:

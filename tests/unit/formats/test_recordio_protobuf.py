@@ -8,13 +8,13 @@ import pytest
 import scipy.sparse
 from hypothesis import given
 from hypothesis import strategies as st
-from record_judge import TENSORS, UnpackedRecord, file_of, frame, record
+from record_judge import TENSORS, Record, UnpackedRecord, file_of, frame, record
 
 from linear_learner.errors import ClientError
 from linear_learner.formats.batch import Batch
 from linear_learner.formats.csr import CsrMatrix
 from linear_learner.formats.faults import MissingLabel
-from linear_learner.formats.recordio_protobuf import decode
+from linear_learner.formats.recordio_protobuf import decode, plain_record
 from linear_learner.native import decoders
 
 X = np.random.default_rng(0).standard_normal((200, 4)).astype(np.float32)
@@ -42,6 +42,41 @@ def test_rows_are_the_same_whatever_the_blocks(block_size: int) -> None:
     features, labels = rows(VALID, block_size=block_size)
     np.testing.assert_array_equal(features, X)
     np.testing.assert_array_equal(labels, y)
+
+
+@pytest.mark.parametrize("kind", ["float32", "float64"])
+@pytest.mark.parametrize("width", [1, 4, 29, 2000])
+def test_a_plain_record_is_read_at_a_glance(kind: str, width: int) -> None:
+    numbers = np.random.default_rng(width).standard_normal(width).astype(kind)
+    row = plain_record(file_of(record(numbers, kind=kind)), width)
+    assert row is not None
+    assert row.dtype == kind
+    np.testing.assert_array_equal(row, [numbers])
+
+
+def test_a_plain_record_is_one_to_the_byte() -> None:
+    body, expected = file_of(record(X[0])), X[:1]
+    start, end = body.index(X[0].tobytes()), body.index(X[0].tobytes()) + X[0].nbytes
+    for byte in range(len(body)):
+        changed = bytearray(body)
+        changed[byte] ^= 1
+        row = plain_record(bytes(changed), 4)
+        assert (row is None) == (byte < start), byte
+        assert byte < start or (row == expected).all() == (byte >= end)
+
+
+def test_other_records_are_not_plain() -> None:
+    with_shape, sparse_row, named = record(X[0]), record(X[0]), Record()
+    with_shape.features["values"].float32_tensor.shape.append(4)
+    sparse_row.features["values"].float32_tensor.keys.extend(range(4))
+    named.features["valuez"].float32_tensor.values.extend(X[0])
+    others = record(X[0], 1), record([1, 2, 3, 4], kind="int32"), record(X[0, :3])
+    for message in (with_shape, sparse_row, named, *others):
+        assert plain_record(file_of(message), 4) is None
+    plain = record(X[0])
+    for body in (plain.SerializeToString(), file_of(plain, plain), file_of(plain)[:-1], b""):
+        assert plain_record(body, 4) is None
+    assert plain_record(file_of(plain), 1 << 45) is None  # and there is no memory to write one
 
 
 def test_memory_is_bounded_by_the_block() -> None:

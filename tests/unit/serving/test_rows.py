@@ -14,6 +14,10 @@ from numpy.testing import assert_array_equal
 from linear_learner.errors import ClientError, UnsupportedContentType
 from linear_learner.formats import DECODERS
 from linear_learner.formats.batch import Batch
+from linear_learner.formats.content_type import RECORDIO_PROTOBUF
+from linear_learner.formats.options import Options
+from linear_learner.formats.protobuf_record import length_delimited
+from linear_learner.formats.recordio import framed
 from linear_learner.serving.rows import decode
 
 NAMES = ("age", "income", "debt")
@@ -74,6 +78,31 @@ def test_numbers_of_one_line_are_rounded_to_the_nearest_float32(numbers: list[fl
     if np.isfinite(expected).all():
         (batch,) = decode(",".join(map(repr, numbers)).encode(), "text/csv", 3)
         assert batch.features.tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("number", [1.0, -0.0, 1e-45, 2**24 + 1, 3.4e38, 1e39, np.inf, np.nan])
+@pytest.mark.parametrize(("field", "kind"), [(2, "<f4"), (3, "<f8")])
+@pytest.mark.parametrize("content_type", [RECORDIO_PROTOBUF, f"{RECORDIO_PROTOBUF}; index_base=1"])
+@pytest.mark.parametrize("allow_missing", [False, True])
+def test_one_record_is_read_as_the_decoder_of_whole_files_reads_it(
+    number: float, field: int, kind: str, content_type: str, allow_missing: bool
+) -> None:
+    with np.errstate(over="ignore"):
+        numbers = np.array([1, number, 2], kind).tobytes()
+    tensor = length_delimited(field, length_delimited(1, numbers))
+    entry = length_delimited(1, b"values") + length_delimited(2, tensor)
+    body = framed(length_delimited(1, entry))
+
+    def outcome(batches: Callable[[], Iterator[Batch]]) -> object:
+        try:
+            return [batch.features.tobytes() for batch in batches()]
+        except ClientError as error:
+            return str(error)
+
+    options = Options(allow_missing=allow_missing)
+    decoder = DECODERS[RECORDIO_PROTOBUF]
+    expected = outcome(lambda: decoder(io.BytesIO(body), label_size=0, source="request", options=options))
+    assert outcome(lambda: decode(body, content_type, 3, allow_missing=allow_missing)) == expected
 
 
 def test_numbers_may_be_names() -> None:
