@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from linear_learner.errors import ClientError
@@ -29,9 +30,14 @@ class Layout:
     ) -> None:
         self.feature_dim = feature_dim if feature_dim is not None or not names else len(names)
         self.number_types = {int, float, type(None)} if allow_missing else {int, float}
-        self.position = {name: i for i, name in enumerate(names)}
+        self._names = names
         self.schema = schema
         self.allow_missing = allow_missing
+
+    @cached_property
+    def position(self) -> dict[str, int]:
+        """By name. Few requests ask: it takes longer than to read a record."""
+        return {name: i for i, name in enumerate(self._names)}
 
     def settle(self, width: int, where: str) -> None:
         """Take ``width`` as that of all rows, or hold it against what is known."""
