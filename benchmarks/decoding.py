@@ -172,7 +172,7 @@ def readers(cores: int) -> dict[str, dict[str, Reader]]:
         ("pyarrow", "pyarrow", with_pyarrow),
         ("scikit-learn", "sklearn.datasets", with_sklearn),
         ("SageMaker SDK", "sagemaker.amazon.common", with_sdk),
-        ("SageMaker SDK, then arrays", "sagemaker.amazon.common", with_sdk_and_arrays),
+        ("SageMaker SDK and arrays", "sagemaker.amazon.common", with_sdk_and_arrays),
         ("as XGBoost container", "sagemaker.amazon.common", as_xgboost_container),
     ):
         try:
