@@ -33,7 +33,8 @@ class LinearLearnerError(Exception):
         super().__init__(message)
 
     def __str__(self) -> str:
-        text = self.message if not self.where else f"{self.message.rstrip('.')} ({self.where})"
+        message = self.message if self.message.endswith("...") else self.message.removesuffix(".")
+        text = self.message if not self.where else f"{message} ({self.where})"
         if not self.fix:
             return text
         stop = "" if text.endswith((".", "!", "?")) else "."

@@ -13,6 +13,7 @@ from linear_learner.errors import AlgorithmError, ClientError, LinearLearnerErro
         (ClientError("Label 3 is too large"), "Label 3 is too large"),
         (ClientError("Label 3 is too large", where="row 4"), "Label 3 is too large (row 4)"),
         (ClientError("Label 3 is too large.", where="row 4"), "Label 3 is too large (row 4)"),
+        (ClientError("The labels are 0, 1, ...", where="row 4"), "The labels are 0, 1, ... (row 4)"),
         (ClientError("Label 3 is too large", fix="drop it"), "Label 3 is too large. Drop it"),
         (ClientError("Label 3 is too large!", fix="drop it"), "Label 3 is too large! Drop it"),
         (ClientError("Label 3 is too large", where="row 4", fix="drop it"), "Label 3 is too large (row 4). Drop it"),
