@@ -117,9 +117,12 @@ def _write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def _differences(found: Mapping[str, object], wanted: Mapping[str, object]) -> Iterator[str]:
-    for name in sorted(found.keys() | wanted.keys()):
+    """The numbers of all models, which would fill a page, come last and are not told."""
+    for name in sorted((found.keys() | wanted.keys()) - {"models"}):
         if found.get(name) != wanted.get(name):
             yield f"{name} was {found.get(name)} there and is {wanted.get(name)} here"
+    if found.get("models") != wanted.get("models"):
+        yield "its models differ"
 
 
 def _of_another_job(path: Path, reason: str) -> ClientError:

@@ -192,6 +192,12 @@ def test_one_of_other_hyperparameters_is_refused(tmp_path: Path) -> None:
     assert "remove its checkpoints" in caught.value.fix
 
 
+def test_what_was_given_is_told_before_the_models_that_follow_from_it(tmp_path: Path) -> None:
+    Checkpoints(tmp_path, JOB | {"models": [{"wd": 0.0}] * 32, "wd": 0.0}).save(start())
+    with pytest.raises(ClientError, match=r"of another job: wd was 0\.0 there and is 0\.1 here; its models differ \("):
+        Checkpoints(tmp_path, JOB | {"models": [{"wd": 0.1}] * 32, "wd": 0.1}).restore(start())
+
+
 def test_one_of_another_shape_is_refused(tmp_path: Path) -> None:
     Checkpoints(tmp_path, JOB).save(start())
     other = Progress.at_the_start(State.zeros(CANDIDATES, 1, FEATURES + 1), start().stopping)
