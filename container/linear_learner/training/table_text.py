@@ -14,6 +14,8 @@ from linear_learner.hyperparameters.schema import BINARY, FEWEST_CLASSES, MULTIC
 logger = logging.getLogger(__name__)
 
 _SHOWN = 20
+_LONGEST_SHOWN = 30
+"""Of a text that is to be a class. A column of free text as the label would fill a page."""
 
 
 def text_settings(hp: HyperParameters) -> TextSettings:
@@ -88,4 +90,5 @@ def _unfit(message: str, fix: str) -> ClientError:
 
 
 def _shown(classes: tuple[str, ...]) -> str:
-    return ", ".join(classes[:_SHOWN]) + (", ..." if len(classes) > _SHOWN else "")
+    texts = (text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..." for text in classes[:_SHOWN])
+    return ", ".join(texts) + (", ..." if len(classes) > _SHOWN else "")
