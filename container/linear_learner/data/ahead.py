@@ -44,5 +44,7 @@ def one_ahead(items: Iterator[Item], abandon: Callable[[], None]) -> Iterator[It
     finally:
         asked.put(False)
         thread.join()
-        # An error that was raised holds this frame: a circle that would keep a file open.
+        # An error holds the frames that it came through, and these would hold it: circles that would keep a file open.
         del error
+        while not made.empty():
+            made.get()

@@ -63,7 +63,8 @@ def test_who_leaves_early_abandons_the_thread_before_waiting_for_it() -> None:
     assert abandoned.is_set()
 
 
-def test_what_the_items_held_is_let_go_with_the_error() -> None:
+@pytest.mark.parametrize("leaves_early", [False, True])
+def test_what_the_items_held_is_let_go_with_the_error(leaves_early: bool) -> None:
     class File:
         """Something that is open for as long as it is held."""
 
@@ -77,8 +78,14 @@ def test_what_the_items_held_is_let_go_with_the_error() -> None:
 
     gc.disable()  # what is let go is gone at once, without its help
     try:
-        with pytest.raises(ValueError, match="broken"):
-            list(one_ahead(items(), lambda: None))
+        ahead = one_ahead(items(), lambda: None)
+        assert next(ahead) == 1
+        if leaves_early:
+            ahead.close()  # type: ignore[attr-defined]
+        else:
+            with pytest.raises(ValueError, match="broken"):
+                next(ahead)
+        del ahead
         assert held[0]() is None
     finally:
         gc.enable()
