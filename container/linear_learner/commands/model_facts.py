@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ AMAZON = "Amazon's container"
 TOLD = ("optimizer", "learning_rate", "wd", "l1", "epochs", "mini_batch_size", "use_bias", "normalize_data")
 """Hyperparameters that are told in words; JSON has all."""
 SHOWN_NAMES = 10
+CELL = 12
+"""Characters of a coefficient."""
 
 
 def facts(place: Path, top: int) -> dict[str, Any]:
@@ -123,13 +125,22 @@ def _largest(found: dict[str, Any]) -> Iterator[str]:
     yield "largest coefficients" + (" (by how far they move a score over the training data)" if by_reach else "")
     names = [row["name"] or f"feature {row['feature']}" for row in found["coefficients"]]
     width = max(map(len, [*names, "intercept"]))
+    if len(found["intercepts"]) > 1:
+        yield f"  {''.ljust(width)}  {_cells(_class_names(found))}"
     for name, row in zip(names, found["coefficients"], strict=True):
         yield f"  {name.ljust(width)}  {_cells(row['coefficients'])}"
     yield f"  {'intercept'.ljust(width)}  {_cells(found['intercepts'])}"
 
 
-def _cells(values: list[float]) -> str:
-    shown = [short(value).rjust(12) for value in values[:SHOWN_NAMES]]
+def _class_names(found: dict[str, Any]) -> list[str]:
+    """Of the columns of the coefficients, cut to their width."""
+    classes = found["classes"]
+    names = classes if isinstance(classes, list) else [f"class {c}" for c in range(len(found["intercepts"]))]
+    return [name if len(name) <= CELL else f"{name[: CELL - 3]}..." for name in names]
+
+
+def _cells(values: Sequence[float | str]) -> str:
+    shown = [short(value).rjust(CELL) for value in values[:SHOWN_NAMES]]
     return " ".join(shown) + (" ..." if len(values) > SHOWN_NAMES else "")
 
 

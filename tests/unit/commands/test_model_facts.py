@@ -86,6 +86,24 @@ def test_loose_files_and_a_multiclass_model(tmp_path: Path) -> None:
     assert "classes          0 to 2" in as_text(found) and "threshold" not in as_text(found)
 
 
+@pytest.mark.parametrize(
+    ("classes", "header"),
+    [
+        (None, ["class 0", "class 1", "class 2"]),
+        (["no", "perhaps", "most certainly"], ["no", "perhaps", "most cert..."]),
+    ],
+)
+def test_coefficients_stand_below_their_classes(classes: list[str] | None, header: list[str], tmp_path: Path) -> None:
+    metadata = {} if classes is None else {"schema": {"columns": [{"name": "a"}], "classes": classes}}
+    kind = ("multiclass_classifier", "softmax_loss", "softmax")
+    weights = np.array([[1, 2, 3]], np.float32)
+    model = LinearModel(weights, np.zeros(3, np.float32), *kind, None, num_classes=3, metadata=metadata)
+    lines = as_text(told(model, tmp_path)).splitlines()
+    above, first = lines[lines.index("largest coefficients") + 1 :][:2]
+    for name, number in zip(header, "123", strict=True):
+        assert above.index(name) + len(name) == first.rindex(number) + 1
+
+
 def test_names_do_nothing_to_a_terminal(model: LinearModel, tmp_path: Path) -> None:
     names = ["\x1b[2J", "b\nc", "größe", "d"]
     text = as_text(told(replace(model, metadata={"feature_names": names}), tmp_path))
