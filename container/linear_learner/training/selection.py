@@ -12,6 +12,9 @@ from linear_learner.errors import ClientError
 MOST_ROWS_BY_CHANCE, OF_ROWS = 2, 1000
 """See ``chance``."""
 
+ROUNDING = 1e-9
+"""Of a slack: far more than what rounding adds to the difference of two values, and far less than a row."""
+
 
 def equally_good(values: np.ndarray, *, higher_is_better: bool, alive: np.ndarray, slack: float = 0.0) -> np.ndarray:
     """int64 (t,), ascending: the candidates whose value is no further than ``slack`` from the best.
@@ -28,7 +31,7 @@ def equally_good(values: np.ndarray, *, higher_is_better: bool, alive: np.ndarra
         )
     values = np.asarray(values)[left]
     distance = values.max() - values if higher_is_better else values - values.min()
-    return left[distance <= slack]
+    return left[distance <= slack * (1 + ROUNDING)]
 
 
 def least_loss(candidates: np.ndarray, losses: np.ndarray) -> int:

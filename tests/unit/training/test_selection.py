@@ -147,6 +147,14 @@ def test_values_within_the_slack_are_told_apart_by_the_loss() -> None:
     assert best(values, higher_is_better=True, alive=alive, losses=losses) == 0
 
 
+def test_two_rows_are_chance_however_shares_are_rounded() -> None:
+    for rows in range(100, 1000):
+        values = np.array([0.9 * rows // 1, 0.9 * rows // 1 - 2, 0.9 * rows // 1 - 3]) / rows
+        slack = chance(values[0], rows)
+        found = equally_good(values, higher_is_better=True, alive=np.ones(3, bool), slack=slack)
+        assert found.tolist() == [0, 1], rows
+
+
 @pytest.mark.parametrize(
     ("share", "rows", "slack"),
     [
