@@ -23,7 +23,7 @@ SCHEDULES = ((1.0, 1.0), (3.0, 4.3), (1.0, 4.3), (0.4, 4.3))
 """Pairs: times the first candidate's learning rate, and a power of its lr_scheduler_factor. A factor that halves the
 learning rate over the job takes it to a twentieth with power 4.3."""
 
-REGULARISATIONS = ((0.01, 0), (1, 0), (10, 0), (100, 0), (300, 0), (0.01, 1), (0.01, 10), (0.01, 30))
+REGULARISATIONS = ((0.01, 0), (1, 0), (3, 0), (30, 0), (0.01, 1), (0.01, 3), (0.01, 10), (0.01, 30))
 """Pairs (wd, l1), divided by the number of training rows. The first is the first candidate's."""
 
 VARIED = ("learning_rate", "lr_scheduler_factor", "wd", "l1")
