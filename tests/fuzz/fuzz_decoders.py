@@ -9,6 +9,7 @@ Examples of every format are written, damaged at random and decoded in all ways;
 from __future__ import annotations
 
 import argparse
+import struct
 import subprocess
 import sys
 import tempfile
@@ -118,7 +119,20 @@ def record_examples() -> list[bytes]:
     many = [np.unique(2 ** rng.uniform(0, bits, 25)).astype(int) for bits in (7, 14, 21, 27, 29) for _ in range(3)]
     sparse = [sparse_example(few, 1000, cls) for cls in (judge.Record, judge.UnpackedRecord)]
     sparse += [sparse_example(many, 1 << 30, judge.Record, kind) for kind in judge.TENSORS]
-    return [*dense, *sparse, in_parts * 3]
+    return [*dense, *sparse, rows_that_pack_nothing() + sparse_example(few[:1], 1000, judge.Record), in_parts * 3]
+
+
+def rows_that_pack_nothing() -> bytes:
+    """Sparse rows, of 1000 columns, whose keys and values are there and hold none; protobuf would leave them out."""
+
+    def field(number: int, content: bytes) -> bytes:
+        return bytes([number << 3 | 2, len(content)]) + content
+
+    def entry(number: int, tensor: bytes) -> bytes:
+        return field(number, field(1, b"values") + field(2, field(2, tensor)))
+
+    nothing = field(1, b"") + field(2, b"") + field(3, b"\xe8\x07")
+    return judge.frame(entry(1, nothing) + entry(2, field(1, struct.pack("<f", 1)))) * 4
 
 
 def sparse_example(rows: list, columns: int, cls: type, kind: str = "float32") -> bytes:

@@ -37,6 +37,7 @@ LL_AVX2 LL_INLINE __m256i load(const void* p) { return _mm256_loadu_si256(static
 LL_AVX2 LL_INLINE void store(void* p, __m256i numbers) { _mm256_storeu_si256(static_cast<__m256i*>(p), numbers); }
 
 LL_AVX2 bool read_keys_avx2(const uint8_t* p, const uint8_t* end, int64_t count, int64_t columns, int32_t* keys) {
+  if (!count) return p == end;  // there is no last key to look at
   const __m256i low_bits = _mm256_set1_epi8(0x7F), up = _mm256_setr_epi32(7, 0, 1, 2, 3, 4, 5, 6);
   const __m256i times_128 = _mm256_set1_epi16(static_cast<int16_t>(0x8001));
   const __m256i times_16384 = _mm256_set1_epi32(0x40000001);
