@@ -1,38 +1,25 @@
 // Rows of two classes along their scores: the counts from which thresholds are chosen and areas measured.
 
 #include <stdint.h>
-#include <string.h>
 
 #include <memory>
 #include <new>
 
+#include "score_keys.h"
+
+namespace linear_learner {
 namespace {
 
-// A row as one number that orders like its score: the bits of a float, with the negative ones turned round, and below
-// them its class, which need not be sorted.
-constexpr int kClassBits = 1, kDigitBits = 8, kDigits = 4, kBuckets = 1 << kDigitBits;
-
-uint64_t key_of(float score, uint8_t positive) {
-  uint32_t bits;
-  memcpy(&bits, &score, sizeof bits);
-  bits ^= bits >> 31 ? 0xFFFFFFFFu : 0x80000000u;
-  return static_cast<uint64_t>(bits) << kClassBits | (positive != 0);
-}
-
-float score_of(uint64_t key) {
-  uint32_t bits = static_cast<uint32_t>(key >> kClassBits);
-  bits ^= bits >> 31 ? 0x80000000u : 0xFFFFFFFFu;
-  float score;
-  memcpy(&score, &bits, sizeof score);
-  return score;
-}
+constexpr int kDigitBits = 8, kDigits = 4, kBuckets = 1 << kDigitBits;
 
 int64_t digit(uint64_t key, int place) {
   return static_cast<int64_t>(key >> (kClassBits + place * kDigitBits)) & (kBuckets - 1);
 }
 
-// Sorts by radix, from the last digit to the first; ``spare`` has room for as many keys. Returns where they ended up.
-uint64_t* sort(uint64_t* keys, uint64_t* spare, int64_t rows) {
+}  // namespace
+
+uint64_t* sort_keys(uint64_t* keys, uint64_t* spare, int64_t rows) {
+  // From the last digit to the first.
   int64_t counts[kDigits][kBuckets] = {};
   for (int64_t i = 0; i < rows; ++i)
     for (int place = 0; place < kDigits; ++place) ++counts[place][digit(keys[i], place)];
@@ -53,7 +40,9 @@ uint64_t* sort(uint64_t* keys, uint64_t* spare, int64_t rows) {
   return keys;
 }
 
-}  // namespace
+}  // namespace linear_learner
+
+using namespace linear_learner;
 
 extern "C" {
 
@@ -68,7 +57,7 @@ int64_t ll_rank(const float* scores, const uint8_t* positive, int64_t rows, floa
   int64_t positives_left = 0;
   for (int64_t i = 0; i < rows; ++i) memory[i] = key_of(scores[i], positive[i]);
   for (int64_t i = 0; i < rows; ++i) positives_left += positive[i] != 0;
-  const uint64_t* keys = sort(memory.get(), memory.get() + rows, rows);
+  const uint64_t* keys = sort_keys(memory.get(), memory.get() + rows, rows);
   int64_t found = 0;
   for (int64_t i = 0; i < rows; ++i) {
     const float score = score_of(keys[i]);

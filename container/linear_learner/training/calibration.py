@@ -28,17 +28,26 @@ is called positive, whatever its score.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
+from linear_learner.environment import cpu_count
 from linear_learner.errors import AlgorithmError
+from linear_learner.native import ranking as native
+from linear_learner.native.score_buckets import Buckets
 from linear_learner.training.confidence import keeps_precision, keeps_recall
 from linear_learner.training.ranking import Confusion, Ranking, confusion_at, rank
 
 _TINY = np.finfo(np.float32).tiny  # the least float32 that is not subnormal
 _MAX = np.finfo(np.float32).max
 _OUT_OF_REACH = -1.0
+
+ROWS_OF_A_BUCKET = 64
+MOST_BUCKETS = 11
+"""Bits."""
+
 BY_LOSS = ("loss_function", "cross_entropy_loss")
 
 
@@ -155,7 +164,15 @@ def best_values(scores: np.ndarray, labels: np.ndarray, criterion: Criterion) ->
     ``scores``: float32 (n, K). ``labels``: 0/1 (n,). n > 0. ``criterion`` is not one by loss.
     """
     positive = labels == 1
-    return np.array([_best_value(column, positive, criterion) for column in flush(scores.T)])
+    values = np.full(scores.shape[1], np.nan)
+    left = np.ones(scores.shape[1], bool)
+    # What a promise allows depends on all cuts together.
+    if criterion.error is None and native.available():
+        values, left = _best_by_buckets(scores, positive, criterion)
+    with ThreadPoolExecutor(cpu_count()) as pool:
+        columns = flush(scores[:, left].T)
+        values[left] = list(pool.map(lambda column: _best_value(column, positive, criterion), columns))
+    return values
 
 
 def _best_value(scores: np.ndarray, positive: np.ndarray, criterion: Criterion) -> float:
@@ -163,6 +180,31 @@ def _best_value(scores: np.ndarray, positive: np.ndarray, criterion: Criterion) 
     if ranking.has_nan:
         return float("nan")
     return max(float(CRITERIA[criterion.name](_cuts(ranking)[1], criterion).max()), 0.0)
+
+
+def _best_by_buckets(scores: np.ndarray, positive: np.ndarray, criterion: Criterion) -> tuple[np.ndarray, np.ndarray]:
+    """The values, float64 (K,), and bool (K,) for the candidates that have none yet, for they have scores so large that
+    not every cut has a threshold.
+
+    No criterion is better for fewer true positives or more false ones. So no cut inside a bucket of scores can be
+    better than one that called all its positive rows positive and none of the others, and only where that would be
+    better than every cut between buckets are the rows sorted.
+    """
+    count = 1 << min(max(len(scores) // ROWS_OF_A_BUCKET, 1).bit_length(), MOST_BUCKETS)
+    buckets = Buckets.of(scores, positive, count)
+    positives = int(np.count_nonzero(positive))
+
+    def worth(right: np.ndarray, wrong: np.ndarray) -> np.ndarray:
+        cuts = Confusion(right, wrong, positives - right, len(positive) - positives - wrong)
+        return CRITERIA[criterion.name](cuts, criterion)
+
+    above = buckets.above()
+    wrong_above, wrong, right = above[:, 0], above[:, 0] + buckets.counts[:, 0], above[:, 1] + buckets.counts[:, 1]
+    values = np.maximum(worth(right, wrong).max(axis=1), worth(np.zeros(1), np.zeros(1)))
+    opened = (worth(right, wrong_above) > values[:, np.newaxis]) & buckets.finite[:, np.newaxis]
+    right, wrong, column = buckets.cuts_in(opened)
+    np.maximum.at(values, column, worth(right, wrong))
+    return np.maximum(values, 0.0), ~buckets.finite
 
 
 def evenly_spaced(rows: int, at_most: int) -> np.ndarray | slice:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from linear_learner.environment import cpu_count
 from linear_learner.errors import ClientError
 from linear_learner.formats.csr import Rows
+from linear_learner.formats.row_blocks import row_blocks, rows_beside, wide_row_blocks
 from linear_learner.hyperparameters import HyperParameters
 from linear_learner.model.linear_model import LINKS, LinearModel
 from linear_learner.model.losses import BINARY
@@ -37,6 +36,9 @@ SAMPLED_ROWS = 10_000
 
 SCORES_AT_ONCE = 1 << 26
 """Scores of candidates held at a time while they are compared: 256 MiB."""
+
+VALUES_AT_ONCE = 1 << 17
+"""Scores computed at a time: half a megabyte, which the caches hold from step to step."""
 
 COMPARED_ROWS = 200_000
 """Of several hosts together, rows by which candidates are compared: their scores meet on the first host."""
@@ -170,20 +172,18 @@ def _criterion_values(
         features, labels = features[rows], labels[rows]
     at_once = min(max(1, SCORES_AT_ONCE // max(cluster.gather(len(labels)))), TILE)
 
-    # Sorting and counting hold no lock, so that each processor can have a candidate of its own.
-    with ThreadPoolExecutor(cpu_count()) as pool:
-        for first, block in _scores(trained.best, features, at_once):
-            go_on()
-            alive = trained.alive[first : first + len(block)]
+    def criteria(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        rows = evenly_spaced(len(labels), hp.num_calibration_samples)
+        scores = scores[rows]
+        for block in row_blocks(scores.shape, VALUES_AT_ONCE):
+            scores[block] = LINKS[task.loss.link](scores[block])
+        return best_values(scores, labels[rows], promised_criterion(hp, len(trained.alive)))
 
-            def criteria(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
-                def value(own: np.ndarray) -> float:
-                    link = task.loss.link
-                    return threshold_of(LINKS[link](own), labels, link, hp, len(trained.alive)).value
-
-                return np.array(list(pool.map(value, np.ascontiguousarray(scores.T))), np.float64)
-
-            values[first : first + len(block)][alive] = decide(cluster, block[alive].T, labels, criteria)
+    for first, block in _scores(trained.best, features, at_once):
+        go_on()
+        alive = trained.alive[first : first + block.shape[1]]
+        own = block if alive.all() else block[:, alive]
+        values[first : first + block.shape[1]][alive] = decide(cluster, own, labels, criteria)
     return values
 
 
@@ -232,14 +232,19 @@ def _joined(parts: list[bytes], width: tuple[int, ...]) -> tuple[np.ndarray, np.
 
 
 def _scores(best: State, features: Rows, at_once: int) -> Iterator[tuple[int, np.ndarray]]:
-    """(k, float32 (m, n)) for candidates k to k + m - 1, of one output each, no more than ``at_once``: their scores
+    """(k, float32 (n, m)) for candidates k to k + m - 1, of one output each, no more than ``at_once``: their scores
     before the link."""
     for first in range(0, best.columns, TILE):
         tile, last = best.weights[first // TILE], min(first + TILE, best.columns)
         for start in range(first, last, at_once):
             stop = min(start + at_once, last)
-            block = features @ tile[:, start - first : stop - first] + best.bias[start:stop]
-            yield start, np.ascontiguousarray(block.T)
+            weights, bias = tile[:, start - first : stop - first], best.bias[start:stop]
+            scores = np.empty((len(features), stop - start), np.float32)
+            biases = np.tile(bias, rows_beside(scores))
+            for block, beside in wide_row_blocks(scores, VALUES_AT_ONCE):
+                scores[block] = features[block] @ weights
+                scores[block].reshape(-1, beside * len(bias))[...] += biases[: beside * len(bias)]
+            yield start, scores
 
 
 def _deciding_rows(criterion: Criterion, labels: np.ndarray) -> int:

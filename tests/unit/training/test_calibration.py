@@ -109,6 +109,33 @@ def test_the_best_value_is_the_one_of_the_best_threshold(rows: list[tuple[float,
     ]
 
 
+@settings(max_examples=50)
+@given(
+    st.integers(1, 3000),
+    st.sampled_from(sorted(CRITERIA)),
+    st.sampled_from([0.01, 0.5, 0.97]),
+    st.sampled_from([0.3, 2.0, 30.0]),
+    st.integers(0, 1000),
+)
+def test_no_bucket_hides_the_best_value(rows: int, name: str, share: float, spread: float, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    labels = (random.random(rows) < share).astype(np.float32)
+    scores = (labels[:, np.newaxis] + spread * random.normal(size=(rows, 5))).astype(np.float32)
+    scores[:, 1] = np.round(scores[:, 1])
+    scores[:, 2] = np.tanh(scores[:, 2])
+    scores[random.integers(rows), 3] = -1e38
+    for target in (0.0, 0.5, 0.9, 1.0):
+        chosen = criterion(name, target_recall=target, target_precision=target)
+        assert best_values(scores, labels, chosen).tolist() == [
+            calibrate(column, labels, chosen, neutral=0.5, at_most=ALL_ROWS).value for column in scores.T
+        ]
+
+
+def test_a_column_that_no_bucket_holds_is_valued_like_the_others() -> None:
+    scores = np.array([[0.1, -np.inf, LARGEST], [0.9, 0.5, LARGEST], [0.8, 0.4, 0.5]], np.float32)
+    assert best_values(scores, np.array([0, 1, 1]), criterion("accuracy")).tolist() == [1.0, 1.0, 2 / 3]
+
+
 def test_between_two_scores_the_threshold_is_their_midpoint() -> None:
     found = fit([0.125, 0.25, 0.75, 0.875], [0, 0, 1, 1], neutral=0.0)
     assert found == Calibration(0.5, 1.0, Confusion(2, 0, 0, 2))
