@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from linear_learner.errors import ClientError
 from linear_learner.formats.faults import malformed
 from linear_learner.formats.sniffing import BYTE_ORDER_MARK
 
@@ -15,28 +16,38 @@ LONGEST_LINE = 1 << 29
 """Where no line ends for so many bytes, the data is no such text (ten million columns of CSV take half as many)."""
 
 
+class EndlessLine(ClientError):  # noqa: N818 (says what is the matter)
+    """A line that does not end for so many ``bytes``; whoever counts the lines before it says which one."""
+
+    def __init__(self, held: int, source: str, content_type: str) -> None:
+        error = malformed(f"The line does not end for {held} bytes", where=source, content_type=content_type)
+        super().__init__(error.message, where=error.where, fix=error.fix)
+
+    def at(self, row: int) -> ClientError:
+        return ClientError(self.message, where=f"{self.where}, row {row}", fix=self.fix)
+
+
 def line_blocks(stream: BinaryIO, block_size: int, source: str, content_type: str) -> Iterator[bytes]:
-    """The stream in blocks of whole lines of about ``block_size`` bytes. Every block ends with a newline."""
+    """The stream in blocks of whole lines of about ``block_size`` bytes. Every block ends with a newline. EndlessLine
+    for a line that is too long."""
     pieces: list[bytes] = []  # the beginning of a line whose end is not yet read
-    held = lines = 0
-    at_end = False
+    held = 0
+    at_end, at_beginning = False, True
     while not at_end:
         data = _read(stream, block_size)
         at_end = len(data) < block_size
         end = len(data) if at_end else data.rfind(b"\n") + 1
         if end or at_end:
             block = b"".join([*pieces, memoryview(data)[:end]])
-            if not lines:
-                block = block.removeprefix(BYTE_ORDER_MARK)
+            if at_beginning:
+                block, at_beginning = block.removeprefix(BYTE_ORDER_MARK), False
             if block:
                 yield block if block.endswith(b"\n") else block + b"\n"
-            lines += count_lines(block)
             pieces, held = [], 0
         pieces.append(data[end:])
         held += len(data) - end
         if held > LONGEST_LINE:
-            where = f"{source}, row {lines + 1}"
-            raise malformed(f"The line does not end for {held} bytes", where=where, content_type=content_type)
+            raise EndlessLine(held, source, content_type)
 
 
 def count_lines(text: bytes) -> int:

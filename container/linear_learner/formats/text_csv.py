@@ -34,7 +34,7 @@ from linear_learner.formats.faults import (
     malformed,
 )
 from linear_learner.formats.label_column import label_position
-from linear_learner.formats.line_blocks import BLOCK_SIZE, count_lines, line_blocks
+from linear_learner.formats.line_blocks import BLOCK_SIZE, EndlessLine, count_lines, line_blocks
 from linear_learner.formats.native_blocks import csv_rows, in_native_order
 from linear_learner.formats.options import DEFAULTS, Options
 from linear_learner.formats.schema_learner import SchemaLearner
@@ -97,22 +97,25 @@ def decode(
     texts = in_native_order(decode_block, blocks, threads)
     first = head, decode_block(head)
     rows = 0
-    for text, found in itertools.chain([first], texts):
-        if found is None:
-            batch = Block(text, first_line, source).parse(form)
-            first_line += text.count(b"\n")
-        else:
-            numbers = None if found.row_numbers is None else found.row_numbers + (first_line - 1)
-            batch = Batch(found.features, found.labels, source, first_line, numbers, form.feature_names)
-            first_line += found.lines
-        if form.label_at is not None:
-            batch = _with_label(batch, form.label_at, source)
-        if not batch.feature_dim:
-            where = f"{source}, row {form.first_row}"
-            raise malformed(_NO_FEATURES, where=where, content_type=CSV)
-        rows += len(batch)
-        if len(batch) or not rows:
-            yield batch
+    try:
+        for text, found in itertools.chain([first], texts):
+            if found is None:
+                batch = Block(text, first_line, source).parse(form)
+                first_line += text.count(b"\n")
+            else:
+                numbers = None if found.row_numbers is None else found.row_numbers + (first_line - 1)
+                batch = Batch(found.features, found.labels, source, first_line, numbers, form.feature_names)
+                first_line += found.lines
+            if form.label_at is not None:
+                batch = _with_label(batch, form.label_at, source)
+            if not batch.feature_dim:
+                where = f"{source}, row {form.first_row}"
+                raise malformed(_NO_FEATURES, where=where, content_type=CSV)
+            rows += len(batch)
+            if len(batch) or not rows:
+                yield batch
+    except EndlessLine as error:
+        raise error.at(first_line) from None
 
 
 def learn(stream: BinaryIO, learner: SchemaLearner, *, source: str, block_size: int = BLOCK_SIZE) -> Iterator[int]:
@@ -130,15 +133,18 @@ def learn(stream: BinaryIO, learner: SchemaLearner, *, source: str, block_size: 
     learner.check_width(len(columns.features), f"{source}, row {form.first_row}")
     if names is not None:
         learner.name_columns(names)
-    for text in itertools.chain([head], blocks):
-        if columns.without_header(text)[1].strip():
-            if not learner.begun:
-                learner.begin(names, columns.features, columns_with_text(text, line, columns), source)
-            if learner.seeks_nothing:
-                return
-            show(learner, text, line, columns)
-        line += count_lines(text)
-        yield line - first_line
+    try:
+        for text in itertools.chain([head], blocks):
+            if columns.without_header(text)[1].strip():
+                if not learner.begun:
+                    learner.begin(names, columns.features, columns_with_text(text, line, columns), source)
+                if learner.seeks_nothing:
+                    return
+                show(learner, text, line, columns)
+            line += count_lines(text)
+            yield line - first_line
+    except EndlessLine as error:
+        raise error.at(line) from None
 
 
 @dataclass(frozen=True)
@@ -252,14 +258,17 @@ def head_of(blocks: Iterator[bytes]) -> tuple[bytes, int]:
     whole blocks are left out. b"" if there is no row."""
     pieces: list[bytes] = []
     first_line, rows = 1, 0
-    for text in blocks:
-        rows += sum(1 for _ in itertools.islice(rows_of(text), 2))
-        if rows:
-            pieces.append(text)
-        else:
-            first_line += text.count(b"\n")
-        if rows > 1:
-            break
+    try:
+        for text in blocks:
+            rows += sum(1 for _ in itertools.islice(rows_of(text), 2))
+            if rows:
+                pieces.append(text)
+            else:
+                first_line += text.count(b"\n")
+            if rows > 1:
+                break
+    except EndlessLine as error:
+        raise error.at(first_line + sum(map(count_lines, pieces))) from None
     return b"".join(pieces), first_line
 
 

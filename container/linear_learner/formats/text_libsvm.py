@@ -22,7 +22,7 @@ from linear_learner.formats.content_type import LIBSVM
 from linear_learner.formats.csr import CsrMatrix, index_type
 from linear_learner.formats.csv_cells import NOT_A_NUMBER, problem_of
 from linear_learner.formats.faults import MISSING, Fault, error_of, malformed
-from linear_learner.formats.line_blocks import BLOCK_SIZE, line_blocks
+from linear_learner.formats.line_blocks import BLOCK_SIZE, EndlessLine, line_blocks
 from linear_learner.formats.native_blocks import in_native_order, libsvm_rows
 from linear_learner.formats.options import DEFAULTS, Options
 from linear_learner.formats.recordio import MAGIC_BYTES
@@ -60,19 +60,22 @@ def decode(
     first_line = 1
     texts = line_blocks(stream, block_size, source, LIBSVM)
     decode_block = partial(libsvm_rows, label_size=label_size, options=options)
-    for text, found in in_native_order(decode_block, texts, threads):
-        if first_line == 1 and text.startswith(MAGIC_BYTES):
-            # Its second byte begins a comment, so that nothing else would be found wrong.
-            where, fix = f"{source}, row 1", advice(text, LIBSVM)
-            raise malformed("The data is not text", where=where, content_type=LIBSVM, fix=fix)
-        if found is None:
-            batch = Block(text, first_line, source).parse(label_size, options)
-            first_line += text.count(b"\n")
-        else:
-            batch = _batch_of(found, first_line, source, options)
-            first_line += found.lines
-        if len(batch):
-            yield batch
+    try:
+        for text, found in in_native_order(decode_block, texts, threads):
+            if first_line == 1 and text.startswith(MAGIC_BYTES):
+                # Its second byte begins a comment, so that nothing else would be found wrong.
+                where, fix = f"{source}, row 1", advice(text, LIBSVM)
+                raise malformed("The data is not text", where=where, content_type=LIBSVM, fix=fix)
+            if found is None:
+                batch = Block(text, first_line, source).parse(label_size, options)
+                first_line += text.count(b"\n")
+            else:
+                batch = _batch_of(found, first_line, source, options)
+                first_line += found.lines
+            if len(batch):
+                yield batch
+    except EndlessLine as error:
+        raise error.at(first_line) from None
 
 
 def _batch_of(found: LibsvmRows, first_line: int, source: str, options: Options) -> Batch:
