@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from linear_learner.data.chunk import Chunk
+from linear_learner.data.shuffling import shuffled
 from linear_learner.formats.csr import Rows
 
 
@@ -40,4 +41,4 @@ class Epochs:
         """The chunks of an epoch; together they visit every row once. There is one: the rows stay where they are, and
         only the order in which they are visited is shuffled."""
         random = np.random.Generator(np.random.PCG64(np.random.SeedSequence([self._seed, epoch])))
-        yield Chunk(self._features, self._labels, random.permutation(self.rows), self._weights)
+        yield Chunk(self._features, self._labels, shuffled(self.rows, random), self._weights)

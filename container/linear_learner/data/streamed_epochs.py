@@ -13,6 +13,7 @@ from linear_learner.data.dataset import Dataset
 from linear_learner.data.dataset_builder import bytes_of
 from linear_learner.data.fifo import Stopped
 from linear_learner.data.row_store import Store, store_for
+from linear_learner.data.shuffling import shuffled
 from linear_learner.data.stream import Stream
 from linear_learner.formats.csr import Rows
 
@@ -75,7 +76,7 @@ class StreamedEpochs:
                 if window.size < self._window_size or len(window) < self._mini_batch_size:
                     continue
                 chunk = window.take()
-            order = random.permutation(len(chunk.labels))
+            order = shuffled(len(chunk.labels), random)
             whole = len(order) // self._mini_batch_size * self._mini_batch_size
             if whole < len(order):
                 window.add(_rows_of(chunk, order[whole:]))
@@ -83,7 +84,7 @@ class StreamedEpochs:
                 yield replace(chunk, order=order[:whole])
         if len(window):
             chunk = window.take()
-            yield replace(chunk, order=random.permutation(len(chunk.labels)))
+            yield replace(chunk, order=shuffled(len(chunk.labels), random))
 
 
 def _rows_of(chunk: Chunk, rows: np.ndarray) -> Chunk:
