@@ -41,7 +41,7 @@ def sparse_file(features: np.ndarray, labels: np.ndarray) -> bytes:
 
 @pytest.mark.parametrize("engine", ["auto", "operators"])
 def test_rows_without_any_value_train_the_bias(tmp_path: Path, engine: str) -> None:
-    job = JobFolder(tmp_path).hyperparameters("regressor", num_models=2, epochs=1, _engine=engine)
+    job = JobFolder(tmp_path).hyperparameters("regressor", num_models=2, epochs=20, _engine=engine)
     job.file("input/data/train/part-0", sparse_file(np.zeros((4, 3), np.float32), np.array([1, 2, 3, 4], np.float32)))
     outcome = job.run()
     assert outcome.code == 0, outcome.failure
