@@ -32,9 +32,10 @@ test: native $(VENV)/.test-ready   ## unit and integration tests
 test-properties: native $(VENV)/.test-ready   ## the property tests on twenty times as many examples, new ones every time
 	HYPOTHESIS_PROFILE=search $(BIN)/python -m pytest -m hypothesis tests/unit $(PYTEST_FLAGS)
 
-lint: $(VENV)/.test-ready   ## ruff and mypy; edits nothing
+lint: $(VENV)/.test-ready   ## ruff, mypy and clang-format; edits nothing
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run --Werror container/linear_learner/native/*.cc container/linear_learner/native/*.h tests/fuzz/*.cc
 	$(BIN)/mypy
 
 # Python compiles modules by itself, but where PYTHONDONTWRITEBYTECODE is set it does so at every start, for 0.3 s.

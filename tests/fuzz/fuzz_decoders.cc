@@ -1,5 +1,5 @@
-// Damages example blocks at random and decodes them in every way there is: with sanitizers compiled in, no read or write
-// goes astray unseen, and all ways must agree. Usage: fuzz_decoders SECONDS SEED FILE...
+// Damages example blocks at random and decodes them in every way there is: with sanitizers compiled in, no read or
+// write goes astray unseen, and all ways must agree. Usage: fuzz_decoders SECONDS SEED FILE...
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -196,9 +196,33 @@ void try_libsvm(const std::string& block) {
 }
 
 std::string damaged(std::string block, const std::vector<std::string>& examples) {
-  static const std::string odd[] = {",", "\n", "\r\n", "\"", "-", "+", ".", "e", ":", "#", " 7:1", "qid:", "1e39", "nan", "inf", " ", "\t", "0",
-                                    "\x80", "\xff", std::string(1, '\0'), "\x0b", "\x0c", std::string(9, '\xff'),
-                                    "\x0a\x23\xd7\xce", std::string("\x08\0\0\x20", 4), std::string(40, '7')};
+  static const std::string odd[] = {",",
+                                    "\n",
+                                    "\r\n",
+                                    "\"",
+                                    "-",
+                                    "+",
+                                    ".",
+                                    "e",
+                                    ":",
+                                    "#",
+                                    " 7:1",
+                                    "qid:",
+                                    "1e39",
+                                    "nan",
+                                    "inf",
+                                    " ",
+                                    "\t",
+                                    "0",
+                                    "\x80",
+                                    "\xff",
+                                    std::string(1, '\0'),
+                                    "\x0b",
+                                    "\x0c",
+                                    std::string(9, '\xff'),
+                                    "\x0a\x23\xd7\xce",
+                                    std::string("\x08\0\0\x20", 4),
+                                    std::string(40, '7')};
   for (uint64_t count = below(6); count && !block.empty(); --count) {
     const size_t at = below(block.size()), length = 1 + below(1 + below(40));
     switch (below(6)) {

@@ -25,10 +25,10 @@ namespace {
 
 using namespace linear_learner;
 
-const char* const kPlainLosses[] = {"logistic",       "hinge_loss",
-                                    "squared_loss",   "absolute_loss",
-                                    "quantile_loss",  "eps_insensitive_squared_loss",
-                                    "huber_loss",     "eps_insensitive_absolute_loss"};
+const char* const kPlainLosses[] = {"logistic",      "hinge_loss",
+                                    "squared_loss",  "absolute_loss",
+                                    "quantile_loss", "eps_insensitive_squared_loss",
+                                    "huber_loss",    "eps_insensitive_absolute_loss"};
 const char* const kCoupledLosses[] = {"softmax_loss", "multiclass_hinge_loss"};
 const char* const kOptimizers[] = {"sgd", "adam", "rmsprop", "adagrad"};
 const char* const kInstructionSets[] = {"baseline", "avx2", "avx512"};
@@ -149,9 +149,9 @@ struct Case {
 
   std::string name() const {
     char text[256];
-    snprintf(text, sizeof text, "%s %s %s n=%ld d=%ld m=%ld K=%ld C=%ld batch=%ld", loss, optimizer, sparse ? "sparse" : "dense",
-             static_cast<long>(call.n), static_cast<long>(call.d), static_cast<long>(call.m),
-             static_cast<long>(call.candidates), static_cast<long>(call.outputs),
+    snprintf(text, sizeof text, "%s %s %s n=%ld d=%ld m=%ld K=%ld C=%ld batch=%ld", loss, optimizer,
+             sparse ? "sparse" : "dense", static_cast<long>(call.n), static_cast<long>(call.d),
+             static_cast<long>(call.m), static_cast<long>(call.candidates), static_cast<long>(call.outputs),
              static_cast<long>(call.mini_batch_size));
     return text;
   }

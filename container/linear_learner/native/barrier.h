@@ -11,8 +11,8 @@ namespace linear_learner {
 
 // Every thread that calls wait() goes on when as many as are expected have called it. A thread waits busily for some
 // microseconds, since mini-batches are that short. Then it offers its processor to others, because the thread that it
-// waits for may want the same one: on a busy machine two threads do share one, and waiting busily any longer trebled the
-// time of an epoch. Then it sleeps.
+// waits for may want the same one: on a busy machine two threads do share one, and waiting busily any longer trebled
+// the time of an epoch. Then it sleeps.
 class Barrier {
  public:
   explicit Barrier(int threads) : threads_(threads) {}

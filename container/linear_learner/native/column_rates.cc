@@ -26,8 +26,7 @@ double RateTable::rate(Rate row, int64_t candidate) const {
 template <class Visit>
 void RateTable::for_columns(int64_t candidate, const Visit& visit) const {
   const int64_t outputs = plan_->call.outputs;
-  for (int64_t c = candidate * outputs; c < (candidate + 1) * outputs; ++c)
-    visit(c / kTile - tiles_.begin, c % kTile);
+  for (int64_t c = candidate * outputs; c < (candidate + 1) * outputs; ++c) visit(c / kTile - tiles_.begin, c % kTile);
 }
 
 void RateTable::fill_constants() {

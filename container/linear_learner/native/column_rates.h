@@ -31,8 +31,8 @@ class RateTable {
 
   const Plan* plan_;
   Range candidates_, tiles_;
-  int64_t* decays_;   // (candidates): how often the scheduler has lowered the learning rate
-  double* decayed_;   // (candidates): the learning rate then
+  int64_t* decays_;  // (candidates): how often the scheduler has lowered the learning rate
+  double* decayed_;  // (candidates): the learning rate then
 };
 
 }  // namespace linear_learner

@@ -18,7 +18,7 @@ struct ll_problem {
   int64_t length;    // of the offending bytes
   int64_t expected;  // a width, a shape or a number of bytes, by kind
   int64_t found;
-  double value;      // RecordIO: the number that is not finite as float32
+  double value;  // RecordIO: the number that is not finite as float32
 };
 
 enum { kProblemsKept = 8 };
@@ -38,22 +38,22 @@ namespace linear_learner {
 
 enum ProblemKind : int64_t {
   kNotANumber = 1,
-  kMissing = 2,            // an empty cell, NaN, or a word that stands for them
+  kMissing = 2,  // an empty cell, NaN, or a word that stands for them
   kInfinite = 3,
-  kOutOfRange = 4,         // a finite number that float32 cannot hold
-  kWrongWidth = 5,         // cells or features: expected, found
+  kOutOfRange = 4,  // a finite number that float32 cannot hold
+  kWrongWidth = 5,  // cells or features: expected, found
   kUnterminatedQuote = 6,
   kBadMagic = 7,
-  kTruncated = 8,          // bytes: expected, found
-  kBrokenParts = 9,        // a record in parts that lacks its first or last one
-  kMalformed = 10,         // no protobuf message
-  kNoFeatures = 11,        // no tensor features["values"], or an empty one
-  kLabelCount = 12,        // labels: expected 1, found
-  kMixedLayouts = 13,      // a dense record among sparse ones, or a sparse one among dense ones
-  kWrongShape = 14,        // values: expected by the shape, found; or a sparse record without a shape
-  kKeyCount = 15,          // keys of a sparse record: expected as many as values, found
-  kKeyOutsideShape = 16,   // key: expected less than, found
-  kDuplicateKey = 17,      // key: found
+  kTruncated = 8,         // bytes: expected, found
+  kBrokenParts = 9,       // a record in parts that lacks its first or last one
+  kMalformed = 10,        // no protobuf message
+  kNoFeatures = 11,       // no tensor features["values"], or an empty one
+  kLabelCount = 12,       // labels: expected 1, found
+  kMixedLayouts = 13,     // a dense record among sparse ones, or a sparse one among dense ones
+  kWrongShape = 14,       // values: expected by the shape, found; or a sparse record without a shape
+  kKeyCount = 15,         // keys of a sparse record: expected as many as values, found
+  kKeyOutsideShape = 16,  // key: expected less than, found
+  kDuplicateKey = 17,     // key: found
 };
 
 // What the functions of the C interface return.

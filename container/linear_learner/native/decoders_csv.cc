@@ -110,7 +110,8 @@ int64_t cell_problem(const Cell& cell, bool may_be_missing, float* value) {
 
 void add_line_problem(CsvPart* part, int64_t kind, int64_t column, const char* begin, const char* end,
                       int64_t expected = 0, int64_t found = 0) {
-  add_problem(&part->outcome, {kind, part->outcome.lines, column, begin - part->block, end - begin, expected, found, 0});
+  add_problem(&part->outcome,
+              {kind, part->outcome.lines, column, begin - part->block, end - begin, expected, found, 0});
 }
 
 // Writes the cells of a line of the right width after the part's rows. Returns whether all are good.

@@ -29,8 +29,8 @@ struct CsvPart {
   const char* begin;
   const char* end;
   const ll_csv_layout* layout;
-  float* features;    // (rows, columns - label_size)
-  float* labels;      // (rows,), or null
+  float* features;  // (rows, columns - label_size)
+  float* labels;    // (rows,), or null
   ll_outcome outcome;
 };
 

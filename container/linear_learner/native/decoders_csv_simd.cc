@@ -60,7 +60,8 @@ constexpr Weights make_weights() {
   Weights weights{};
   for (int power = -kLargestPower; power <= kLargestPower; ++power) {
     for (int group = 0; group < 4; ++group)
-      weights.of[kLargestPower + power][group] = kPowersOfTen[kLargestPower + power] * kPowersOfTen[kLargestPower + 24 - 8 * group];
+      weights.of[kLargestPower + power][group] =
+          kPowersOfTen[kLargestPower + power] * kPowersOfTen[kLargestPower + 24 - 8 * group];
   }
   return weights;
 }

@@ -29,7 +29,8 @@ class Template {
     const uint8_t* begin = data + frame.begin;
     size_ = frame.end - frame.begin;
     const bool is_in_place = frame.payload == begin + kHeaderSize;  // else it was joined from parts
-    if (is_in_place && record.label.values.size() <= 1 && find_run(begin, record.features, &features_) && find_run(begin, record.label, &label_))
+    if (is_in_place && record.label.values.size() <= 1 && find_run(begin, record.features, &features_) &&
+        find_run(begin, record.label, &label_))
       frame_ = begin;
   }
 
@@ -119,8 +120,7 @@ void decode_dense_part(RecordPart* part) {
       continue;
     }
     next_record(part, &frames, &frame);
-    if (!read_record(part, frame, &record) || !check_features(part, frame, record) ||
-        !write_label(part, frame, record))
+    if (!read_record(part, frame, &record) || !check_features(part, frame, record) || !write_label(part, frame, record))
       continue;
     std::memcpy(row, record.features.values.data(), static_cast<size_t>(columns) * sizeof(float));
     ++outcome.rows;

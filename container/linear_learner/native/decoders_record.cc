@@ -202,8 +202,7 @@ bool parse_value(Bytes bytes, Tensor* tensor) {
   while (bytes.p < bytes.end) {
     if (!read_field(&bytes, &field)) return false;
     const TensorKind kind = static_cast<TensorKind>(field.number);
-    const bool is_tensor =
-        kind == TensorKind::kFloat32 || kind == TensorKind::kFloat64 || kind == TensorKind::kInt32;
+    const bool is_tensor = kind == TensorKind::kFloat32 || kind == TensorKind::kFloat64 || kind == TensorKind::kInt32;
     if (field.wire_type != kLength || !(is_tensor || kind == TensorKind::kBytes)) {
       if (!skip_field(&bytes, field)) return false;
       continue;

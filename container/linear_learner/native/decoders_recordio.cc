@@ -88,8 +88,8 @@ int64_t size_by_shape(const Tensor& tensor) {
 
 void add_record_problem(RecordPart* part, const Frame& frame, int64_t kind, int64_t column, int64_t expected,
                         int64_t found, double value) {
-  add_problem(&part->outcome, {kind, part->outcome.lines, column, frame.begin, frame.end - frame.begin, expected, found,
-                               value});
+  add_problem(&part->outcome,
+              {kind, part->outcome.lines, column, frame.begin, frame.end - frame.begin, expected, found, value});
 }
 
 int64_t kind_of_odd(double value) {

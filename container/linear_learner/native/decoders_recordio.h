@@ -34,11 +34,11 @@ struct ll_record_scan {
 };
 
 struct ll_record_layout {
-  int64_t columns;       // features of a row
-  int64_t label_size;    // 1: every record has one label; 0: labels are not looked at
-  int64_t allow_missing; // 1: features may be NaN
-  int64_t wide_indices;  // sparse: 1 for int64 indices, 0 for int32
-  int64_t portable;      // 1: use no instruction set beyond the baseline, to hold one decoder against the other
+  int64_t columns;        // features of a row
+  int64_t label_size;     // 1: every record has one label; 0: labels are not looked at
+  int64_t allow_missing;  // 1: features may be NaN
+  int64_t wide_indices;   // sparse: 1 for int64 indices, 0 for int32
+  int64_t portable;       // 1: use no instruction set beyond the baseline, to hold one decoder against the other
 };
 }
 
@@ -120,13 +120,13 @@ struct RecordPart {
   const uint8_t* data;  // the block
   int64_t begin;
   int64_t end;
-  int64_t data_end;      // of the block, or of what may be read of it
+  int64_t data_end;  // of the block, or of what may be read of it
   const ll_record_layout* layout;
-  float* labels;         // (rows,), or null
-  float* features;       // dense: (rows, columns)
-  int64_t* row_ends;     // sparse: (rows,), the non-zeros of the part up to and with each row
-  void* indices;         // sparse: int32 or int64
-  float* values;         // sparse
+  float* labels;      // (rows,), or null
+  float* features;    // dense: (rows, columns)
+  int64_t* row_ends;  // sparse: (rows,), the non-zeros of the part up to and with each row
+  void* indices;      // sparse: int32 or int64
+  float* values;      // sparse
   bool out_of_memory;
   ll_outcome outcome;
 };
@@ -147,7 +147,8 @@ bool read_record(RecordPart* part, const Frame& frame, Record* record);
 // Whether the record has the labels it should have; if not, a problem tells.
 bool check_label_count(RecordPart* part, const Frame& frame, const Record& record);
 
-// Writes the label, if there is one to write, after the part's rows. False if it is not finite, of which a problem tells.
+// Writes the label, if there is one to write, after the part's rows. False if it is not finite, of which a problem
+// tells.
 bool write_label(RecordPart* part, const Frame& frame, const Record& record);
 
 void decode_dense_part(RecordPart* part);

@@ -3,8 +3,8 @@
 #include <cstring>
 #include <utility>
 
-#include "decoders_sparse.h"
 #include "decoders_recordio.h"
+#include "decoders_sparse.h"
 
 namespace linear_learner {
 namespace {

@@ -94,7 +94,8 @@ class Worker {
     return shared_.gradient + (tile * plan_.slices + slice) * call_.d * kTile;
   }
 
-  // A slice is one member's in every mini-batch, so that its sums are never touched by two; small mini-batches have fewer.
+  // A slice is one member's in every mini-batch, so that its sums are never touched by two; small mini-batches have
+  // fewer.
   Range my_slices(int64_t slices) const {
     const Range mine = Range::part(member_, plan_.team_size, plan_.slices);
     return {std::min(mine.begin, slices), std::min(mine.end, slices)};
@@ -185,8 +186,8 @@ class Worker {
     plan_.loss.apply(panel);
 
     if (!plan_.training) return;
-    kernels.backward(rows.features, ahead, rows.count, d, tiles.size(),
-                     scores_, stride, !first, gradient(slice, tiles.begin), plan_.slices * d * kTile);
+    kernels.backward(rows.features, ahead, rows.count, d, tiles.size(), scores_, stride, !first,
+                     gradient(slice, tiles.begin), plan_.slices * d * kTile);
   }
 
   // The update of the team's candidates, each member doing some of the features.

@@ -26,9 +26,9 @@ enum Rate {
 // One call. Shapes and meanings are those of Chunk, State, Objective and Rates in Python; n = rows, m = rows to visit,
 // K = candidates, C = outputs, T = ceil(K * C / 16).
 struct Call {
-  const float* features;     // (n, d); null where rows are sparse
-  const int64_t* indptr;     // (n + 1), or null: row i stores the values from indptr[i] to indptr[i + 1]
-  const int32_t* indices;    // the columns of the values, ascending within a row, each once
+  const float* features;   // (n, d); null where rows are sparse
+  const int64_t* indptr;   // (n + 1), or null: row i stores the values from indptr[i] to indptr[i + 1]
+  const int32_t* indices;  // the columns of the values, ascending within a row, each once
   const float* values;
   const float* labels;       // (n)
   const float* row_weights;  // (n), or null: every row counts 1

@@ -18,23 +18,23 @@ constexpr int64_t kPanelRows = 144;
 // Scores of a panel: tiles of (panel_rows, 16) after one another. A loss leaves the weighted gradients in their place.
 struct LossPanel {
   float* scores;
-  int64_t panel_rows;             // rows in memory, a multiple of row_block and width
-  int64_t rows;                   // rows that count; what the others hold does not matter
+  int64_t panel_rows;  // rows in memory, a multiple of row_block and width
+  int64_t rows;        // rows that count; what the others hold does not matter
   int64_t tiles;
-  const float* labels;            // (panel_rows)
-  const float* weights;           // (panel_rows)
-  const float* positive_weight;   // (tiles * 16), multiplies the weight of rows whose label is 1
-  bool weighted;                  // false: all of both are 1, padding excepted
-  int64_t candidates, outputs;    // of a coupled loss; candidate k has columns [k * outputs, (k + 1) * outputs)
+  const float* labels;           // (panel_rows)
+  const float* weights;          // (panel_rows)
+  const float* positive_weight;  // (tiles * 16), multiplies the weight of rows whose label is 1
+  bool weighted;                 // false: all of both are 1, padding excepted
+  int64_t candidates, outputs;   // of a coupled loss; candidate k has columns [k * outputs, (k + 1) * outputs)
   float constant;
-  float* transposed;              // scratch of a coupled loss, (tiles * 16, width)
-  double* sums;                   // (tiles * 16), or (candidates) of a coupled loss: the weighted losses are added
-  float* bias_gradient;           // (tiles * 16): the weighted gradients are added
+  float* transposed;     // scratch of a coupled loss, (tiles * 16, width)
+  double* sums;          // (tiles * 16), or (candidates) of a coupled loss: the weighted losses are added
+  float* bias_gradient;  // (tiles * 16): the weighted gradients are added
 };
 
 // The numbers of one update by column of a tile.
 struct ColumnRates {
-  alignas(64) float rate[kTile];  // learning rate times the optimizer's factor
+  alignas(64) float rate[kTile];                            // learning rate times the optimizer's factor
   alignas(64) float momentum[kTile], rest_momentum[kTile];  // and 1 minus it; the betas alike
   alignas(64) float beta_1[kTile], rest_1[kTile];
   alignas(64) float beta_2[kTile], rest_2[kTile];
@@ -60,7 +60,7 @@ struct SparseFeatures {
 // What a gradient of zero does to the moments, by column of a tile.
 struct FadingRates {
   alignas(64) float log_first[kTile], log_second[kTile];  // the logarithms of what it multiplies them by
-  alignas(64) float run_out[kTile];  // b + b^2 + ..., b being what it multiplies the first one by
+  alignas(64) float run_out[kTile];                       // b + b^2 + ..., b being what it multiplies the first one by
 };
 
 struct LossRow {

@@ -4,9 +4,9 @@
 namespace linear_learner {
 namespace {
 constexpr int kWidth = 16;
-constexpr int kRowBlock = 8;       // a general register points at each row
-constexpr int kFeatureBlock = 8;   // half a cache line of a row: wider blocks were slower at 784 features
-constexpr int kTilesAtOnce = 2;    // a feature that was read is used twice: two loads a cycle would not feed two FMAs
+constexpr int kRowBlock = 8;      // a general register points at each row
+constexpr int kFeatureBlock = 8;  // half a cache line of a row: wider blocks were slower at 784 features
+constexpr int kTilesAtOnce = 2;   // a feature that was read is used twice: two loads a cycle would not feed two FMAs
 }  // namespace
 }  // namespace linear_learner
 

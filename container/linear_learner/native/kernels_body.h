@@ -22,9 +22,8 @@ namespace {
 #include "updates.h"
 
 constexpr int kVectors = kTile / kWidth;
-#ifndef FETCH_LOCALITY
-#define FETCH_LOCALITY 2
-#endif
+// Rows are fetched into the second-level cache: the first has no room for a panel more.
+constexpr int kFetchLocality = 2;
 
 // visit(std::integral_constant of a number of tiles, first of them) until all tiles are visited.
 template <class Visit>
@@ -47,32 +46,32 @@ void forward_block(const float* const* features, int64_t begin, int64_t depth, c
                    float* scores, int64_t scores_stride) {
   Vector sums[kRowBlock][kTiles * kVectors];
   const float* rows[kRowBlock];
-  UNROLL for (int r = 0; r < kRowBlock; ++r) {
+  UNROLLED(r, kRowBlock) {
     rows[r] = features[r] + begin;
-    UNROLL for (int v = 0; v < kTiles * kVectors; ++v)
+    UNROLLED(v, kTiles * kVectors)
       sums[r][v] = load(start + v / kVectors * start_stride + r * start_row_stride + v % kVectors * kWidth);
   }
   for (int64_t f = 0; f < depth; ++f) {
     Vector w[kTiles * kVectors];
-    UNROLL for (int v = 0; v < kTiles * kVectors; ++v)
+    UNROLLED(v, kTiles * kVectors)
       w[v] = load(weights + v / kVectors * weights_stride + f * kTile + v % kVectors * kWidth);
-    UNROLL for (int r = 0; r < kRowBlock; ++r)
-      UNROLL for (int v = 0; v < kTiles * kVectors; ++v) sums[r][v] += rows[r][f] * w[v];
+    UNROLLED(r, kRowBlock)
+      UNROLLED(v, kTiles * kVectors) sums[r][v] += rows[r][f] * w[v];
   }
-  UNROLL for (int r = 0; r < kRowBlock; ++r)
-    UNROLL for (int v = 0; v < kTiles * kVectors; ++v)
+  UNROLLED(r, kRowBlock)
+    UNROLLED(v, kTiles * kVectors)
       store(scores + v / kVectors * scores_stride + r * kTile + v % kVectors * kWidth, sums[r][v]);
 }
 
 template <int kTiles>
-void forward_tiles(const float* const* features, const float* const* ahead, int64_t rows, int64_t d, const float* weights, const float* bias,
-                   float* scores, int64_t scores_stride) {
+void forward_tiles(const float* const* features, const float* const* ahead, int64_t rows, int64_t d,
+                   const float* weights, const float* bias, float* scores, int64_t scores_stride) {
   for (int64_t begin = 0; begin < d; begin += kDepth) {
     const int64_t depth = d - begin < kDepth ? d - begin : kDepth;
     for (int64_t r = 0; r < rows; r += kRowBlock) {
       float* const block = scores + r * kTile;
       if (ahead != nullptr) {
-        UNROLL for (int i = 0; i < kRowBlock; ++i) __builtin_prefetch(ahead[r + i] + begin, 0, FETCH_LOCALITY);
+        UNROLLED(i, kRowBlock) __builtin_prefetch(ahead[r + i] + begin, 0, kFetchLocality);
       }
       const bool first = begin == 0;
       forward_block<kTiles>(features + r, begin, depth, weights + begin * kTile, d * kTile, first ? bias : block,
@@ -81,11 +80,11 @@ void forward_tiles(const float* const* features, const float* const* ahead, int6
   }
 }
 
-void forward(const float* const* features, const float* const* ahead, int64_t rows, int64_t d, int64_t tiles, const float* weights,
-             const float* bias, float* scores, int64_t scores_stride) {
+void forward(const float* const* features, const float* const* ahead, int64_t rows, int64_t d, int64_t tiles,
+             const float* weights, const float* bias, float* scores, int64_t scores_stride) {
   for_tiles(tiles, [&](auto count, int64_t t) {
-    forward_tiles<count>(features, t == 0 ? ahead : nullptr, rows, d, weights + t * d * kTile, bias + t * kTile, scores + t * scores_stride,
-                         scores_stride);
+    forward_tiles<count>(features, t == 0 ? ahead : nullptr, rows, d, weights + t * d * kTile, bias + t * kTile,
+                         scores + t * scores_stride, scores_stride);
   });
 }
 
@@ -99,26 +98,25 @@ void backward_block(const float* const* features, const float* const* ahead, int
     return gradient + v / kVectors * gradient_stride + f * kTile + v % kVectors * kWidth;
   };
   if (add) {
-    UNROLL for (int f = 0; f < kFeatures; ++f)
-      UNROLL for (int v = 0; v < kTiles * kVectors; ++v) sums[f][v] = load(place(f, v));
+    UNROLLED(f, kFeatures)
+      UNROLLED(v, kTiles * kVectors) sums[f][v] = load(place(f, v));
   }
   for (int64_t r = 0; r < rows; ++r) {
     const float* const row = features[r] + begin;
-    if constexpr (kFetch) __builtin_prefetch(ahead[r] + begin, 0, FETCH_LOCALITY);
+    if constexpr (kFetch) __builtin_prefetch(ahead[r] + begin, 0, kFetchLocality);
     Vector g[kTiles * kVectors];
-    UNROLL for (int v = 0; v < kTiles * kVectors; ++v)
+    UNROLLED(v, kTiles * kVectors)
       g[v] = load(scores + v / kVectors * scores_stride + r * kTile + v % kVectors * kWidth);
-    UNROLL for (int f = 0; f < kFeatures; ++f)
-      UNROLL for (int v = 0; v < kTiles * kVectors; ++v) sums[f][v] += row[f] * g[v];
+    UNROLLED(f, kFeatures)
+      UNROLLED(v, kTiles * kVectors) sums[f][v] += row[f] * g[v];
   }
-  UNROLL for (int f = 0; f < kFeatures; ++f)
-    UNROLL for (int v = 0; v < kTiles * kVectors; ++v) store(place(f, v), sums[f][v]);
+  UNROLLED(f, kFeatures)
+    UNROLLED(v, kTiles * kVectors) store(place(f, v), sums[f][v]);
 }
 
 template <int kTiles, int kFeatures>
-void backward_up_to(int64_t count, const float* const* features, const float* const* ahead, int64_t begin,
-                    int64_t rows, const float* scores, int64_t scores_stride, bool add, float* gradient,
-                    int64_t gradient_stride) {
+void backward_up_to(int64_t count, const float* const* features, const float* const* ahead, int64_t begin, int64_t rows,
+                    const float* scores, int64_t scores_stride, bool add, float* gradient, int64_t gradient_stride) {
   if (count == kFeatures) {
     const auto block = ahead ? backward_block<kTiles, kFeatures, true> : backward_block<kTiles, kFeatures, false>;
     block(features, ahead, begin, rows, scores, scores_stride, add, gradient, gradient_stride);
@@ -142,7 +140,7 @@ void backward(const float* const* features, const float* const* ahead, int64_t r
   });
   // The blocks have fetched the line that each of them begins in: a row's last line may be another.
   if (ahead != nullptr)
-    for (int64_t r = 0; r < rows; ++r) __builtin_prefetch(ahead[r] + d - 1, 0, FETCH_LOCALITY);
+    for (int64_t r = 0; r < rows; ++r) __builtin_prefetch(ahead[r] + d - 1, 0, kFetchLocality);
 }
 
 // (1 + sum) (1 + odds) - 1, accurate where all of them are small.
@@ -202,9 +200,9 @@ void apply_plain(const LossPanel& panel, float* scores, const float* positive_we
 // A square of kWidth rows and columns, from rows of columns to columns of rows or back.
 INLINE void transpose_square(const float* from, int64_t from_stride, float* to, int64_t to_stride) {
   Vector square[kWidth];
-  UNROLL for (int i = 0; i < kWidth; ++i) square[i] = load(from + i * from_stride);
+  UNROLLED(i, kWidth) square[i] = load(from + i * from_stride);
   transpose(square);
-  UNROLL for (int i = 0; i < kWidth; ++i) store(to + i * to_stride, square[i]);
+  UNROLLED(i, kWidth) store(to + i * to_stride, square[i]);
 }
 
 // A group under a coupled loss, kWidth rows at a time: a vector for each score of a candidate.
@@ -238,8 +236,7 @@ void apply_coupled(const LossPanel& panel) {
       Vector sum{};
       for (int64_t r = 0; r < panel.rows; ++r)
         sum += load(panel.scores + (t * panel.panel_rows + r) * kTile + v * kWidth);
-      store(panel.bias_gradient + t * kTile + v * kWidth,
-            load(panel.bias_gradient + t * kTile + v * kWidth) + sum);
+      store(panel.bias_gradient + t * kTile + v * kWidth, load(panel.bias_gradient + t * kTile + v * kWidth) + sum);
     }
 }
 
@@ -284,15 +281,21 @@ void apply_update(int64_t rows, float* weights, float* first, float* second, con
 #define LOSS_ROW(loss) {#loss, loss::kCoupled, apply_loss<loss>},
 constexpr LossRow kLosses[] = {LOSSES(LOSS_ROW)};
 
-#define UPDATE_ROW(update)                                                                               \
-  {#update,               update::rate_factor,    apply_update<update>,       update::first_fading, \
-   update::second_fading, apply_catch_up<update>, apply_sparse_update<update>},
+#define UPDATE_ROW(update) \
+  {#update,                \
+   update::rate_factor,    \
+   apply_update<update>,   \
+   update::first_fading,   \
+   update::second_fading,  \
+   apply_catch_up<update>, \
+   apply_sparse_update<update>},
 constexpr UpdateRow kUpdates[] = {UPDATES(UPDATE_ROW)};
 
-constexpr Kernels kKernels = {KERNELS_NAME,   kRowBlock, kWidth,   forward,
-                              backward,       sparse_forward,
-                              kLosses,        sizeof kLosses / sizeof kLosses[0],
-                              kUpdates,       sizeof kUpdates / sizeof kUpdates[0]};
+constexpr Kernels kKernels = {KERNELS_NAME, kRowBlock,
+                              kWidth,       forward,
+                              backward,     sparse_forward,
+                              kLosses,      sizeof kLosses / sizeof kLosses[0],
+                              kUpdates,     sizeof kUpdates / sizeof kUpdates[0]};
 
 }  // namespace
 }  // namespace linear_learner

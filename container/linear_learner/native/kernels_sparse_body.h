@@ -1,7 +1,7 @@
 // The kernels for sparse rows. Included by kernels_body.h, inside its unnamed namespace.
 //
-// The weights of a feature, its moments and the scores of a row are lines of 16 floats: with a cache line each, wherever
-// it is, memory is asked for nothing that is not used.
+// The weights of a feature, its moments and the scores of a row are lines of 16 floats: with a cache line each,
+// wherever it is, memory is asked for nothing that is not used.
 
 // Lines that memory may have under way while one is worked on.
 constexpr int64_t kLinesAhead = 12;
@@ -15,14 +15,12 @@ INLINE void add_lines(const SparseRow& row, const float* lines, Vector* sums) {
   Vector chains[kChains][kVectors] = {};
   int64_t i = 0;
   for (; i + kChains <= row.count; i += kChains)
-    UNROLL for (int c = 0; c < kChains; ++c)
-      UNROLL for (int v = 0; v < kVectors; ++v)
+    UNROLLED(c, kChains)
+      UNROLLED(v, kVectors)
         chains[c][v] += row.values[i + c] * load(lines + row.places[i + c] * int64_t{kTile} + v * kWidth);
   for (; i < row.count; ++i)
-    UNROLL for (int v = 0; v < kVectors; ++v)
-      sums[v] += row.values[i] * load(lines + row.places[i] * int64_t{kTile} + v * kWidth);
-  UNROLL for (int v = 0; v < kVectors; ++v)
-    sums[v] += (chains[0][v] + chains[1][v]) + (chains[2][v] + chains[3][v]);
+    UNROLLED(v, kVectors) sums[v] += row.values[i] * load(lines + row.places[i] * int64_t{kTile} + v * kWidth);
+  UNROLLED(v, kVectors) sums[v] += (chains[0][v] + chains[1][v]) + (chains[2][v] + chains[3][v]);
 }
 
 void sparse_forward(const SparseRow* rows, int64_t count, const float* weights, bool far, const float* bias,
@@ -31,9 +29,9 @@ void sparse_forward(const SparseRow* rows, int64_t count, const float* weights, 
     if (far && r + 1 < count)
       for (int64_t i = 0; i < rows[r + 1].count; ++i) fetch(weights + rows[r + 1].places[i] * int64_t{kTile});
     Vector sums[kVectors];
-    UNROLL for (int v = 0; v < kVectors; ++v) sums[v] = load(bias + v * kWidth);
+    UNROLLED(v, kVectors) sums[v] = load(bias + v * kWidth);
     add_lines(rows[r], weights, sums);
-    UNROLL for (int v = 0; v < kVectors; ++v) store(scores + r * kTile + v * kWidth, sums[v]);
+    UNROLLED(v, kVectors) store(scores + r * kTile + v * kWidth, sums[v]);
   }
 }
 

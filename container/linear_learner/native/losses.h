@@ -2,9 +2,9 @@
 //
 // Included by kernels_body.h, see vectors.h. To add a loss, write its struct and its line in LOSSES.
 //
-// A plain loss sees kWidth candidates of a row. If it has odds, the loss is value + log(1 + odds): of rows that weigh the
-// same, the logarithms need not be taken one by one. A coupled loss sees all C scores of a candidate for kWidth rows, and
-// leaves the gradients in the scores' place. ``constant`` is the loss's one constant, if it has one.
+// A plain loss sees kWidth candidates of a row. If it has odds, the loss is value + log(1 + odds): of rows that weigh
+// the same, the logarithms need not be taken one by one. A coupled loss sees all C scores of a candidate for kWidth
+// rows, and leaves the gradients in the scores' place. ``constant`` is the loss's one constant, if it has one.
 
 struct logistic {
   static constexpr bool kCoupled = false, kHasOdds = true;

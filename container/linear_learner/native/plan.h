@@ -43,13 +43,13 @@ struct Plan {
   const LossRow& loss;
   const UpdateRow& update;
   const bool training;
-  bool weighted;                           // whether any row counts other than 1 for any candidate
-  int64_t group_candidates, group_tiles;   // of a group, the last one excepted
+  bool weighted;                          // whether any row counts other than 1 for any candidate
+  int64_t group_candidates, group_tiles;  // of a group, the last one excepted
   int64_t groups;
-  int64_t batch_rows;                      // of a mini-batch, the last one excepted
-  int64_t row_unit;                        // kernels take a multiple of it
-  int64_t panel_rows;                      // of a panel, at most
-  int64_t slices;                          // of a mini-batch, at most
+  int64_t batch_rows;  // of a mini-batch, the last one excepted
+  int64_t row_unit;    // kernels take a multiple of it
+  int64_t panel_rows;  // of a panel, at most
+  int64_t slices;      // of a mini-batch, at most
   int64_t teams, team_size;
 };
 

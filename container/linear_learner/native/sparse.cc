@@ -26,13 +26,14 @@ constexpr int64_t kFlushed = 1 << 12;
 // Sums of an evaluation, whose rows may go to as many threads of a team.
 constexpr int64_t kEvaluationShares = 64;
 
-// How a call is divided, beside what Plan says of its candidates. Nothing but ``teams`` and ``team_size`` depends on the
-// number of threads, and no number computed depends on those two.
+// How a call is divided, beside what Plan says of its candidates. Nothing but ``teams`` and ``team_size`` depends on
+// the number of threads, and no number computed depends on those two.
 struct SparsePlan {
   SparsePlan(const Call& call, bool training) : plan(call, training), sizes(call, plan.batch_rows) {
     if (call.d > INT32_MAX || sizes.values > INT32_MAX)
       throw std::runtime_error("sparse rows have fewer than 2^31 columns, and so many values a mini-batch");
-    panels = training ? quotient_up(sizes.rows, kPanelRows) : std::min(kEvaluationShares, quotient_up(call.m, kPanelRows));
+    panels =
+        training ? quotient_up(sizes.rows, kPanelRows) : std::min(kEvaluationShares, quotient_up(call.m, kPanelRows));
     const int64_t threads = std::max<int64_t>(call.threads, 1);
     teams = std::min(threads, plan.groups);
     const int64_t multiplications = (training ? sizes.values : call.indptr[call.n]) * plan.group_tiles * kTile;
@@ -72,8 +73,7 @@ struct Team {
 // What all threads share.
 struct Shared {
   Shared(const SparsePlan& sparse, bool training, Arena& arena)
-      : columns(sparse.plan.tiles_of({0, sparse.plan.groups}).size() * kTile),
-        all(static_cast<int>(sparse.threads())) {
+      : columns(sparse.plan.tiles_of({0, sparse.plan.groups}).size() * kTile), all(static_cast<int>(sparse.threads())) {
     arena.lay_out([&](Arena& from) { sums = from.take<double>(columns * sparse.panels); });
     for (int64_t i = 0; training && i < 2 * sparse.threads(); ++i)
       batches.emplace_back(sparse.sizes, sparse.plan.group_tiles);
@@ -249,7 +249,8 @@ class Worker {
   }
 
   // The update of the member's features, and of the bias.
-  void move(const SparseBatch& batch, const SparseFeatures& touched, int64_t begin, int64_t tile, int64_t tile_of_group) {
+  void move(const SparseBatch& batch, const SparseFeatures& touched, int64_t begin, int64_t tile,
+            int64_t tile_of_group) {
     const int64_t place = tile * call_.d * kTile, own = tile - tiles_.begin;
     plan_.update.apply_sparse(touched, batch.columns.get() + begin, scores(0) + tile_of_group * kPanelRows * kTile,
                               call_.weights + place, call_.moments[0] + place, call_.moments[1] + place,
@@ -283,7 +284,8 @@ class Worker {
     for (int64_t group = groups_.begin; group < groups_.end; ++group) {
       const Range tiles = plan_.tiles_of({group, group + 1});
       for (int64_t t = tiles.begin; t < tiles.end; ++t)
-        forward(rows_, count, call_.weights + t * call_.d * kTile, true, t, scores_ + (t - tiles.begin) * kPanelRows * kTile);
+        forward(rows_, count, call_.weights + t * call_.d * kTile, true, t,
+                scores_ + (t - tiles.begin) * kPanelRows * kTile);
       lose(count, group, share, labels_, weights_, scores_, bias_gradient_);
     }
   }
@@ -295,10 +297,10 @@ class Worker {
   Team& team_;
   const int64_t thread_, member_;
   const Range groups_, tiles_;
-  RateTable rates_;       // of the team's tiles
-  FadingRates* fading_;   // (tiles)
-  int32_t* numbers_;      // (d); see SparseBatch
-  float* transposed_;     // see LossPanel
+  RateTable rates_;                                      // of the team's tiles
+  FadingRates* fading_;                                  // (tiles)
+  int32_t* numbers_;                                     // (d); see SparseBatch
+  float* transposed_;                                    // see LossPanel
   float *scores_, *bias_gradient_, *labels_, *weights_;  // of the panel that is evaluated
   SparseRow* rows_;
 };

@@ -40,8 +40,8 @@ class SparseBatch {
   std::unique_ptr<float[]> labels, weights;
 
   // By touched feature, in the order of their first appearance.
-  std::unique_ptr<int32_t[]> features;    // (touched)
-  std::unique_ptr<SparseRow[]> columns;   // (touched): the lines of the rows that store it, ascending, and the values
+  std::unique_ptr<int32_t[]> features;   // (touched)
+  std::unique_ptr<SparseRow[]> columns;  // (touched): the lines of the rows that store it, ascending, and the values
 
  private:
   void list_touched(const Call& call, int64_t begin, int32_t* numbers);

@@ -1,7 +1,7 @@
 // Vectors of kWidth floats, and the few functions of them that losses and updates are written in.
 //
-// Included once by every kernels_*.cc after kWidth is set, inside an unnamed namespace: each instruction set has its own
-// copy, and none leaks into code that must run on every machine. GCC's vector extensions compile for any target.
+// Included once by every kernels_*.cc after kWidth is set, inside an unnamed namespace: each instruction set has its
+// own copy, and none leaks into code that must run on every machine. GCC's vector extensions compile for any target.
 
 typedef float Vector __attribute__((vector_size(4 * kWidth), may_alias));
 typedef float UnalignedVector __attribute__((vector_size(4 * kWidth), may_alias, aligned(4)));
@@ -9,7 +9,8 @@ typedef int32_t Integers __attribute__((vector_size(4 * kWidth), may_alias));
 typedef uint32_t Bits __attribute__((vector_size(4 * kWidth), may_alias));
 
 // Arrays of vectors live in registers only if every index is known when they are compiled.
-#define UNROLL _Pragma("GCC unroll 16")
+// for (int i = 0; i < count; ++i), without a loop; the count is known when it is compiled.
+#define UNROLLED(i, count) _Pragma("GCC unroll 16") for (int i = 0; i < (count); ++i)
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -25,7 +26,9 @@ INLINE Vector select(Integers condition, Vector yes, Vector no) { return conditi
 // instructions of the comparison; the intrinsics are one, and return their second operand if one is no number.
 #if defined(__AVX512F__)
 constexpr __mmask16 kAllLanes = 0xffff;  // the forms without a mask make GCC 12 warn (its bug 105593)
-INLINE Vector maximum(Vector x, Vector bound) { return Vector(_mm512_maskz_max_ps(kAllLanes, __m512(bound), __m512(x))); }
+INLINE Vector maximum(Vector x, Vector bound) {
+  return Vector(_mm512_maskz_max_ps(kAllLanes, __m512(bound), __m512(x)));
+}
 #elif defined(__AVX2__)
 INLINE Vector maximum(Vector x, Vector bound) {
   Vector larger;
@@ -73,8 +76,8 @@ INLINE Vector exp_of_negative(Vector x) {
   const Vector n = shifted - 12582912.0f;
   // ln 2 in two parts, the first short enough for n times it to be exact.
   const Vector r = (x - n * 0.693359375f) - n * -2.12194440e-4f;
-  // Minimax polynomial of exp on [-ln 2 / 2, ln 2 / 2] that is 1 at 0, relative error 9e-8. Here and below the terms are
-  // paired, for a short chain of operations that wait for each other.
+  // Minimax polynomial of exp on [-ln 2 / 2, ln 2 / 2] that is 1 at 0, relative error 9e-8. Here and below the terms
+  // are paired, for a short chain of operations that wait for each other.
   const Vector r2 = r * r;
   const Vector high = (8.29031478e-3f * r + 4.18979299e-2f) * r2 + (1.66676362e-1f * r + 4.99991496e-1f);
   const Vector p = high * r2 + (9.99999708e-1f * r + 1.0f);
@@ -106,7 +109,7 @@ INLINE Vector log1p(Vector x) { return select(x < 1.0f, log1p_of_fraction(x), lo
 template <int kBit>
 INLINE void exchange(Vector& a, Vector& b) {
   Integers low{}, high{};
-  UNROLL for (int i = 0; i < kWidth; ++i) {
+  UNROLLED(i, kWidth) {
     low[i] = (i & kBit) == 0 ? i : kWidth + i - kBit;
     high[i] = (i & kBit) == 0 ? i + kBit : kWidth + i;
   }
@@ -119,7 +122,7 @@ INLINE void exchange(Vector& a, Vector& b) {
 template <int kBit = 1>
 INLINE void transpose(Vector* square) {
   if constexpr (kBit < kWidth) {
-    UNROLL for (int i = 0; i < kWidth; ++i)
+    UNROLLED(i, kWidth)
       if ((i & kBit) == 0) exchange<kBit>(square[i], square[i + kBit]);
     transpose<2 * kBit>(square);
   }
