@@ -21,8 +21,16 @@ def check_place(path: Path) -> None:
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """A stream whose bytes become the file once it is left without an error; else what was there before stays.
-    ClientError as of ``check_place``, before anything is written."""
+    ClientError as of ``check_place``, before anything is written.
+
+    What is no file, such as ``/dev/null`` or a FIFO, is written to as it is and stays what it is. So does a link: the
+    file that it leads to is the one that changes."""
     check_place(path)
+    if path.exists() and not path.is_file():
+        with path.open("wb") as stream:
+            yield stream
+        return
+    path = path.resolve()
     partial = path.with_name(f".{path.name}.partial")
     try:
         with partial.open("wb") as stream:

@@ -194,6 +194,10 @@ def test_predict_in_a_pipe_ends_cleanly_when_nobody_reads_on(
         ("--model out test.csv --label-column y", "The file has no header that names the column 'y'"),
         ("--model out test.csv --outputs luck", "There is no output 'luck' (--outputs)"),
         ("--model out train.csv --has-label --output absent/file", "There is no such folder (absent)"),
+        (
+            "--model out test.csv out/../train.csv --has-label --output train.csv",
+            "The predictions would take the place of the data (--output train.csv)",
+        ),
     ],
 )
 def test_what_predict_cannot_do_is_told_in_a_line(

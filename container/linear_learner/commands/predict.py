@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from linear_learner import openblas
 from linear_learner.commands.arguments import Commands, add_command, add_model, check_output, number, place
+from linear_learner.errors import ClientError
 
 if TYPE_CHECKING:
     from linear_learner.model.linear_model import Model
@@ -83,6 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.output is not None:
         check_output(arguments.output)
+        _check_no_input(arguments.output, arguments.data)
     model = artifact.load(arguments.model)
     accepted = _accepted(arguments)
     reading = Reading(
@@ -101,6 +105,14 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.output:
         print(f"{count} rows are predicted in {arguments.output}")
     return 0
+
+
+def _check_no_input(output: Path, data: Sequence[Path]) -> None:
+    """ClientError where the predictions would take the place of the rows, or of some of them."""
+    if any(place == output or (output.is_file() and place.is_file() and place.samefile(output)) for place in data):
+        raise ClientError(
+            "The predictions would take the place of the data", where=f"--output {output}", fix="name another file"
+        )
 
 
 def _accepted(arguments: argparse.Namespace) -> str:

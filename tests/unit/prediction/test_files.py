@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -97,3 +98,25 @@ def test_an_output_file_is_there_once_it_is_whole(tmp_path: Path) -> None:
     with output_stream(path) as stream:
         stream.write(b"new")
     assert path.read_text() == "new" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_link_stays_one_and_its_file_is_written(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    link = tmp_path / "out.csv"
+    link.symlink_to(tmp_path / "there/file.csv")
+    for content in (b"first", b"second"):
+        with output_stream(link) as stream:
+            stream.write(content)
+        assert link.is_symlink() and (tmp_path / "there/file.csv").read_bytes() == content
+
+
+def test_no_file_takes_the_place_of_a_pipe(tmp_path: Path) -> None:
+    """Nor of a device: /dev/null was a file after root had predicted into it."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    with output_stream(pipe) as stream:
+        stream.write(b"answer")
+    assert os.read(reader, 100) == b"answer"
+    os.close(reader)
+    assert pipe.is_fifo() and list(tmp_path.iterdir()) == [pipe]
