@@ -34,7 +34,7 @@ def table_header_names(first: bytes, second: bytes | None, known: Set[str]) -> t
     """As ``header_names`` in tables with columns of text, where a row may begin with text as well. A header holds one
     of the ``known`` names, or texts alone, over a line with a number or none at all."""
     names = _cells(first)
-    if len(names) < 2 or len(set(names)) < len(names) or not all(name and name.isprintable() for name in names):
+    if len(names) < 2 or _fault(names):
         return None
     if not known.isdisjoint(names):
         return tuple(names)
@@ -45,6 +45,30 @@ def table_header_names(first: bytes, second: bytes | None, known: Set[str]) -> t
         if len(cells) != len(names) or all(problem_of(cell.encode()) is not None for cell in cells):
             return None
     return tuple(names)
+
+
+def names_with(name: str, first: bytes) -> tuple[str, ...] | None:
+    """The names of all columns if line ``first`` gives each a name of its own, among them ``name``, or None. Such a
+    line is a header whatever stands below it; but where ``name`` is a number, it may as well be a row."""
+    names = _cells(first)
+    return tuple(names) if name in names and _is_text(name) and not _fault(names) else None
+
+
+def fault_of_header_with(name: str, line: bytes) -> str:
+    """Why a line with the cell ``name`` does not give each column a name of its own; "" if it does, or lacks it."""
+    names = _cells(line)
+    return _fault(names) if name in names else ""
+
+
+def _fault(names: list[str]) -> str:
+    for number, name in enumerate(names, 1):
+        if not name:
+            return f"column {number} has no name"
+        if not name.isprintable():
+            return f"the name of column {number} has a character that cannot be printed"
+        if name in names[: number - 1]:
+            return f"columns {names.index(name) + 1} and {number} have the same name"
+    return ""
 
 
 def _cells(line: bytes) -> list[str]:

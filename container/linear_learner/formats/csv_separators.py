@@ -1,4 +1,4 @@
-"""Tables that are separated by something other than commas, and what their writer can do about it."""
+"""Tables that are separated by something other than commas and line feeds, and what their writer can do about it."""
 
 from __future__ import annotations
 
@@ -35,6 +35,11 @@ def text_separator_advice(line: bytes) -> str:
         if separator != b" " and separator in line[:_LONGEST_LINE]:
             return f"The columns are separated by {name}: write commas between them"
     return ""
+
+
+def line_end_advice(line: bytes) -> str:
+    """How to mend text of which ``line`` is the first one, if it is many; "" if not."""
+    return "The lines end with carriage returns: end them with line feeds" if b"\r" in line.strip(SPACES) else ""
 
 
 def _are_numbers(cells: list[bytes]) -> bool:

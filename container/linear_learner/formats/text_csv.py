@@ -20,8 +20,14 @@ from linear_learner.errors import ClientError
 from linear_learner.formats.batch import Batch
 from linear_learner.formats.content_type import CSV
 from linear_learner.formats.csv_cells import NOT_A_NUMBER, NUMBER, SPACES, find_fault
-from linear_learner.formats.csv_header import cell_count, header_names, table_header_names
-from linear_learner.formats.csv_separators import separator_advice, text_separator_advice
+from linear_learner.formats.csv_header import (
+    cell_count,
+    fault_of_header_with,
+    header_names,
+    names_with,
+    table_header_names,
+)
+from linear_learner.formats.csv_separators import line_end_advice, separator_advice, text_separator_advice
 from linear_learner.formats.csv_texts import TextCoder, TextColumns, columns_with_text, show
 from linear_learner.formats.faults import (
     LABEL_REMEDY,
@@ -199,11 +205,12 @@ def form_of(
     ``known_names``: of tables with text, names that only a header holds. ClientError if no column goes by the name
     ``label_column``."""
     (number, first), *others = itertools.islice(rows_of(head), 2)
-    second = others[0][1] if others else None
+    lines = [first, *(line for _, line in others)]
+    second = lines[1] if others else None
     if not label_size or not may_have_header:
         names = None
     elif known_names is None:
-        names = header_names(first, second)
+        names = header_names(first, second) or names_with(label_column, first)
     else:
         names = table_header_names(first, second, known_names)
     row = first_line + number
@@ -212,8 +219,7 @@ def form_of(
             raise ClientError(
                 f"The file has no header that names the column '{label_column}', as label_column says",
                 where=f"{source}, row {row}",
-                fix="begin each file with the names of its columns, no name twice; or leave label_column out, with "
-                "the label first",
+                fix=_header_remedy(label_column, lines, head),
             )
         return Form(label_size, first.count(b",") + 1 if known_names is None else cell_count(first), row)
     check_utf8(first, f"{source}, row {row}")
@@ -334,7 +340,7 @@ class Block:
             # With decimal commas, a row between other separators may pass for a header.
             fix = separator_advice(lines[:2])
             if not fix and not form.header:
-                fix = advice(self.text, CSV) or f"{VERIFY}; {_about_header(form)}"
+                fix = advice(self.text, CSV) or line_end_advice(lines[0]) or f"{VERIFY}; {_about_header(form)}"
         elif fault.problem == MISSING and form.label is not None and fault.place == f"column {form.label + 1}":
             fix = _INDEX_REMEDY if is_first and _begins_with_index(lines) else LABEL_REMEDY
         return error_of(faults, source=self.source, content_type=CSV, fix=fix)
@@ -359,6 +365,21 @@ def _begins_with_index(lines: list[bytes]) -> bool:
     """Whether the first line is a header but for its first column."""
     first, *others = (line.partition(b",")[2] for line in lines[:2])
     return header_names(first, others[0] if others else None) is not None
+
+
+def _header_remedy(label_column: str, lines: list[bytes], head: bytes) -> str:
+    """How to mend a file that has no header with the name of the label; ``lines`` are its first ones."""
+    fix = separator_advice(lines) or advice(head, CSV) or line_end_advice(lines[0])
+    if not fix and b"," not in lines[0]:
+        fix = text_separator_advice(lines[0])
+    fault = fault_of_header_with(label_column, lines[0])
+    if not fix and fault:
+        is_nameless = not lines[0].partition(b",")[0].strip(SPACES + b'"')
+        has_index = is_nameless and _begins_with_index(lines)
+        fix = _INDEX_REMEDY if has_index else f"{fault}: give each column a name of its own"
+    return fix or (
+        "begin each file with the names of its columns, no name twice; or leave label_column out, with the label first"
+    )
 
 
 def _about_header(form: Form) -> str:

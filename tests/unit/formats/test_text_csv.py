@@ -233,6 +233,36 @@ def test_a_label_that_no_column_is_named_for_is_told() -> None:
     assert len(batches(VALID, label_size=0, options=options)) == 1
 
 
+@pytest.mark.parametrize(
+    ("data", "advice"),
+    [
+        (b"y;a\n1;2\n", "The columns are separated by semicolons: write commas between them"),
+        (b"y\ta\nyes\tred\n", "The columns are separated by tabs: write commas between them"),
+        ("y,a\r\n1,2\r\n".encode("utf-16"), "The data looks like text in UTF-16: encode it in UTF-8"),
+        (b"y,a\r1,2\r", "The lines end with carriage returns: end them with line feeds"),
+        (b',y,a\n0,1,2\n"', "The first line is a header whose first column has no name, as pandas writes its index:.*"),
+        (b"y,a,\n1,2,\n", "Column 3 has no name: give each column a name of its own"),
+        (b"b,y,a,b\n1,2,3,4\n", "Columns 1 and 4 have the same name: give each column a name of its own"),
+        (b"y,a\x07\n1,2\n", "The name of column 2 has a character that cannot be printed: .*"),
+        (b"1,2,2\n", "Begin each file with the names of its columns.*"),
+    ],
+)
+def test_what_keeps_the_first_line_from_naming_the_label_is_told(data: bytes, advice: str) -> None:
+    with pytest.raises(ClientError, match=rf"no header that names the column 'y', .* \(a.csv, row 1\)\. {advice}$"):
+        batches(data, options=Options(label_column="y"))
+
+
+def test_a_line_with_the_name_of_the_label_is_a_header_whatever_follows() -> None:
+    options = Options(label_column="y")
+    (batch,) = batches(b"2020,y\n1,2\n", options=options)
+    assert batch.feature_names == ("2020",)
+    with pytest.raises(ClientError, match=r"not a number \(a.csv, row 2, column 1, value 'yes'\)"):
+        batches(b"y,a\nyes,red\n", options=options)
+    # But a number may as well be a value.
+    with pytest.raises(ClientError, match="no header that names the column '2'"):
+        batches(b"1,2\n3,4\n", options=Options(label_column="2"))
+
+
 def test_mistakes_are_told_by_the_columns_of_the_file_wherever_the_label_is() -> None:
     with pytest.raises(ClientError, match=r"row 2, column 1, value 'x'"):
         batches(b"a,b,y\nx,1,2\n", options=Options(label_column="y"))
@@ -287,6 +317,12 @@ def test_what_is_no_header_is_told_and_how_to_make_it_one() -> None:
 )
 def test_other_separators_are_recognised(data: bytes, advice: str) -> None:
     with pytest.raises(ClientError, match=rf"row \d, column .* The columns are {advice}$"):
+        batches(data)
+
+
+@pytest.mark.parametrize("data", [b"label,a\r1,2\r3,4\r", b"1,2\r3,4\r"])
+def test_a_table_in_one_line_is_recognised(data: bytes) -> None:
+    with pytest.raises(ClientError, match=r"row 1, .* The lines end with carriage returns: end them with line feeds$"):
         batches(data)
 
 
