@@ -20,17 +20,21 @@ KERNELS = (
 """Names that all releases since 2017 know, and the flags of a processor that can run them, best first. A build without
 the first of them, such as MXNet's, takes the second by itself."""
 
-
 IDLE = "OPENBLAS_THREAD_TIMEOUT"
 IDLE_CYCLES = "10"
 """As a power of 2. OpenBLAS's threads wait busily for 2^26 cycles after a product, some 25 ms, and the training engine,
 which has as many threads as there are processors, would share a processor with them for that long."""
 
+THREADS = "OPENBLAS_NUM_THREADS"
 
-def prepare() -> None:
-    """Set what OpenBLAS looks for in the environment, unless the user has: call it before NumPy is imported."""
+
+def prepare(threads: int | None = None) -> None:
+    """Set what OpenBLAS looks for in the environment, unless the user has: call it before NumPy is imported. A product
+    is shared by so many ``threads``, or by as many as there are processors."""
     choose_kernels()
     os.environ.setdefault(IDLE, IDLE_CYCLES)
+    if threads is not None:
+        os.environ.setdefault(THREADS, str(threads))
 
 
 def choose_kernels(cpuinfo: Path = Path("/proc/cpuinfo")) -> None:

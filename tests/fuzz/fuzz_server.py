@@ -192,7 +192,7 @@ def start(folder: Path, **environ: str) -> tuple[subprocess.Popen[bytes], int]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "linear_learner.cli", "serve", "--base", str(folder), "--port", str(port)]
-    environ = {"PYTHONPATH": str(CONTAINER), "NUM_WORKERS": "2", "OPENBLAS_NUM_THREADS": "1", **environ}
+    environ = {"PYTHONPATH": str(CONTAINER), "NUM_WORKERS": "2", **environ}
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, env=os.environ | environ, stdout=log, stderr=log)
     for _ in range(600):

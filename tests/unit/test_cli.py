@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -21,9 +22,10 @@ from linear_learner.environment import Environment
 
 @pytest.fixture(autouse=True)
 def as_before() -> Iterator[None]:
-    """Other tests find the handler of SIGTERM as it was."""
+    """Other tests find the handler of SIGTERM, and the environment, as they were."""
     handler = signal.getsignal(signal.SIGTERM)
-    yield
+    with patch.dict(os.environ):
+        yield
     signal.signal(signal.SIGTERM, handler)
 
 

@@ -10,7 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from linear_learner.openblas import CORETYPE, IDLE, IDLE_CYCLES, KERNELS, choose_kernels, prepare, processor_flags
+from linear_learner.openblas import (
+    CORETYPE,
+    IDLE,
+    IDLE_CYCLES,
+    KERNELS,
+    THREADS,
+    choose_kernels,
+    prepare,
+    processor_flags,
+)
 
 PACKAGES = Path(__file__).parents[2] / "container"
 
@@ -20,9 +29,10 @@ AVX512 = f"{AVX2} avx512f avx512dq avx512cd avx512bw avx512vl avx512_vnni amx_ti
 
 @pytest.fixture(autouse=True)
 def unset(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Set first: what the test sets is then undone after it, too.
-    monkeypatch.setenv(CORETYPE, "")
-    monkeypatch.delenv(CORETYPE)
+    for name in (CORETYPE, IDLE, THREADS):
+        # Set first: what the test sets is then undone after it, too.
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
 
 
 def cpuinfo(folder: Path, flags: str, name: str = "flags") -> Path:
@@ -79,10 +89,33 @@ def test_numpy_and_mxnet_of_a_command_compute_with_them(command: str, tmp_path: 
 
 
 def test_idle_threads_sleep_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(IDLE, "")
-    monkeypatch.delenv(IDLE)
     prepare()
     assert os.environ[IDLE] == IDLE_CYCLES
     monkeypatch.setenv(IDLE, "20")
     prepare()
     assert os.environ[IDLE] == "20"
+
+
+@pytest.mark.parametrize(("given", "kept"), [(None, "1"), ("2", "2")])
+def test_a_server_computes_in_one_thread_unless_the_user_says_otherwise(
+    given: str | None, kept: str, tmp_path: Path
+) -> None:
+    code = (
+        "import os, sys\n"
+        "from linear_learner.cli import main\n"
+        f"main(['serve', '--base', {str(tmp_path)!r}])\n"
+        "print('numpy' in sys.modules, os.environ.get('OPENBLAS_NUM_THREADS'), len(os.listdir('/proc/self/task')))\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGES), "NUM_WORKERS": "many"}
+    if given is not None:
+        environment[THREADS] = given
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
+    numpy_is_there, number, threads = done.stdout.split()
+    assert (numpy_is_there, number) == ("True", kept)
+    if given is None:
+        assert threads == "1"
+
+
+def test_other_commands_compute_in_as_many_threads_as_there_are_processors() -> None:
+    prepare()
+    assert THREADS not in os.environ
