@@ -31,7 +31,7 @@ def add_to(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Load --model, or model/ below the folder of a job, and answer GET /ping and POST /invocations until stopped. A
     --model that cannot be loaded ends it at once; where the platform named the folder, /ping tells."""
-    # There is a worker process for each processor: a product with threads of its own would have them wait for each other.
+    # There is a worker process for each processor: products with threads of their own would only wait for each other.
     openblas.prepare(threads=1)
     from linear_learner.serving.server import serve
     from linear_learner.serving.settings import Settings
