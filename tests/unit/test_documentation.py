@@ -44,6 +44,17 @@ def test_the_code_has_the_message_that_is_explained(message: str) -> None:
         assert piece.strip(" '") in code, piece
 
 
+def places_named() -> set[str]:
+    """The modules and folders that docs/architecture.md names, without `lib_api.h`, which is MXNet's."""
+    text = (REPOSITORY / "docs/architecture.md").read_text()
+    return set(re.findall(r"`([\w/]+(?:/|\.py|\.h))`", text)) - {"lib_api.h", "tests/unit/test_architecture.py"}
+
+
+@pytest.mark.parametrize("place", sorted(places_named()))
+def test_the_modules_that_the_architecture_names_are_there(place: str) -> None:
+    assert list((REPOSITORY / "container/linear_learner").rglob(place.rstrip("/")))
+
+
 def anchors(document: Path) -> set[str]:
     """As GitHub makes them of headings."""
     headings = re.findall(r"^#+ (.*)$", document.read_text(), re.MULTILINE)
