@@ -1,5 +1,5 @@
 """Blocks of CSV, LIBSVM and recordIO-protobuf to arrays, in the C++ library. The functions wait for no lock: ctypes
-lets other threads run meanwhile, and each function can use several threads of its own.
+lets other threads run meanwhile.
 
 A block is any object with bytes in it (bytes, bytearray, memoryview, mmap). Nothing of it is kept. What rows must look
 like is written down in ``formats``, whose plain decoders give the same rows and refuse the same ones; what is found
@@ -226,12 +226,11 @@ def decode_csv(
     *,
     label_size: int,
     columns: int = 0,
-    threads: int = 1,
     allow_missing: bool = False,
     header: bytes = b"",
     portable: bool = False,
 ) -> CsvRows:
-    """Rows of a block of whole lines; the last one may lack its line break. The answer is the same for any ``threads``.
+    """Rows of a block of whole lines; the last one may lack its line break.
 
     ``columns``: cells of each row, the label included; 0 for as many as the first row has. ``allow_missing``: a feature
     that is missing becomes NaN. ``header``: lines equal to it are skipped, as blank ones are. ``portable``: do without
@@ -242,12 +241,12 @@ def decode_csv(
     if not columns:
         return _csv_without_rows(data, label_size)
     layout = _CCsvLayout(columns, label_size, allow_missing, portable, header or None, len(header))
-    capacity = int(_functions().ll_csv_capacity(data.size, layout, threads))
+    capacity = int(_functions().ll_csv_capacity(data.size, layout))
     features = np.empty((capacity, max(columns - label_size, 0)), np.float32)
     labels = np.empty(capacity if label_size else 0, np.float32)
     outcome = _COutcome()
     status = _functions().ll_csv_decode(
-        _address(data), data.size, layout, threads, _address(features), _address(labels), capacity, outcome
+        _address(data), data.size, layout, _address(features), _address(labels), capacity, outcome
     )
     _check(status, outcome)
     features.resize((outcome.rows, features.shape[1]), refcheck=False)  # in place: no copy of what was decoded
@@ -382,8 +381,8 @@ def _functions() -> ctypes.CDLL:
     for name, returned, taken in (
         ("ll_csv_columns", size, (address, size, text, size)),
         ("ll_csv_line_numbers", size, (address, size, text, size, address, size)),
-        ("ll_csv_capacity", size, (size, csv_layout, size)),
-        ("ll_csv_decode", ctypes.c_int32, (address, size, csv_layout, size, address, address, size, outcome)),
+        ("ll_csv_capacity", size, (size, csv_layout)),
+        ("ll_csv_decode", ctypes.c_int32, (address, size, csv_layout, address, address, size, outcome)),
         ("ll_libsvm_row_capacity", size, (size,)),
         ("ll_libsvm_capacity", size, (size,)),
         (

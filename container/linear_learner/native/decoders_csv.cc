@@ -1,9 +1,7 @@
 #include "decoders_csv.h"
 
-#include <algorithm>
 #include <cstring>
 #include <limits>
-#include <new>
 
 #include "decoders_number.h"
 
@@ -108,23 +106,23 @@ int64_t cell_problem(const Cell& cell, bool may_be_missing, float* value) {
   return kMissing;
 }
 
-void add_line_problem(CsvPart* part, int64_t kind, int64_t column, const char* begin, const char* end,
+void add_line_problem(CsvBlock* block, int64_t kind, int64_t column, const char* begin, const char* end,
                       int64_t expected = 0, int64_t found = 0) {
-  add_problem(&part->outcome,
-              {kind, part->outcome.lines, column, begin - part->block, end - begin, expected, found, 0});
+  add_problem(&block->outcome,
+              {kind, block->outcome.lines, column, begin - block->begin, end - begin, expected, found, 0});
 }
 
-// Writes the cells of a line of the right width after the part's rows. Returns whether all are good.
-bool write_cells(CsvPart* part, const Line& line) {
-  const ll_csv_layout& layout = *part->layout;
-  float* row = part->features + part->outcome.rows * (layout.columns - layout.label_size);
+// Writes the cells of a line of the right width after the block's rows. Returns whether all are good.
+bool write_cells(CsvBlock* block, const Line& line) {
+  const ll_csv_layout& layout = *block->layout;
+  float* row = block->features + block->outcome.rows * (layout.columns - layout.label_size);
   const char* p = line.begin;
   for (int64_t column = 0; column < layout.columns; ++column) {
     const Cell cell = cell_at(p, line.end);
     const bool is_label = column < layout.label_size;
-    float* slot = is_label ? part->labels + part->outcome.rows : row + column - layout.label_size;
+    float* slot = is_label ? block->labels + block->outcome.rows : row + column - layout.label_size;
     if (const int64_t kind = cell_problem(cell, layout.allow_missing && !is_label, slot)) {
-      add_line_problem(part, kind, column + 1, cell.begin, cell.end);
+      add_line_problem(block, kind, column + 1, cell.begin, cell.end);
       return false;
     }
     p = cell.next + 1;
@@ -139,19 +137,19 @@ inline const char* plain_cell(const char* p, const char* end, float* value) {
 }
 
 // The line at p if it is nothing but plain numbers and as wide as it should be: its end, or nullptr.
-const char* decode_plain_line(const CsvPart& part, const char* p) {
-  const ll_csv_layout& layout = *part.layout;
+const char* decode_plain_line(const CsvBlock& block, const char* p) {
+  const ll_csv_layout& layout = *block.layout;
   const int64_t last = layout.columns - 1;
-  float* row = part.features + part.outcome.rows * (layout.columns - layout.label_size);
+  float* row = block.features + block.outcome.rows * (layout.columns - layout.label_size);
   for (int64_t column = 0; column < last; ++column) {
-    float* slot = column < layout.label_size ? part.labels + part.outcome.rows : row + column - layout.label_size;
-    p = plain_cell(p, part.end, slot);
+    float* slot = column < layout.label_size ? block.labels + block.outcome.rows : row + column - layout.label_size;
+    p = plain_cell(p, block.end, slot);
     if (!p || *p != ',') return nullptr;
     ++p;
   }
-  float* slot = last < layout.label_size ? part.labels + part.outcome.rows : row + last - layout.label_size;
-  p = plain_cell(p, part.end, slot);
-  if (p && *p == '\r') p = p + 1 < part.end ? p + 1 : nullptr;
+  float* slot = last < layout.label_size ? block.labels + block.outcome.rows : row + last - layout.label_size;
+  p = plain_cell(p, block.end, slot);
+  if (p && *p == '\r') p = p + 1 < block.end ? p + 1 : nullptr;
   return p && *p == '\n' ? p + 1 : nullptr;
 }
 
@@ -160,96 +158,32 @@ int64_t least_row_size(const ll_csv_layout& layout) {
   return layout.allow_missing ? layout.columns : 2 * layout.columns;
 }
 
-int64_t count_line_breaks(const char* p, const char* end) {
-  int64_t lines = 0;
-  while (p < end) {
-    const char* stop = p + std::min<int64_t>(end - p, 240);
-    uint8_t few = 0;  // a byte, so that a vector register counts as many positions as it has bytes
-    for (; p < stop; ++p) few = static_cast<uint8_t>(few + (*p == '\n'));
-    lines += few;
-  }
-  return lines;
-}
-
-std::vector<CsvPart> cut_at_lines(const CsvPart& whole, int64_t count) {
-  std::vector<CsvPart> parts;
-  const int64_t size = whole.end - whole.begin;
-  const char* begin = whole.begin;
-  for (int64_t i = 1; i <= count; ++i) {
-    const char* about = std::max(begin, whole.begin + size / count * i);
-    CsvPart part = whole;
-    part.begin = begin;
-    part.end = i == count ? whole.end : line_at(about, whole.end).next;
-    begin = part.end;
-    parts.push_back(part);
-  }
-  return parts;
-}
-
-// The rows that some bytes can hold, and one more: a bad line may fill its cells in part.
-int64_t room_for(int64_t size, const ll_csv_layout& layout) { return (size + 1) / least_row_size(layout) + 1; }
-
-// Gives each part room for its rows.
-void place_parts(std::vector<CsvPart>& parts) {
-  run_parts(parts, [](CsvPart& part) { part.outcome.lines = count_line_breaks(part.begin, part.end) + 1; });
-  int64_t row = 0;
-  for (CsvPart& part : parts) {
-    const ll_csv_layout& layout = *part.layout;
-    part.features += row * (layout.columns - layout.label_size);
-    if (part.labels) part.labels += row;
-    row += std::min(part.outcome.lines, room_for(part.end - part.begin, layout));
-    part.outcome.lines = 0;
-  }
-}
-
-// Closes the gaps that blank lines leave between the rows of the parts.
-void close_gaps(const std::vector<CsvPart>& parts, const CsvPart& whole) {
-  const int64_t width = whole.layout->columns - whole.layout->label_size;
-  int64_t row = 0;
-  for (const CsvPart& part : parts) {
-    const size_t rows = static_cast<size_t>(part.outcome.rows);
-    float* features = whole.features + row * width;
-    if (rows && width && features != part.features)
-      std::memmove(features, part.features, rows * static_cast<size_t>(width) * sizeof(float));
-    if (rows && whole.labels && whole.labels + row != part.labels)
-      std::memmove(whole.labels + row, part.labels, rows * sizeof(float));
-    row += part.outcome.rows;
-  }
-}
-
-void decode_part(CsvPart& part) {
-  if (!part.layout->portable && has_csv_simd())
-    decode_csv_simd(&part);
-  else
-    decode_csv_portable(&part);
-}
-
 }  // namespace
 
-const char* decode_csv_line(CsvPart* part, const char* begin) {
-  const Line line = line_at(begin, part->end);
-  ll_outcome& outcome = part->outcome;
+const char* decode_csv_line(CsvBlock* block, const char* begin) {
+  const Line line = line_at(begin, block->end);
+  ll_outcome& outcome = block->outcome;
   ++outcome.lines;
-  if (is_skipped(line, *part->layout)) return line.next;
+  if (is_skipped(line, *block->layout)) return line.next;
   const CellCount count = count_cells(line);
   if (count.unterminated.begin) {
-    add_line_problem(part, kUnterminatedQuote, count.cells, count.unterminated.begin, line.end);
-  } else if (count.cells != part->layout->columns) {
-    add_line_problem(part, kWrongWidth, 0, line.begin, line.end, part->layout->columns, count.cells);
-  } else if (write_cells(part, line)) {
+    add_line_problem(block, kUnterminatedQuote, count.cells, count.unterminated.begin, line.end);
+  } else if (count.cells != block->layout->columns) {
+    add_line_problem(block, kWrongWidth, 0, line.begin, line.end, block->layout->columns, count.cells);
+  } else if (write_cells(block, line)) {
     ++outcome.rows;
   }
   return line.next;
 }
 
-void decode_csv_portable(CsvPart* part) {
-  for (const char* p = part->begin; p < part->end;) {
-    if (const char* next = decode_plain_line(*part, p)) {
-      ++part->outcome.lines;
-      ++part->outcome.rows;
+void decode_csv_portable(CsvBlock* block) {
+  for (const char* p = block->begin; p < block->end;) {
+    if (const char* next = decode_plain_line(*block, p)) {
+      ++block->outcome.lines;
+      ++block->outcome.rows;
       p = next;
     } else {
-      p = decode_csv_line(part, p);
+      p = decode_csv_line(block, p);
     }
   }
 }
@@ -285,30 +219,26 @@ int64_t ll_csv_line_numbers(const char* data, int64_t size, const char* header, 
   return count;
 }
 
-// The rows to make room for before ll_csv_decode.
-int64_t ll_csv_capacity(int64_t size, const ll_csv_layout* layout, int64_t threads) {
-  // Each part rounds up by itself.
-  return layout->columns < 1 ? 0 : room_for(size, *layout) + 2 * threads;
+// The rows to make room for before ll_csv_decode: one more than ``size`` bytes can hold, since a bad line may fill some
+// of its cells.
+int64_t ll_csv_capacity(int64_t size, const ll_csv_layout* layout) {
+  return layout->columns < 1 ? 0 : (size + 1) / least_row_size(*layout) + 1;
 }
 
 // Decodes a block of whole lines (the last one may lack its line break) into features (capacity, columns - label_size)
-// and labels (capacity,). The answer is the same for every number of threads.
-int32_t ll_csv_decode(const char* data, int64_t size, const ll_csv_layout* layout, int64_t threads, float* features,
-                      float* labels, int64_t capacity, ll_outcome* outcome) {
+// and labels (capacity,).
+int32_t ll_csv_decode(const char* data, int64_t size, const ll_csv_layout* layout, float* features, float* labels,
+                      int64_t capacity, ll_outcome* outcome) {
   std::memset(outcome, 0, sizeof *outcome);
-  if (size < 0 || layout->columns < 1 || layout->columns < layout->label_size || threads < 1 ||
-      capacity < ll_csv_capacity(size, layout, threads))
+  if (size < 0 || layout->columns < 1 || layout->columns < layout->label_size ||
+      capacity < ll_csv_capacity(size, layout))
     return kBadCall;
-  const CsvPart whole{data, data, data + size, layout, features, layout->label_size ? labels : nullptr, *outcome};
-  try {
-    std::vector<CsvPart> parts = cut_at_lines(whole, std::min<int64_t>(threads, kMaxThreads));
-    if (parts.size() > 1) place_parts(parts);
-    run_parts(parts, decode_part);
-    for (const CsvPart& part : parts) append_outcome(outcome, part.outcome);
-    close_gaps(parts, whole);
-  } catch (const std::bad_alloc&) {
-    return kOutOfMemory;
-  }
+  CsvBlock block{data, data + size, layout, features, layout->label_size ? labels : nullptr, *outcome};
+  if (!layout->portable && has_csv_simd())
+    decode_csv_simd(&block);
+  else
+    decode_csv_portable(&block);
+  *outcome = block.outcome;
   return kDone;
 }
 }

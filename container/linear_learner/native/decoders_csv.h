@@ -1,6 +1,6 @@
 // CSV rows of numbers: what the plain and the AVX2 decoder share.
 //
-// A row is a line: a cell in quotes cannot hold a line break. So a block can be cut after any line break.
+// A row is a line: a cell in quotes cannot hold a line break. So a file can be cut after any line break.
 #ifndef LINEAR_LEARNER_NATIVE_DECODERS_CSV_H_
 #define LINEAR_LEARNER_NATIVE_DECODERS_CSV_H_
 
@@ -23,9 +23,8 @@ struct ll_csv_layout {
 
 namespace linear_learner {
 
-// A run of whole lines of a block, and where its rows go.
-struct CsvPart {
-  const char* block;  // the bytes from here to ``begin`` may be read too
+// Whole lines, and where their rows go.
+struct CsvBlock {
   const char* begin;
   const char* end;
   const ll_csv_layout* layout;
@@ -35,14 +34,14 @@ struct CsvPart {
 };
 
 // Decodes one line that starts at ``line``, of any form, and returns where the next one starts. A good row is written
-// after the part's rows so far; a problem is added to its outcome; blank lines and headers are only counted.
-const char* decode_csv_line(CsvPart* part, const char* line);
+// after the block's rows so far; a problem is added to its outcome; blank lines and headers are only counted.
+const char* decode_csv_line(CsvBlock* block, const char* line);
 
 inline bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 
-// Decode all lines of a part. The second one is for machines on which ``has_csv_simd``.
-void decode_csv_portable(CsvPart* part);
-void decode_csv_simd(CsvPart* part);
+// Decode all lines of a block. The second one is for machines on which ``has_csv_simd``.
+void decode_csv_portable(CsvBlock* block);
+void decode_csv_simd(CsvBlock* block);
 bool has_csv_simd();
 
 }  // namespace linear_learner

@@ -268,12 +268,12 @@ LL_AVX2 LL_INLINE const char* read_features(const char* p, Separators* separator
 }
 
 // Decodes lines from ``line`` on until one is not plain, and returns where that begins.
-LL_AVX2 const char* read_plain_lines(CsvPart* part, const char* line, const char* end, Separators* separators) {
-  const int64_t label_size = part->layout->label_size, width = part->layout->columns - label_size;
+LL_AVX2 const char* read_plain_lines(CsvBlock* block, const char* line, const char* end, Separators* separators) {
+  const int64_t label_size = block->layout->label_size, width = block->layout->columns - label_size;
   // With one column, a missing cell and a blank line look alike: decode_csv_line tells them apart.
-  const bool may_be_missing = part->layout->allow_missing && part->layout->columns > 1;
-  float* features = part->features + part->outcome.rows * width;
-  float* label = part->labels + (label_size ? part->outcome.rows : 0);
+  const bool may_be_missing = block->layout->allow_missing && block->layout->columns > 1;
+  float* features = block->features + block->outcome.rows * width;
+  float* label = block->labels + (label_size ? block->outcome.rows : 0);
   for (; line < end; features += width, label += label_size) {
     const char* p = line;
     if (label_size) {
@@ -283,8 +283,8 @@ LL_AVX2 const char* read_plain_lines(CsvPart* part, const char* line, const char
     }
     p = read_features(p, separators, may_be_missing, features, features + width - 1);
     if (!p) return line;
-    ++part->outcome.lines;
-    ++part->outcome.rows;
+    ++block->outcome.lines;
+    ++block->outcome.rows;
     line = p;
   }
   return line;
@@ -292,16 +292,16 @@ LL_AVX2 const char* read_plain_lines(CsvPart* part, const char* line, const char
 
 }  // namespace
 
-LL_AVX2 void decode_csv_simd(CsvPart* part) {
-  const bool has_features = part->layout->columns > part->layout->label_size;
-  const char* last_break = part->end;  // only lines with a line break are read here
-  while (last_break > part->begin && last_break[-1] != '\n') --last_break;
-  Separators separators(part->begin, last_break);
-  const char* line = part->begin;
-  while (line < part->end) {
-    if (has_features && line - part->block >= kReach && line < last_break)
-      line = read_plain_lines(part, line, last_break, &separators);
-    if (line < part->end) line = decode_csv_line(part, line);
+LL_AVX2 void decode_csv_simd(CsvBlock* block) {
+  const bool has_features = block->layout->columns > block->layout->label_size;
+  const char* last_break = block->end;  // only lines with a line break are read here
+  while (last_break > block->begin && last_break[-1] != '\n') --last_break;
+  Separators separators(block->begin, last_break);
+  const char* line = block->begin;
+  while (line < block->end) {
+    if (has_features && line - block->begin >= kReach && line < last_break)
+      line = read_plain_lines(block, line, last_break, &separators);
+    if (line < block->end) line = decode_csv_line(block, line);
     separators.go_to(std::min(line, last_break));
   }
 }
@@ -317,7 +317,7 @@ bool has_csv_simd() {
 
 namespace linear_learner {
 
-void decode_csv_simd(CsvPart* part) { decode_csv_portable(part); }
+void decode_csv_simd(CsvBlock* block) { decode_csv_portable(block); }
 
 bool has_csv_simd() { return false; }
 
