@@ -40,9 +40,9 @@ from linear_learner.model.losses import BINARY  # noqa: E402
 from linear_learner.training.averaging import Averaging  # noqa: E402
 from linear_learner.training.checkpoint import SHARE_OF_TIME, Checkpoints  # noqa: E402
 from linear_learner.training.cluster.interface import ALONE  # noqa: E402
+from linear_learner.training.early_stopping import EarlyStopping  # noqa: E402
 from linear_learner.training.progress import EpochReport, Progress  # noqa: E402
 from linear_learner.training.reporting import Timers  # noqa: E402
-from linear_learner.training.selection import EarlyStopping  # noqa: E402
 from linear_learner.training.state import State  # noqa: E402
 from linear_learner.training.trainer import train  # noqa: E402
 

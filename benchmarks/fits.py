@@ -88,7 +88,7 @@ def ours(train: Rows, validation: Rows, clock: Clock, **hyperparameters: str) ->
     from linear_learner import hyperparameters as parameters
     from linear_learner.data.dataset import Dataset
     from linear_learner.native import library
-    from linear_learner.training import choosing, finishing, job
+    from linear_learner.training import finishing, job, model_selection
     from linear_learner.training.cluster.interface import ALONE
     from linear_learner.training.reporting import Reporter, Timers
 
@@ -107,7 +107,7 @@ def ours(train: Rows, validation: Rows, clock: Clock, **hyperparameters: str) ->
         candidates = job.make_candidates(requested, hp, rows=rows)
         log = Reporter("algo-1")
         trained = job.train_candidates(hp, task, candidates, log, timers, lambda: False, None, None, ALONE)
-        choice = choosing.choose(trained, task, hp)
+        choice = model_selection.choose(trained, task, hp)
         chosen = candidates[choice.candidate]
         model = finishing.finish_model(choice.model, chosen, len(candidates), task, hp).model
     clock.notes = {

@@ -70,3 +70,11 @@ class PlatformError(LinearLearnerError):
 
     exit_code = 3
     prefix = "Platform Error"
+
+
+class Stopped(Exception):  # noqa: N818 (nothing went wrong)
+    """Reading, or waiting for other hosts, ended because the job is to end."""
+
+
+class CutShort(Exception):  # noqa: N818 (nothing went wrong)
+    """The job is to end, and what is being done takes longer than there is time."""

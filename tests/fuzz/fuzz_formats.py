@@ -95,7 +95,7 @@ def fuzz_record(data: bytes) -> None:
 
 def fuzz_json(data: bytes) -> None:
     """Any bytes are rows or a ClientError."""
-    for decode in json_records.REQUEST_DECODERS.values():
+    for decode in json_records.JSON_DECODERS.values():
         for feature_dim in (None, 3):
             try:
                 for batch in decode(

@@ -31,9 +31,9 @@ CONTAINER = HERE.parents[1] / "container"
 sys.path[:0] = [str(HERE.parent / "unit" / "formats"), str(CONTAINER)]
 import record_judge as judge  # noqa: E402 (it lives with the tests of the plain decoder)
 
-from linear_learner.formats import DECODERS  # noqa: E402
+from linear_learner.formats import SHARED_DECODERS  # noqa: E402
 from linear_learner.formats.encoders import ENCODERS  # noqa: E402
-from linear_learner.formats.json_records import REQUEST_DECODERS  # noqa: E402
+from linear_learner.formats.json_records import JSON_DECODERS  # noqa: E402
 from linear_learner.model import artifact  # noqa: E402
 from linear_learner.model.linear_model import LinearModel  # noqa: E402
 from linear_learner.serving.answers import OUTPUTS  # noqa: E402
@@ -44,7 +44,7 @@ GOOD_EVERY = 50
 """Of how many requests one is good and its answer is checked."""
 GOOD_BODY, GOOD_ANSWER = b"3,3,1", b'{"predictions": [{"score": 0.5, "predicted_label": 1.0}]}'
 
-CONTENT_TYPES = [*DECODERS, *REQUEST_DECODERS]
+CONTENT_TYPES = [*SHARED_DECODERS, *JSON_DECODERS]
 PARAMETERS = ["", "", "; label_size=0", "; label_size=1", "; label_size=x", "; charset=utf-16", ";;", "; a"]
 TOKENS = [
     b"NaN", b"Infinity", b"-1e999", b"1e-999", b"9" * 400, b"0x1p3", b"1_0", b"null", b"true", b'"a"', b"[" * 3000,

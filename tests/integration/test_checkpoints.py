@@ -17,15 +17,15 @@ from job_folder import CSV, JobFolder, csv
 
 from linear_learner.data.dataset import Dataset
 from linear_learner.model.linear_model import LinearModel
-from linear_learner.training import choosing, short_of_time
+from linear_learner.training import fewer_rows, model_selection
 from linear_learner.training import outcome as outcomes
-from linear_learner.training.choosing import Choice
 from linear_learner.training.metrics import Metric
+from linear_learner.training.model_selection import Choice
 from linear_learner.training.preparation import Task
 from linear_learner.training.progress import Trained
 
 EPOCHS = 60
-CHOOSE, SCORE = choosing.choose, outcomes.score
+CHOOSE, SCORE = model_selection.choose, outcomes.score
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +169,7 @@ def test_a_stop_while_the_threshold_is_chosen_changes_nothing(
                 os.kill(os.getpid(), signal.SIGTERM)
             return CHOOSE(*given)
 
-        monkeypatch.setattr(choosing, "choose", choose)
+        monkeypatch.setattr(model_selection, "choose", choose)
         outcome = job.run()
         assert outcome.code == 0, outcome.failure
         models.append((outcome.model_dir / "model.tar.gz").read_bytes())
@@ -181,7 +181,7 @@ def test_a_stop_while_many_rows_are_looked_at_ends_with_fewer_of_them(
     stops_in: str, rows: Rows, job: JobFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The time that takes does not grow with the rows then."""
-    monkeypatch.setattr(short_of_time, "MOST_ROWS", 500)
+    monkeypatch.setattr(fewer_rows, "MOST_ROWS", 500)
     job.hyperparameters("binary_classifier", epochs=2, bootstrap_samples=100).channel("train", *rows)
     for name in ("validation", "test"):
         job.channel(name, *rows)
@@ -199,7 +199,7 @@ def test_a_stop_while_many_rows_are_looked_at_ends_with_fewer_of_them(
             os.kill(os.getpid(), signal.SIGTERM)
         return SCORE(model, data, *given, **named)
 
-    monkeypatch.setattr(choosing, "choose", choose)
+    monkeypatch.setattr(model_selection, "choose", choose)
     monkeypatch.setattr(outcomes, "score", score)
     ended = job.run()
     assert ended.code == 0, ended.failure

@@ -17,7 +17,7 @@ from sklearn import metrics
 from sklearn.isotonic import IsotonicRegression
 
 from linear_learner.cli import main
-from linear_learner.hyperparameters.tuning import METRICS
+from linear_learner.hyperparameters.tuning import METRIC_DEFINITIONS
 from linear_learner.model import artifact
 from linear_learner.model.mxnet_import import mx
 from linear_learner.serving.app import create_app
@@ -291,7 +291,7 @@ def test_intervals_are_told_and_no_tuner_takes_them_for_metrics(
             assert low <= values[name] <= high
             shown = rf"95% interval of 200 bootstrap samples: {channel} {re.escape(name)} from (\S+) to"
             assert outcome.found(shown) == [repr(low)]
-    for metric in METRICS.values():
+    for metric in METRIC_DEFINITIONS.values():
         for channel in metric.channels:
             regex = metric.regex.format(channel=channel)
             if "throughput" not in regex:

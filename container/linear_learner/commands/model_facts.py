@@ -13,7 +13,7 @@ from linear_learner.commands.training_summary import score_table, short
 from linear_learner.model import additional_params, archive, artifact
 from linear_learner.model.linear_model import LinearModel
 from linear_learner.model.losses import MULTICLASS
-from linear_learner.serving.served_model import ServedModel
+from linear_learner.model.served_model import ServedModel
 
 AMAZON = "Amazon's container"
 TOLD = ("optimizer", "learning_rate", "wd", "l1", "epochs", "mini_batch_size", "use_bias", "normalize_data")

@@ -79,10 +79,10 @@ def run(arguments: argparse.Namespace) -> int:
     openblas.prepare()
     from linear_learner.formats.answer_writer import AnswerWriter
     from linear_learner.model import artifact
+    from linear_learner.model.served_model import ServedModel
     from linear_learner.prediction.file_rows import Reading
     from linear_learner.prediction.files import Seen, output_stream, predict
     from linear_learner.serving.answers import Wish, parse_outputs
-    from linear_learner.serving.served_model import ServedModel
 
     if arguments.output is not None:
         check_output(arguments.output)

@@ -17,7 +17,7 @@ from linear_learner.commands.arguments import Commands, add_base, add_command, p
 from linear_learner.environment import Environment
 from linear_learner.errors import ClientError, PlatformError
 from linear_learner.s3 import gathered
-from linear_learner.training.stopping import ignore_sigterm, stop_on_sigterm
+from linear_learner.training.sigterm import ignore_sigterm, stop_on_sigterm
 
 EXAMPLES = """\
   linear-learner train --train data.csv --split 0.2 --predictor-type binary_classifier --output out

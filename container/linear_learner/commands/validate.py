@@ -34,8 +34,8 @@ def run(arguments: argparse.Namespace) -> int:
     that the job would stumble over, what its data is like, and about how much memory and time it would take. Ends with
     0 if the job can run, and with 2 if not. Nothing is written."""
     openblas.prepare()
-    from linear_learner.training.inspection import inspect
-    from linear_learner.training.inspection_report import as_json, as_text
+    from linear_learner.training.job_check import inspect
+    from linear_learner.training.job_check_report import as_json, as_text
 
     if plain_job.is_asked_for(arguments):
         env: Environment = plain_job.job_of(arguments)

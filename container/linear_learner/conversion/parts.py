@@ -11,7 +11,7 @@ import numpy as np
 from linear_learner.errors import ClientError
 from linear_learner.model.linear_model import LinearModel, Model
 from linear_learner.model.losses import BINARY, MULTICLASS
-from linear_learner.serving.served_model import ServedModel
+from linear_learner.model.served_model import ServedModel
 
 LARGEST = sys.float_info.max
 """What an infinite threshold is written as."""

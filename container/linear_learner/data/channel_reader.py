@@ -19,13 +19,13 @@ from linear_learner.data.channel_file import ChannelFile, rejoined
 from linear_learner.data.columns import Columns, unreadable
 from linear_learner.data.dataset import Dataset
 from linear_learner.data.dataset_builder import DatasetBuilder
-from linear_learner.data.fifo import Patience, Stopped
+from linear_learner.data.fifo import Patience
 from linear_learner.data.pace import BETWEEN_SIGNS, Pace
 from linear_learner.data.part import rows_of_part
 from linear_learner.data.sources import Files, Pipes, empty
 from linear_learner.data.split import rows_of_split
 from linear_learner.environment import ChannelConfig, cpu_count
-from linear_learner.errors import ClientError
+from linear_learner.errors import ClientError, Stopped
 from linear_learner.formats import LEARNERS, Learn, decoder_for
 from linear_learner.formats.batch import Batch
 from linear_learner.formats.content_type import CSV, parse

@@ -18,17 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from linear_learner.errors import ClientError
+from linear_learner.errors import ClientError, Stopped
 from linear_learner.formats.sniffing import SNIFFED_BYTES
 
 _LOOK_AGAIN = 0.1
 """Seconds between two looks at what is waited for, and whether to go on waiting."""
 _PIPE_SIZE = 1 << 20
 """What the kernel holds of a pipe, if it lets us: with 64 KiB, writer and reader wait for each other all the time."""
-
-
-class Stopped(Exception):  # noqa: N818 (nothing went wrong)
-    """Reading ended because the job is to end."""
 
 
 @dataclass(frozen=True)

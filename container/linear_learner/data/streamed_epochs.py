@@ -11,10 +11,10 @@ from linear_learner.data.ahead import one_ahead
 from linear_learner.data.chunk import Chunk
 from linear_learner.data.dataset import Dataset
 from linear_learner.data.dataset_builder import bytes_of
-from linear_learner.data.fifo import Stopped
 from linear_learner.data.row_store import Store, store_for
 from linear_learner.data.shuffling import shuffled
 from linear_learner.data.stream import Stream
+from linear_learner.errors import Stopped
 from linear_learner.formats.csr import Rows
 
 

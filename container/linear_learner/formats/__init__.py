@@ -34,14 +34,14 @@ class Learn(Protocol):
     def __call__(self, stream: BinaryIO, learner: SchemaLearner, *, source: str) -> Iterator[int]: ...
 
 
-DECODERS: dict[str, Decoder] = {
+SHARED_DECODERS: dict[str, Decoder] = {
     content_types.CSV: text_csv.decode,
     content_types.RECORDIO_PROTOBUF: recordio_protobuf.decode,
     content_types.LIBSVM: text_libsvm.decode,
 }
 """By the name of the content type, lower-case and without parameters."""
 
-CHANNEL_DECODERS: dict[str, Decoder] = {**DECODERS, content_types.PARQUET: parquet.decode}
+CHANNEL_DECODERS: dict[str, Decoder] = {**SHARED_DECODERS, content_types.PARQUET: parquet.decode}
 """Those of channels. A request should not unpack to many times its size, so it is none of Parquet."""
 
 

@@ -218,7 +218,7 @@ def _as_float(value: float | None) -> float:
         return float("inf")
 
 
-REQUEST_DECODERS: dict[str, Callable[..., Iterator[Batch]]] = {
+JSON_DECODERS: dict[str, Callable[..., Iterator[Batch]]] = {
     JSON: decode_json,
     JSON_LINES: decode_json_lines,
 }

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from linear_learner.hyperparameters.auto import AUTO_MEANS
 from linear_learner.hyperparameters.fields import AUTO, REQUIRED, Row, as_text
 from linear_learner.hyperparameters.schema import LOSSES_OF, ROWS
-from linear_learner.hyperparameters.tuning import ANY_TYPE, METRICS
+from linear_learner.hyperparameters.tuning import ANY_TYPE, METRIC_DEFINITIONS
 
 _INTRODUCTION = """\
 <!-- Generated: python -m linear_learner.hyperparameters.table > docs/hyperparameters.md -->
@@ -111,7 +111,7 @@ def _tuning_metrics() -> str:
             metric.aim,
             f"`{metric.regex.format(channel='CHANNEL')}`",
         )
-        for name, metric in METRICS.items()
+        for name, metric in METRIC_DEFINITIONS.items()
     )
     return _lines(head, rows) + "\nOf the test channel, `objective_loss` is a final metric: without `epoch=\\S+, `.\n"
 

@@ -19,7 +19,7 @@ HELD_OUT = ("validation", "test")
 
 
 @dataclass(frozen=True)
-class Metric:
+class MetricDefinition:
     """``channels`` for which Amazon defines it; ``predictor_types`` whose jobs log it. ``regex``: the platform's, with
     ``{channel}``. ``aim``: of a tuning job."""
 
@@ -35,15 +35,21 @@ class Metric:
         return regex.format(channel=channel)
 
 
-def _final(channels: tuple[str, ...], predictor_types: tuple[str, ...], name: str, aim: str = "maximize") -> Metric:
+def _final(
+    channels: tuple[str, ...], predictor_types: tuple[str, ...], name: str, aim: str = "maximize"
+) -> MetricDefinition:
     tag = "score" if aim == "maximize" else "loss"
-    return Metric(channels, predictor_types, rf"#quality_metric: host=\S+, {{channel}} {name} <{tag}>=(\S+)", aim)
+    return MetricDefinition(
+        channels, predictor_types, rf"#quality_metric: host=\S+, {{channel}} {name} <{tag}>=(\S+)", aim
+    )
 
 
-METRICS = {
-    "progress": Metric(("train",), ANY_TYPE, r"#progress_metric: host=\S+, completed (\S+) %"),
-    "throughput": Metric(("train",), ANY_TYPE, r"#throughput_metric: host=\S+, train throughput=(\S+) records/second"),
-    "objective_loss": Metric(
+METRIC_DEFINITIONS = {
+    "progress": MetricDefinition(("train",), ANY_TYPE, r"#progress_metric: host=\S+, completed (\S+) %"),
+    "throughput": MetricDefinition(
+        ("train",), ANY_TYPE, r"#throughput_metric: host=\S+, train throughput=(\S+) records/second"
+    ),
+    "objective_loss": MetricDefinition(
         EVERYWHERE,
         ANY_TYPE,
         r"#quality_metric: host=\S+, epoch=\S+, {channel} \S+_objective <loss>=(\S+)",
@@ -67,7 +73,9 @@ METRICS = {
 }
 """By the name behind the channel: what Amazon defines for this algorithm."""
 
-TUNING_METRICS = frozenset(f"{channel}:{name}" for name, metric in METRICS.items() for channel in metric.channels)
+TUNING_METRICS = frozenset(
+    f"{channel}:{name}" for name, metric in METRIC_DEFINITIONS.items() for channel in metric.channels
+)
 
 EVERY_EPOCH = ("progress", "throughput", "objective_loss")
 """What is logged of the train channel after each epoch; all else of it is a final metric, which a job logs of its
@@ -97,9 +105,9 @@ def nearest(metric: str) -> str | None:
 def wrong_predictor_type(metric: str, predictor_type: str) -> str | None:
     """A sentence if no job of ``predictor_type`` logs ``metric``, which Amazon may or may not define."""
     channel, _, name = metric.partition(":")
-    if metric not in TUNING_METRICS or predictor_type in METRICS[name].predictor_types:
+    if metric not in TUNING_METRICS or predictor_type in METRIC_DEFINITIONS[name].predictor_types:
         return None
-    fitting = [other for other in _names(channel) if predictor_type in METRICS[other].predictor_types]
+    fitting = [other for other in _names(channel) if predictor_type in METRIC_DEFINITIONS[other].predictor_types]
     return (
         f"The value '{metric}' is not valid for the '_tuning_objective_metric' hyperparameter when predictor_type is "
         f"'{predictor_type}', of which a job never logs it. Tune by one of the following: "
@@ -115,7 +123,9 @@ def check_channels(hp: HyperParameters, channels: Collection[str]) -> None:
     if metric not in TUNING_METRICS:
         return
     if channel not in channels and channel != "train":
-        others = [f"'{other}:{name}'" for other in METRICS[name].channels if other in channels and other != "train"]
+        others = [
+            f"'{other}:{name}'" for other in METRIC_DEFINITIONS[name].channels if other in channels and other != "train"
+        ]
         raise ClientError(
             f"The tuning job watches '{metric}', and the job has no channel '{channel}', so it would never log it",
             where="hyperparameter _tuning_objective_metric",
@@ -132,4 +142,8 @@ def check_channels(hp: HyperParameters, channels: Collection[str]) -> None:
 
 
 def _names(channel: str) -> list[str]:
-    return [name for name, metric in METRICS.items() if channel in metric.channels and name not in EVERY_EPOCH[:2]]
+    return [
+        name
+        for name, metric in METRIC_DEFINITIONS.items()
+        if channel in metric.channels and name not in EVERY_EPOCH[:2]
+    ]

@@ -1,4 +1,4 @@
-"""Scores of many columns counted in buckets, in the C++ library, on all processors."""
+"""Scores of many columns counted in buckets, in the C++ library."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from functools import cache
 
 import numpy as np
 
-from linear_learner.environment import cpu_count
 from linear_learner.native import library
 
 
@@ -24,9 +23,10 @@ class Buckets:
     positive: np.ndarray
     counts: np.ndarray
     finite: np.ndarray
+    threads: int
 
     @classmethod
-    def of(cls, scores: np.ndarray, positive: np.ndarray, buckets: int) -> Buckets:
+    def of(cls, scores: np.ndarray, positive: np.ndarray, buckets: int, threads: int) -> Buckets:
         """``scores``: float32 (n, K), n > 0, subnormal numbers counting as 0. ``positive``: bool (n,)."""
         scores, positive = np.ascontiguousarray(scores), np.ascontiguousarray(positive)
         rows, columns = scores.shape
@@ -35,8 +35,8 @@ class Buckets:
         counts, finite = np.empty((columns, 2, buckets), np.int32), np.empty(columns, np.bool_)
         first, second, *others = (array.ctypes.data for array in (scores, positive, counts, finite))
         count, _ = _functions()
-        count(first, second, rows, columns, buckets, cpu_count(), *others)
-        return cls(scores, positive, counts, finite)
+        count(first, second, rows, columns, buckets, threads, *others)
+        return cls(scores, positive, counts, finite, threads)
 
     def above(self) -> np.ndarray:
         """int64 (K, 2, B): the rows of either class in higher buckets."""
@@ -55,7 +55,7 @@ class Buckets:
         arrays = (opened, above, begins, found, positives, negatives)
         first, second, *others = (array.ctypes.data for array in (self.scores, self.positive, *arrays))
         _, cuts = _functions()
-        if cuts(first, second, rows, columns, opened.shape[1], cpu_count(), *others):
+        if cuts(first, second, rows, columns, opened.shape[1], self.threads, *others):
             raise MemoryError("no memory to sort the scores")
         used = np.arange(begins[-1]) - np.repeat(begins[:-1], room) < np.repeat(found, room)
         return positives[used], negatives[used], np.repeat(np.arange(columns), found)

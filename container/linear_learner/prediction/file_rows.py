@@ -17,17 +17,17 @@ from linear_learner.formats.batch import Batch
 from linear_learner.formats.content_type import CSV, PARQUET, parse
 from linear_learner.formats.csr import CsrMatrix
 from linear_learner.formats.file_names import content_type_by_name
-from linear_learner.formats.json_records import REQUEST_DECODERS
+from linear_learner.formats.json_records import JSON_DECODERS
 from linear_learner.formats.line_blocks import LONGEST_LINE
 from linear_learner.formats.options import Options
 from linear_learner.formats.sniffing import SNIFFED_BYTES, content_type_of
 from linear_learner.formats.width import WrongWidth
+from linear_learner.model.served_model import ServedModel
 from linear_learner.serving import table_rows
 from linear_learner.serving.rows import order_of_features
-from linear_learner.serving.served_model import ServedModel
 
 ByHeader = Callable[[bytes, Sequence[str], int, str], list[int] | None]
-TABLES = (CSV, PARQUET, *REQUEST_DECODERS)
+TABLES = (CSV, PARQUET, *JSON_DECODERS)
 """Content types whose rows are those of people's tables, with text where the training data had some."""
 _LABEL_FIX = "if it is the label, add --has-label, or --label-column with its name"
 
@@ -52,10 +52,10 @@ def decode(unpacked: BinaryIO, source: str, model: ServedModel, reading: Reading
     table = schema if schema is not None and schema.columns else None
     names = model.names if table is None else table.names
     allow_missing = model.fills is not None
-    if kind.name in REQUEST_DECODERS:
+    if kind.name in JSON_DECODERS:
         if reading.has_label:
             raise ClientError("Records in JSON have no labels", where=source, fix="give rows in another form")
-        batches = REQUEST_DECODERS[kind.name](
+        batches = JSON_DECODERS[kind.name](
             cast(BinaryIO, stream),
             source=source,
             feature_dim=model.model.feature_dim if table is None else len(table.columns),
@@ -65,7 +65,7 @@ def decode(unpacked: BinaryIO, source: str, model: ServedModel, reading: Reading
         )
         return _records(batches) if table is None else table_rows.features(batches, table, None)
     if kind.name not in CHANNEL_DECODERS:
-        raise UnsupportedContentType(written, supported=[*REQUEST_DECODERS, *CHANNEL_DECODERS], where=source)
+        raise UnsupportedContentType(written, supported=[*JSON_DECODERS, *CHANNEL_DECODERS], where=source)
     rows, order = cast(BinaryIO, stream), None
     if kind.name == CSV and names and not reading.has_label:
         by_header = order_of_features if table is None else table_rows.order_of_columns

@@ -18,11 +18,11 @@ from linear_learner.environment import ChannelConfig
 from linear_learner.errors import ClientError
 from linear_learner.formats.answer_writer import AnswerWriter
 from linear_learner.formats.batch import Batch
+from linear_learner.model.served_model import ServedModel
 from linear_learner.prediction.file_rows import Reading, decode
 from linear_learner.s3 import S3Path, writing
 from linear_learner.serving import answers
 from linear_learner.serving.answers import Wish
-from linear_learner.serving.served_model import ServedModel
 from linear_learner.whole_file import whole_file
 
 STDIN = Path("-")

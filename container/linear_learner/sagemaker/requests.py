@@ -14,7 +14,7 @@ from linear_learner.errors import ClientError
 from linear_learner.formats.content_type import CSV, JSON_LINES, LIBSVM, RECORDIO_PROTOBUF, parse
 from linear_learner.hyperparameters import HyperParameters
 from linear_learner.hyperparameters.schema import BINARY, ROWS
-from linear_learner.hyperparameters.tuning import METRICS
+from linear_learner.hyperparameters.tuning import METRIC_DEFINITIONS
 from linear_learner.hyperparameters.validation import unknown
 from linear_learner.sagemaker.description import Job, Machines, Tuning
 
@@ -57,7 +57,7 @@ def metric_definitions(predictor_type: str) -> list[dict[str, str]]:
     """What SageMaker reads from the log of a job. Those of all types together are more than the 40 that it takes."""
     return [
         {"Name": f"{channel}:{name}", "Regex": metric.pattern(channel)}
-        for name, metric in METRICS.items()
+        for name, metric in METRIC_DEFINITIONS.items()
         if predictor_type in metric.predictor_types
         for channel in metric.channels
     ]
@@ -81,7 +81,7 @@ def tuning_job(job: Job, hp: HyperParameters, inputs: Mapping[str, str], tuning:
         "HyperParameterTuningJobConfig": {
             "Strategy": "Bayesian",
             "HyperParameterTuningJobObjective": {
-                "Type": METRICS[name].aim.capitalize(),
+                "Type": METRIC_DEFINITIONS[name].aim.capitalize(),
                 "MetricName": tuning.objective,
             },
             "ResourceLimits": {

@@ -28,7 +28,7 @@ from linear_learner.formats.csr import CsrMatrix, Rows
 from linear_learner.formats.encoders import Answer, Column, Labels
 from linear_learner.model.linear_model import LinearModel, Predictions, scores_and_labels
 from linear_learner.model.losses import BINARY, MULTICLASS, REGRESSOR
-from linear_learner.serving.served_model import ServedModel
+from linear_learner.model.served_model import ServedModel
 
 MOST_CONTRIBUTIONS = 1 << 18
 """Terms of one batch of rows; each takes some 50 bytes of the answer."""

@@ -29,13 +29,13 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from linear_learner.errors import ClientError
 from linear_learner.model.linear_model import Model
+from linear_learner.model.served_model import ServedModel
 from linear_learner.serving import answers
 from linear_learner.serving.answers import Wish
 from linear_learner.serving.invocations import TEXT, Invocations, ModelUnavailable, Reply, body_of, reply_to_error
 from linear_learner.serving.measurements import Measurements
 from linear_learner.serving.multi_model import Entry, Registry
 from linear_learner.serving.request_log import ERROR, RequestLog
-from linear_learner.serving.served_model import ServedModel
 from linear_learner.serving.settings import Settings
 from linear_learner.serving.target_models import HEADER as TARGET_MODEL
 from linear_learner.serving.target_models import TargetModels

@@ -20,13 +20,13 @@ from linear_learner.errors import ClientError, UnsupportedContentType
 from linear_learner.formats.batch import Batch
 from linear_learner.formats.encoders import ENCODERS, Answer, Column, Labels
 from linear_learner.formats.width import WrongWidth, check_width
+from linear_learner.model.served_model import ServedModel
 from linear_learner.serving import accept, answers, rows
 from linear_learner.serving.answers import Wish
 from linear_learner.serving.body import BodyTooLarge, UnsupportedEncoding, read_body
 from linear_learner.serving.measurements import Measurements
 from linear_learner.serving.multi_model import ModelAlreadyLoaded, ModelNotLoaded, NoMemoryLeft
 from linear_learner.serving.request_log import ERROR, ROWS
-from linear_learner.serving.served_model import ServedModel
 from linear_learner.serving.settings import Settings
 
 logger = logging.getLogger(__name__)

@@ -22,7 +22,7 @@ from pathlib import Path
 from linear_learner.errors import ClientError, PlatformError
 from linear_learner.model import artifact
 from linear_learner.model.linear_model import LinearModel
-from linear_learner.serving.served_model import ServedModel
+from linear_learner.model.served_model import ServedModel
 
 OVERHEAD_BYTES = 1 << 16
 """What a model takes beside its numbers, generously."""

@@ -11,11 +11,11 @@ from functools import lru_cache
 import numpy as np
 
 from linear_learner.errors import ClientError, UnsupportedContentType
-from linear_learner.formats import DECODERS
+from linear_learner.formats import SHARED_DECODERS
 from linear_learner.formats.batch import Batch
 from linear_learner.formats.content_type import CSV, JSON, JSON_LINES, RECORDIO_PROTOBUF, ContentType, parse
 from linear_learner.formats.faults import check_utf8, is_moderate, malformed
-from linear_learner.formats.json_records import REQUEST_DECODERS
+from linear_learner.formats.json_records import JSON_DECODERS
 from linear_learner.formats.options import Options
 from linear_learner.formats.recordio_protobuf import plain_record
 from linear_learner.formats.table_schema import TableSchema
@@ -54,10 +54,10 @@ def decode(
             fix="name its type in this header, such as text/csv",
         )
     kind = _parsed(content_type or JSON)
-    if schema is not None and schema.columns and kind.name in (CSV, *REQUEST_DECODERS):
+    if schema is not None and schema.columns and kind.name in (CSV, *JSON_DECODERS):
         return table_rows.decode(body, kind, schema, SOURCE, allow_missing=allow_missing)
-    if kind.name in REQUEST_DECODERS:
-        decoder = REQUEST_DECODERS[kind.name]
+    if kind.name in JSON_DECODERS:
+        decoder = JSON_DECODERS[kind.name]
         return decoder(
             io.BytesIO(body),
             source=SOURCE,
@@ -65,8 +65,8 @@ def decode(
             feature_names=names,
             allow_missing=allow_missing,
         )
-    if kind.name not in DECODERS:
-        raise UnsupportedContentType(kind.name, supported=[*REQUEST_DECODERS, *DECODERS])
+    if kind.name not in SHARED_DECODERS:
+        raise UnsupportedContentType(kind.name, supported=[*JSON_DECODERS, *SHARED_DECODERS])
     label_size = kind.label_size or 0
     if len(body) <= LONGEST_ROW and not label_size:
         row = _plain_row(body, kind, feature_dim)
@@ -87,7 +87,7 @@ def decode(
         schema=replace(schema, columns=()) if schema is not None and label_size else None,
         header=False,  # it is gone
     )
-    batches = DECODERS[kind.name](io.BytesIO(body), label_size=label_size, source=SOURCE, options=options)
+    batches = SHARED_DECODERS[kind.name](io.BytesIO(body), label_size=label_size, source=SOURCE, options=options)
     return batches if order is None else _reordered(batches, order)
 
 

@@ -10,11 +10,11 @@ from dataclasses import replace
 import numpy as np
 
 from linear_learner.errors import ClientError
-from linear_learner.formats import DECODERS
+from linear_learner.formats import SHARED_DECODERS
 from linear_learner.formats.batch import Batch
 from linear_learner.formats.content_type import CSV, ContentType
 from linear_learner.formats.faults import check_utf8
-from linear_learner.formats.json_records import REQUEST_DECODERS
+from linear_learner.formats.json_records import JSON_DECODERS
 from linear_learner.formats.options import Options
 from linear_learner.formats.table_schema import TableSchema
 from linear_learner.formats.width import WrongWidth
@@ -31,9 +31,9 @@ def decode(body: bytes, kind: ContentType, schema: TableSchema, source: str, *, 
             body = b"\n" + body.partition(b"\n")[2]
         sent = schema if order is None else schema.in_order([int(i) for i in np.argsort(order)])
         options = Options(allow_missing=allow_missing, schema=sent, header=False)  # it is gone
-        batches = DECODERS[CSV](io.BytesIO(body), label_size=label_size, source=source, options=options)
+        batches = SHARED_DECODERS[CSV](io.BytesIO(body), label_size=label_size, source=source, options=options)
     else:
-        batches = REQUEST_DECODERS[kind.name](
+        batches = JSON_DECODERS[kind.name](
             io.BytesIO(body),
             source=source,
             feature_dim=len(schema.columns),

@@ -11,8 +11,8 @@ import contextlib
 from pathlib import Path, PurePosixPath
 
 from linear_learner.errors import ClientError
+from linear_learner.model.served_model import ServedModel
 from linear_learner.serving.multi_model import ModelAlreadyLoaded, ModelNotLoaded, Registry
-from linear_learner.serving.served_model import ServedModel
 
 HEADER = "X-Amzn-SageMaker-Target-Model"
 

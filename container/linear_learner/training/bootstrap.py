@@ -21,7 +21,9 @@ import numpy as np
 from linear_learner.environment import cpu_count
 from linear_learner.model.losses import BINARY, MULTICLASS, REGRESSOR
 from linear_learner.training import metrics
-from linear_learner.training.calibration import (
+from linear_learner.training.metrics import METRICS, BinaryRows, MulticlassRows, RegressionRows, Row
+from linear_learner.training.ranking import Confusion, Ranking, rank
+from linear_learner.training.threshold import (
     AMONG_EQUALS,
     CRITERIA,
     Criterion,
@@ -29,8 +31,6 @@ from linear_learner.training.calibration import (
     flush,
     thresholds_between,
 )
-from linear_learner.training.metrics import METRICS, BinaryRows, MulticlassRows, RegressionRows, Row
-from linear_learner.training.ranking import Confusion, Ranking, rank
 
 LEVEL = 0.95
 CELLS = 1 << 12

@@ -31,8 +31,8 @@ from linear_learner.model.scaler import sample_rows
 from linear_learner.training.agreement import Shape, agree_on_columns, agree_on_rows, agree_on_texts
 from linear_learner.training.class_weights import number_of_classes
 from linear_learner.training.cluster.interface import ALONE, Cluster
-from linear_learner.training.stopping import later
-from linear_learner.training.table_text import log_schema, text_settings, with_classes
+from linear_learner.training.sigterm import later
+from linear_learner.training.text_columns import log_schema, text_settings, with_classes
 from linear_learner.training.warm_start import CHANNEL as MODEL
 from linear_learner.training.warm_start import schema_of
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from linear_learner.hyperparameters import HyperParameters
 from linear_learner.hyperparameters.tuning import watched_epochs
-from linear_learner.training import choosing
+from linear_learner.training import model_selection
 from linear_learner.training.cluster.interface import ALONE, Cluster
 from linear_learner.training.preparation import Task
 from linear_learner.training.progress import EpochReport, Trained
@@ -23,7 +23,7 @@ class EpochLog:
         self.traffic = cluster.traffic
         self.counter = PassCounter()
         self.since = time.perf_counter()
-        criterion = choosing.criterion_of(hp)
+        criterion = model_selection.criterion_of(hp)
         self.criterion = task.loss.objective if criterion is None else f"sampled_{criterion.name}"
 
     def write(self, report: EpochReport) -> None:

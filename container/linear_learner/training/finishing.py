@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from linear_learner.data.dataset import Dataset
+from linear_learner.errors import CutShort
 from linear_learner.formats.csr import Rows
 from linear_learner.hyperparameters import HyperParameters
 from linear_learner.hyperparameters.schema import NONE
@@ -18,23 +19,15 @@ from linear_learner.model.losses import BINARY
 from linear_learner.model.probability_map import ProbabilityMap
 from linear_learner.training import bootstrap, confidence, metrics
 from linear_learner.training.bootstrap import Interval
-from linear_learner.training.calibration import Criterion, evenly_spaced
 from linear_learner.training.candidates import Candidate
-from linear_learner.training.choosing import (
-    SCORES_THAT_MEET,
-    decide,
-    meet,
-    neutral_threshold,
-    own_share,
-    promised_criterion,
-    threshold_of,
-)
 from linear_learner.training.cluster.interface import ALONE, Cluster
+from linear_learner.training.cluster.scores import MOST_GATHERED_SCORES, gather_scores, on_first_host, share_of
+from linear_learner.training.model_selection import neutral_threshold, promised_criterion, threshold_of
 from linear_learner.training.outcome import rows_that_meet, terms
 from linear_learner.training.preparation import Task
-from linear_learner.training.probabilities import calibrated, without_weights
+from linear_learner.training.probability_calibration import calibrated, without_weights
 from linear_learner.training.ranking import Confusion
-from linear_learner.training.stopping import CutShort
+from linear_learner.training.threshold import Criterion, evenly_spaced
 
 logger = logging.getLogger(__name__)
 
@@ -51,8 +44,8 @@ class Finished:
 def finish_model(
     model: LinearModel, chosen: Candidate, candidates: int, task: Task, hp: HyperParameters, cluster: Cluster = ALONE
 ) -> Finished:
-    """``model``: as ``choosing`` gives it, one of so many ``candidates``, trained with the numbers of ``chosen``. Its
-    threshold is found on the scores as they are served."""
+    """``model``: as ``model_selection`` gives it, one of so many ``candidates``, trained with the numbers of
+    ``chosen``. Its threshold is found on the scores as they are served."""
     facts: dict[str, Any] = {}
     if hp.correct_weighted_probabilities:
         weights = _class_weights(chosen, task, hp)
@@ -62,7 +55,7 @@ def finish_model(
             logger.info("The shift of probabilities by class weights is taken out: %s.", weights.tolist())
     if hp.probability_calibration != NONE:
         features, own_labels = _judging_rows(model, task, hp, cluster)
-        scores, labels = meet(cluster, model.raw_scores(features), own_labels)
+        scores, labels = gather_scores(cluster, model.raw_scores(features), own_labels)
         model, facts["probability_calibration"] = calibrated(model, scores, labels.astype(np.int64), hp)
     if hp.predictor_type != BINARY:
         return Finished(model, facts)
@@ -86,7 +79,7 @@ def _threshold(
         calibration = threshold_of(scores, labels, model.score_link, hp, candidates)
         return np.array([calibration.threshold, *astuple(calibration.confusion)], np.float64)
 
-    threshold, *counts = decide(cluster, model.predict(features).score, own_labels, found).tolist()
+    threshold, *counts = on_first_host(cluster, model.predict(features).score, own_labels, found).tolist()
     return threshold, Confusion(*map(int, counts))
 
 
@@ -95,8 +88,8 @@ def _judging_rows(model: LinearModel, task: Task, hp: HyperParameters, cluster: 
     judge = task.judge()
     most = hp.num_calibration_samples
     if cluster.size > 1:
-        most = min(most, SCORES_THAT_MEET // model.outputs)
-    rows = evenly_spaced(len(judge.raw), own_share(len(judge.raw), most, cluster))
+        most = min(most, MOST_GATHERED_SCORES // model.outputs)
+    rows = evenly_spaced(len(judge.raw), share_of(len(judge.raw), most, cluster))
     return judge.raw.features[rows], judge.rows.labels[rows]
 
 
@@ -200,7 +193,7 @@ def _metric_intervals(
 ) -> dict[str, Interval]:
     """By the name of each metric that has a meaning here."""
     kept = rows_that_meet(data, model, cluster)
-    scores, labels = meet(cluster, model.predict(data.features[kept]).score, data.labels[kept])
+    scores, labels = gather_scores(cluster, model.predict(data.features[kept]).score, data.labels[kept])
     rows = metrics.rows_to_judge(scores, labels, **terms(model, hp))
     names = metrics.metric_names(hp.predictor_type, f_beta=hp.f_beta, accuracy_top_k=hp.accuracy_top_k)
     found = bootstrap.intervals(rows, model.threshold, hp.bootstrap_samples, hp.seed, go_on)
@@ -212,7 +205,7 @@ def _threshold_interval(
 ) -> Interval | None:
     features, own_labels = _judging_rows(model, task, hp, cluster)
     return bootstrap.threshold_interval(
-        *meet(cluster, model.predict(features).score, own_labels),
+        *gather_scores(cluster, model.predict(features).score, own_labels),
         promised_criterion(hp, candidates),
         neutral=neutral_threshold(model.score_link),
         at_most=hp.num_calibration_samples,

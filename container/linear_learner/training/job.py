@@ -15,42 +15,41 @@ from pathlib import Path
 
 from linear_learner import hyperparameters
 from linear_learner.data.dataset import Dataset
-from linear_learner.data.fifo import Stopped
 from linear_learner.data.labels import absent_classes_notice
 from linear_learner.data.stream import Stream
 from linear_learner.environment import Environment, available_memory, cpu_count, failure_text
-from linear_learner.errors import INTERRUPTED, ClientError, LinearLearnerError, PlatformError
+from linear_learner.errors import INTERRUPTED, ClientError, CutShort, LinearLearnerError, PlatformError, Stopped
 from linear_learner.hyperparameters import HyperParameters, tuning
 from linear_learner.hyperparameters.auto import expected_rows
 from linear_learner.model import artifact
 from linear_learner.model.linear_model import LinearModel
-from linear_learner.training import choosing, finishing, outcome, requirements, warm_start
+from linear_learner.training import finishing, model_selection, outcome, requirements, warm_start
 from linear_learner.training.agreement import totals
 from linear_learner.training.averaging import Averaging
 from linear_learner.training.candidates import Candidate, make_candidates, rates
 from linear_learner.training.channels import read_channels
 from linear_learner.training.checkpoint import Checkpoints
-from linear_learner.training.choosing import Choice
 from linear_learner.training.class_weights import number_of_classes, positive_weights
 from linear_learner.training.cluster.interface import Cluster
 from linear_learner.training.cluster.watch import HostFailed
+from linear_learner.training.early_stopping import EarlyStopping
 from linear_learner.training.engine import make_engine
 from linear_learner.training.epoch_log import EpochLog, repeat_best_epoch
+from linear_learner.training.fewer_rows import on_fewer_rows
 from linear_learner.training.finishing import Finished
 from linear_learner.training.hosts import joined, store_of
 from linear_learner.training.initializer import initial_state
-from linear_learner.training.leaving_report import describe, import_report_ahead, leave_report
-from linear_learner.training.life_signs import Pulse, life_signs
+from linear_learner.training.job_report import describe, import_report_ahead, leave_report
 from linear_learner.training.memory import candidates_that_fit
 from linear_learner.training.metrics import Metric
+from linear_learner.training.model_selection import Choice
 from linear_learner.training.preparation import Task, make_objective, prepare
 from linear_learner.training.progress import Progress, Trained
+from linear_learner.training.progress_log import Pulse, life_signs
 from linear_learner.training.reporting import Reporter, Timers, configure_logging
-from linear_learner.training.selection import EarlyStopping
-from linear_learner.training.short_of_time import on_fewer_rows
-from linear_learner.training.stopping import CutShort, stop_on_sigterm
+from linear_learner.training.sigterm import stop_on_sigterm
 from linear_learner.training.strides import rows_at_once
-from linear_learner.training.table_text import with_classes
+from linear_learner.training.text_columns import with_classes
 from linear_learner.training.trainer import train
 
 logger = logging.getLogger(__name__)
@@ -263,7 +262,7 @@ def train_candidates(
     if cluster.is_first:
         import_report_ahead()
     logger.info("Training %d models on %d threads.", len(candidates), cpu_count())
-    criterion = choosing.criterion_of(hp)
+    criterion = model_selection.criterion_of(hp)
     state = initial_state(hp, candidates=len(candidates), outputs=objective.outputs, feature_dim=task.trained_columns)
     if start is not None:
         warm_start.start_from(start, task, state)
@@ -287,7 +286,7 @@ def train_candidates(
             max_epochs=hp.epochs,
             averaging=Averaging(cluster, hp.optimizer),
             judge=lambda: task.judge().rows,
-            criterion=None if criterion is None else choosing.watcher(task, criterion, cluster),
+            criterion=None if criterion is None else model_selection.watcher(task, criterion, cluster),
             report=EpochLog(hp, task, log, cluster).write,
             timers=timers,
             should_stop=should_stop,
@@ -375,7 +374,7 @@ def conclude_training(
 ) -> Conclusion:
     """``go_on`` is called, on all hosts together, before each step that takes long where there are many rows; what it
     raises ends all."""
-    choice = choosing.choose(trained, task, hp, cluster, go_on)
+    choice = model_selection.choose(trained, task, hp, cluster, go_on)
     chosen = candidates[choice.candidate]
     go_on()
     served = finishing.finish_model(choice.model, chosen, len(candidates), task, hp, cluster)

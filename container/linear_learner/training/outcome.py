@@ -15,13 +15,14 @@ from linear_learner.hyperparameters import HyperParameters
 from linear_learner.model.linear_model import LinearModel
 from linear_learner.model.losses import BINARY
 from linear_learner.training import metrics
-from linear_learner.training.calibration import evenly_spaced
 from linear_learner.training.candidates import Candidate
-from linear_learner.training.choosing import SCORES_THAT_MEET, Choice, decide, own_share
 from linear_learner.training.cluster.interface import ALONE, Cluster
+from linear_learner.training.cluster.scores import MOST_GATHERED_SCORES, on_first_host, share_of
 from linear_learner.training.metrics import LOSS, Metric
+from linear_learner.training.model_selection import Choice
 from linear_learner.training.preparation import Task, row_weights
 from linear_learner.training.progress import Trained
+from linear_learner.training.threshold import evenly_spaced
 
 VALUES_AT_ONCE = 1 << 20
 """Scores whose loss is taken at a time: a few arrays of so many float64."""
@@ -38,7 +39,7 @@ def score(
     as_trained: LinearModel | None = None,
 ) -> list[Metric]:
     """The objective and all metrics of the model, as it is served, on the raw rows of a channel, of all hosts
-    together. Metrics take a sample of the rows of several hosts where their scores are more than SCORES_THAT_MEET.
+    together. Metrics take a sample of the rows of several hosts where their scores are more than MOST_GATHERED_SCORES.
     ``as_trained``: the model that minimised the objective, where that is another."""
     loss, rows = cluster.sum(np.array([loss_sum(as_trained or model, data, task, chosen, hp), len(data)]))
     found: list[Metric] = []
@@ -48,7 +49,7 @@ def score(
         return np.zeros(0)
 
     kept = rows_that_meet(data, model, cluster)
-    decide(cluster, model.predict(data.features[kept]).score, data.labels[kept], evaluate)
+    on_first_host(cluster, model.predict(data.features[kept]).score, data.labels[kept], evaluate)
     told = cluster.gather([(metric.name, metric.tag, metric.value) for metric in found])[0]
     return [Metric(task.loss.objective, LOSS, loss / rows), *(Metric(*metric) for metric in told)]
 
@@ -66,8 +67,8 @@ def terms(model: LinearModel, hp: HyperParameters) -> dict[str, Any]:
 
 def rows_that_meet(data: Dataset, model: LinearModel, cluster: Cluster) -> np.ndarray | slice:
     """Which rows of this host metrics are taken of: all, or with several hosts so many that their scores meet."""
-    most = SCORES_THAT_MEET // model.outputs if cluster.size > 1 else len(data)
-    return evenly_spaced(len(data), own_share(len(data), most, cluster))
+    most = MOST_GATHERED_SCORES // model.outputs if cluster.size > 1 else len(data)
+    return evenly_spaced(len(data), share_of(len(data), most, cluster))
 
 
 def loss_sum(model: LinearModel, data: Dataset, task: Task, chosen: Candidate, hp: HyperParameters) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from linear_learner.training.selection import EarlyStopping
+from linear_learner.training.early_stopping import EarlyStopping
 from linear_learner.training.state import State
 
 AVERAGE = ("average_weights", "average_bias")

@@ -12,9 +12,10 @@ from linear_learner.errors import ClientError
 from linear_learner.hyperparameters import HyperParameters
 from linear_learner.hyperparameters.schema import NONE
 from linear_learner.training import confidence
-from linear_learner.training.calibration import evenly_spaced
-from linear_learner.training.choosing import own_share, promised_criterion
 from linear_learner.training.cluster.interface import ALONE, Cluster
+from linear_learner.training.cluster.scores import share_of
+from linear_learner.training.model_selection import promised_criterion
+from linear_learner.training.threshold import evenly_spaced
 
 
 def check_channels(hp: HyperParameters, channels: Container[str]) -> None:
@@ -38,7 +39,7 @@ def check_confidence(
         return
     assert isinstance(validation, Dataset)  # noqa: S101 (for the type checker: the train channel alone is streamed)
     labels = validation.labels
-    labels = labels[evenly_spaced(len(labels), own_share(len(labels), hp.num_calibration_samples, cluster))]
+    labels = labels[evenly_spaced(len(labels), share_of(len(labels), hp.num_calibration_samples, cluster))]
     positives, rows = map(int, cluster.sum(np.array([np.count_nonzero(labels == 1), len(labels)])))
     check_counts(hp, positives, rows, candidates)
 

@@ -20,7 +20,7 @@ from linear_learner.conversion import scikit_learn
 from linear_learner.conversion.parts import Parts
 from linear_learner.conversion.scikit_learn import of_json, to_json
 from linear_learner.errors import ClientError
-from linear_learner.serving.served_model import ServedModel
+from linear_learner.model.served_model import ServedModel
 
 
 def rebuilt(estimator: Any, content: dict[str, Any]) -> Any:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from linear_learner.data.fifo import Fifo, Patience, Stopped
-from linear_learner.errors import ClientError
+from linear_learner.data.fifo import Fifo, Patience
+from linear_learner.errors import ClientError, Stopped
 
 
 def write(path: Path, *pieces: bytes) -> None:

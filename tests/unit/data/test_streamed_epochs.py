@@ -8,8 +8,8 @@ import pytest
 
 from linear_learner.data.chunk import Chunk
 from linear_learner.data.dataset import Dataset
-from linear_learner.data.fifo import Stopped
 from linear_learner.data.streamed_epochs import StreamedEpochs
+from linear_learner.errors import Stopped
 from linear_learner.formats.csr import CsrMatrix
 
 ROW = 4 * 2 + 16

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from linear_learner.errors import UnsupportedContentType
-from linear_learner.formats import CHANNEL_DECODERS, DECODERS, decoder_for, parquet, recordio_protobuf, text_csv
+from linear_learner.formats import CHANNEL_DECODERS, SHARED_DECODERS, decoder_for, parquet, recordio_protobuf, text_csv
 
 
 @pytest.mark.parametrize("content_type", ["text/csv", "Text/CSV; label_size=1", "csv"])
@@ -17,7 +17,7 @@ def test_recordio_has_its_decoder() -> None:
 
 def test_parquet_is_a_format_of_channels_alone() -> None:
     assert decoder_for("parquet") is parquet.decode
-    assert "application/x-parquet" not in DECODERS
+    assert "application/x-parquet" not in SHARED_DECODERS
 
 
 def test_another_name_is_refused_in_amazons_words() -> None:

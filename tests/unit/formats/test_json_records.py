@@ -14,7 +14,7 @@ from numpy.testing import assert_array_equal
 from linear_learner.errors import ClientError
 from linear_learner.formats import json_records
 from linear_learner.formats.csr import CsrMatrix
-from linear_learner.formats.json_records import REQUEST_DECODERS
+from linear_learner.formats.json_records import JSON_DECODERS
 from linear_learner.formats.width import WrongWidth
 
 DENSE = {"features": [1.5, -2, 0]}
@@ -25,7 +25,7 @@ ROW = [1.5, -2.0, 0.0]
 
 def rows(body: bytes | str, content_type: str = "application/json", **known: object) -> np.ndarray:
     stream = io.BytesIO(body.encode() if isinstance(body, str) else body)
-    batches = list(REQUEST_DECODERS[content_type](stream, source="request", **{"feature_dim": 3, **known}))
+    batches = list(JSON_DECODERS[content_type](stream, source="request", **{"feature_dim": 3, **known}))
     assert all(batch.labels is None and batch.features.dtype == np.float32 for batch in batches)
     return np.concatenate([batch.features for batch in batches]) if batches else np.empty((0, 3))
 
@@ -278,7 +278,7 @@ json_values = st.recursive(
 
 
 def test_names_tell_the_width_too() -> None:
-    decode = REQUEST_DECODERS["application/jsonlines"]
+    decode = JSON_DECODERS["application/jsonlines"]
     (batch,) = decode(io.BytesIO(b'{"features": {"b": 2, "a": 1}}'), source="request", feature_names=("a", "b"))
     np.testing.assert_array_equal(batch.features, [[1, 2]])
 
@@ -295,7 +295,7 @@ def test_missing_features_may_be_allowed(missing: bytes) -> None:
         ("application/json", b'{"instances": [%b]}' % b",".join(records)),
         ("application/jsonlines", b"\n".join(records)),
     ):
-        decode = REQUEST_DECODERS[content_type]
+        decode = JSON_DECODERS[content_type]
         (batch,) = decode(io.BytesIO(body), source="request", feature_dim=3, allow_missing=True)
         np.testing.assert_array_equal(batch.features, np.float32([[1, nan, 3], [0, nan, 0], [1, 1e38, 3]]))
         with pytest.raises(ClientError, match=r"null|NaN|nan"):
@@ -308,7 +308,7 @@ def test_missing_features_may_be_allowed(missing: bytes) -> None:
 
 
 @settings(max_examples=300)
-@given(st.lists(json_values, max_size=4), st.sampled_from(list(REQUEST_DECODERS)))
+@given(st.lists(json_values, max_size=4), st.sampled_from(list(JSON_DECODERS)))
 def test_any_document_is_rows_or_a_client_error(records: list[object], content_type: str) -> None:
     lines = content_type == "application/jsonlines"
     body = "\n".join(map(json.dumps, records)) if lines else instances(*records)
@@ -324,7 +324,7 @@ def test_any_document_is_rows_or_a_client_error(records: list[object], content_t
 @settings(max_examples=300)
 @given(st.binary(max_size=200) | st.text(alphabet='{}[]":, 019.eE-+instancefud\n\\', max_size=80).map(str.encode))
 def test_any_bytes_are_rows_or_a_client_error(body: bytes) -> None:
-    for content_type in REQUEST_DECODERS:
+    for content_type in JSON_DECODERS:
         try:
             assert np.isfinite(rows(body, content_type)).all()
         except ClientError as error:

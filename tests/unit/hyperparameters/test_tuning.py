@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from linear_learner.errors import ClientError
-from linear_learner.hyperparameters.tuning import METRICS, TUNING_METRICS, check_channels, nearest, watched_epochs
+from linear_learner.hyperparameters.tuning import (
+    METRIC_DEFINITIONS,
+    TUNING_METRICS,
+    check_channels,
+    nearest,
+    watched_epochs,
+)
 from linear_learner.hyperparameters.validation import validate
 
 JOBS = {
@@ -26,7 +32,7 @@ def test_they_are_those_of_amazons_definitions() -> None:
 @pytest.mark.parametrize("predictor_type", JOBS)
 def test_only_a_metric_of_the_predictor_type_is_legal(metric: str, predictor_type: str) -> None:
     job = {**JOBS[predictor_type], "_tuning_objective_metric": metric}
-    if predictor_type in METRICS[metric.partition(":")[2]].predictor_types:
+    if predictor_type in METRIC_DEFINITIONS[metric.partition(":")[2]].predictor_types:
         assert validate(job)._tuning_objective_metric == metric
     else:
         with pytest.raises(ClientError, match=f"'{metric}' is not valid.*of which a job never logs it. Tune by"):

@@ -22,8 +22,8 @@ from linear_learner.errors import ClientError
 from linear_learner.formats.csr import CsrMatrix
 from linear_learner.formats.table_schema import Column, TableSchema
 from linear_learner.model.linear_model import LinearModel
+from linear_learner.model.served_model import ServedModel
 from linear_learner.prediction.file_rows import Reading, decode
-from linear_learner.serving.served_model import ServedModel
 
 NAMES = ("age", "income", "height")
 LABELLED = Reading(has_label=True)

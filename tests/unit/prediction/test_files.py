@@ -15,10 +15,10 @@ from numpy.testing import assert_array_equal
 from linear_learner.errors import ClientError
 from linear_learner.formats.answer_writer import AnswerWriter
 from linear_learner.model.linear_model import LinearModel
+from linear_learner.model.served_model import ServedModel
 from linear_learner.prediction.file_rows import Reading
 from linear_learner.prediction.files import Seen, output_stream, predict
 from linear_learner.serving.answers import MOST_CONTRIBUTIONS, Wish
-from linear_learner.serving.served_model import ServedModel
 
 
 def served(width: int = 1) -> ServedModel:

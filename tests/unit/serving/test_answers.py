@@ -14,9 +14,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from linear_learner.errors import ClientError
 from linear_learner.formats.encoders import Answer
 from linear_learner.model.linear_model import LinearModel
+from linear_learner.model.served_model import ServedModel
 from linear_learner.serving import answers
 from linear_learner.serving.answers import OUTPUTS, Wish, answer, parse_outputs, parse_wish
-from linear_learner.serving.served_model import ServedModel
 
 
 def ask(

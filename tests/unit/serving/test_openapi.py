@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from linear_learner.formats import DECODERS
+from linear_learner.formats import SHARED_DECODERS
 from linear_learner.formats.encoders import ENCODERS
-from linear_learner.formats.json_records import REQUEST_DECODERS
+from linear_learner.formats.json_records import JSON_DECODERS
 from linear_learner.model.linear_model import LinearModel
 from linear_learner.serving.answers import OUTPUTS
 from linear_learner.serving.app import LONGEST_NAME, create_app, create_multi_model_app
@@ -40,7 +40,7 @@ def test_every_route_is_described_and_no_other(binary: LinearModel, tmp_path: Pa
 @pytest.mark.parametrize("path", ["/invocations", "/models/{name}/invoke"])
 def test_content_types_and_statuses_of_predictions(path: str) -> None:
     operation = DOCUMENT["paths"][path]["post"]
-    assert set(operation["requestBody"]["content"]) == {*REQUEST_DECODERS, *DECODERS}
+    assert set(operation["requestBody"]["content"]) == {*JSON_DECODERS, *SHARED_DECODERS}
     assert set(operation["responses"]["200"]["content"]) == set(ENCODERS)
     of_models_alone = {404, 409, 507}
     loading = {404} if "{name}" in path else {404, 507}  # /invocations may load the model that it is asked for

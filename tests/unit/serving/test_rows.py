@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from linear_learner.errors import ClientError, UnsupportedContentType
-from linear_learner.formats import DECODERS
+from linear_learner.formats import SHARED_DECODERS
 from linear_learner.formats.batch import Batch
 from linear_learner.formats.content_type import RECORDIO_PROTOBUF
 from linear_learner.formats.options import Options
@@ -67,7 +67,7 @@ def test_one_line_is_read_as_the_decoder_of_whole_files_reads_it(pieces: list[st
         except ClientError as error:
             return str(error)
 
-    expected = outcome(lambda: DECODERS["text/csv"](io.BytesIO(body), label_size=0, source="request"))
+    expected = outcome(lambda: SHARED_DECODERS["text/csv"](io.BytesIO(body), label_size=0, source="request"))
     assert outcome(lambda: decode(body, "text/csv", 3)) == expected
 
 
@@ -100,7 +100,7 @@ def test_one_record_is_read_as_the_decoder_of_whole_files_reads_it(
             return str(error)
 
     options = Options(allow_missing=allow_missing)
-    decoder = DECODERS[RECORDIO_PROTOBUF]
+    decoder = SHARED_DECODERS[RECORDIO_PROTOBUF]
     expected = outcome(lambda: decoder(io.BytesIO(body), label_size=0, source="request", options=options))
     assert outcome(lambda: decode(body, content_type, 3, allow_missing=allow_missing)) == expected
 

@@ -9,8 +9,8 @@ from scipy.special import expit, softmax
 
 from linear_learner.training import bootstrap
 from linear_learner.training.bootstrap import Interval, intervals, threshold_interval
-from linear_learner.training.calibration import Criterion, calibrate
 from linear_learner.training.metrics import METRICS, evaluate, metric_names, rows_to_judge
+from linear_learner.training.threshold import Criterion, calibrate
 
 SETTINGS = {"f_beta": 1.0, "accuracy_top_k": 2}
 ALL_ROWS = 10_000_000

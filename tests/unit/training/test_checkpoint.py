@@ -20,10 +20,10 @@ from linear_learner.model.losses import BINARY, LOSSES
 from linear_learner.training.averaging import Averaging
 from linear_learner.training.checkpoint import KEPT, Checkpoints
 from linear_learner.training.cluster.interface import ALONE
+from linear_learner.training.early_stopping import EarlyStopping
 from linear_learner.training.engine import make_engine
 from linear_learner.training.progress import Progress, Trained
 from linear_learner.training.reporting import Timers
-from linear_learner.training.selection import EarlyStopping
 from linear_learner.training.state import Objective, Rates, State
 from linear_learner.training.trainer import train
 

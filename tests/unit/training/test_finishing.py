@@ -19,8 +19,8 @@ from linear_learner.model.linear_model import LinearModel
 from linear_learner.model.losses import LOSSES
 from linear_learner.model.scaler import Scaler
 from linear_learner.training.candidates import make_candidates
-from linear_learner.training.choosing import meet
 from linear_learner.training.cluster.interface import ALONE, Cluster, Combine
+from linear_learner.training.cluster.scores import gather_scores
 from linear_learner.training.finishing import Finished, finish_model, intervals
 from linear_learner.training.preparation import FeatureRanges, Judge, Task
 
@@ -172,7 +172,9 @@ def test_several_hosts_come_to_what_one_does_with_all_rows(given: dict[str, str]
 
 def test_rows_of_all_hosts_meet_in_the_order_of_ranks() -> None:
     def work(rank: int, cluster: Cluster) -> tuple[np.ndarray, np.ndarray]:
-        return meet(cluster, np.full((rank + 1, 2), rank, np.float32), np.full(rank + 1, 10 * rank, np.float32))
+        return gather_scores(
+            cluster, np.full((rank + 1, 2), rank, np.float32), np.full(rank + 1, 10 * rank, np.float32)
+        )
 
     for scores, labels in on_hosts(2, work):  # type: ignore[misc]
         assert scores.tolist() == [[0, 0], [1, 1], [1, 1]]

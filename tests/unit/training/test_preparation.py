@@ -12,7 +12,7 @@ from linear_learner.data.chunk import Chunk
 from linear_learner.data.dataset import Dataset
 from linear_learner.formats.csr import CsrMatrix
 from linear_learner.hyperparameters import HyperParameters, resolve, validate
-from linear_learner.training.choosing import to_model
+from linear_learner.training.model_selection import to_model
 from linear_learner.training.preparation import (
     Task,
     fit_scaler,

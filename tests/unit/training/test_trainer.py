@@ -13,9 +13,9 @@ from linear_learner.data.chunk import Chunk
 from linear_learner.errors import ClientError
 from linear_learner.training.averaging import Averaging
 from linear_learner.training.cluster.interface import ALONE, Cluster
+from linear_learner.training.early_stopping import EarlyStopping
 from linear_learner.training.progress import EpochReport, Progress, Trained
 from linear_learner.training.reporting import Timers
-from linear_learner.training.selection import EarlyStopping
 from linear_learner.training.state import State
 from linear_learner.training.trainer import train
 

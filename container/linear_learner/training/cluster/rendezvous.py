@@ -15,8 +15,7 @@ import struct
 import time
 from collections.abc import Callable, Sequence
 
-from linear_learner.data.fifo import Stopped
-from linear_learner.errors import ClientError, PlatformError
+from linear_learner.errors import ClientError, PlatformError, Stopped
 from linear_learner.training.cluster.wire import Link
 
 logger = logging.getLogger(__name__)

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from linear_learner.data.fifo import Stopped
-from linear_learner.errors import AlgorithmError, LinearLearnerError
+from linear_learner.errors import AlgorithmError, LinearLearnerError, Stopped
 from linear_learner.training.cluster import rendezvous
 from linear_learner.training.cluster.interface import Cluster, Combine, Traffic
 from linear_learner.training.cluster.rendezvous import address_of_interface, connect_to_first, resolve, wait_for_others

@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from linear_learner.data.fifo import Stopped
-from linear_learner.errors import ClientError, PlatformError
+from linear_learner.errors import ClientError, PlatformError, Stopped
 from linear_learner.training.cluster import rendezvous, several, watch
 from linear_learner.training.cluster.several import Settings, Several
 from linear_learner.training.cluster.store import Children

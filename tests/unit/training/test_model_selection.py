@@ -13,7 +13,7 @@ from linear_learner.errors import ClientError
 from linear_learner.hyperparameters import HyperParameters, resolve, validate
 from linear_learner.model.losses import LOSSES
 from linear_learner.model.scaler import Scaler
-from linear_learner.training.choosing import choose, criterion_of, neutral_threshold, to_model, watcher
+from linear_learner.training.model_selection import choose, criterion_of, neutral_threshold, to_model, watcher
 from linear_learner.training.preparation import FeatureRanges, Judge, Task
 from linear_learner.training.progress import Trained
 from linear_learner.training.state import State
@@ -135,7 +135,7 @@ class TestWatcher:
 
     def test_takes_a_sample_of_many_rows(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Of every second row, all negative ones are told apart even by their order turned round."""
-        monkeypatch.setattr("linear_learner.training.choosing.SAMPLED_ROWS", 4)
+        monkeypatch.setattr("linear_learner.training.model_selection.SAMPLED_ROWS", 4)
         hp = hyperparameters()
         labels = np.array([0, 1, 0, 1, 1, 0, 1, 0])
         criterion = criterion_of(hp)

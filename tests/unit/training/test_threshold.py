@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linear_learner.errors import AlgorithmError
-from linear_learner.training.calibration import (
+from linear_learner.training.ranking import Confusion, confusion_at
+from linear_learner.training.threshold import (
     CRITERIA,
     Calibration,
     Criterion,
@@ -19,7 +20,6 @@ from linear_learner.training.calibration import (
     calibrate,
     evenly_spaced,
 )
-from linear_learner.training.ranking import Confusion, confusion_at
 
 ALL_ROWS = 10_000_000
 LARGEST = float(np.finfo(np.float32).max)

@@ -12,11 +12,11 @@ from linear_learner.data.chunk import Chunk
 from linear_learner.data.dataset import Dataset
 from linear_learner.data.stream import Stream
 from linear_learner.hyperparameters import HyperParameters
-from linear_learner.training.calibration import evenly_spaced
-from linear_learner.training.choosing import own_share
 from linear_learner.training.cluster.interface import Cluster
+from linear_learner.training.cluster.scores import share_of
 from linear_learner.training.preparation import Judge, Task
 from linear_learner.training.strides import rows_at_once
+from linear_learner.training.threshold import evenly_spaced
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ def on_fewer_rows(
 
 def _chosen(data: Dataset, most: int, cluster: Cluster) -> np.ndarray | slice:
     """Rows of this host, of which all hosts together have about ``most``."""
-    count = own_share(len(data), most, cluster)
+    count = share_of(len(data), most, cluster)
     if count < len(data):
         logger.warning(
             "The job is to end: the model is chosen and scored by %d of the %d rows of channel '%s'.",

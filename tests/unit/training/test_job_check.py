@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from linear_learner.environment import Environment
-from linear_learner.training.inspection import Inspection, inspect
-from linear_learner.training.inspection_report import as_json, as_text
+from linear_learner.training.job_check import Inspection, inspect
+from linear_learner.training.job_check_report import as_json, as_text
 
 BINARY = {"predictor_type": "binary_classifier"}
 TRAIN = "label,age,flat,income\n" + "0,1,5,2\n1,2,5,3\n" * 50

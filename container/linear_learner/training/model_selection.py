@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -14,22 +15,19 @@ from linear_learner.formats.row_blocks import row_blocks, rows_beside, wide_row_
 from linear_learner.hyperparameters import HyperParameters
 from linear_learner.model.linear_model import LINKS, LinearModel
 from linear_learner.model.losses import BINARY
-from linear_learner.training import selection
-from linear_learner.training.calibration import (
+from linear_learner.training.cluster.interface import ALONE, Cluster
+from linear_learner.training.cluster.scores import on_first_host, share_of
+from linear_learner.training.confidence import error_of_a_model
+from linear_learner.training.preparation import Task
+from linear_learner.training.progress import Trained
+from linear_learner.training.state import TILE, State
+from linear_learner.training.threshold import (
     Calibration,
     Criterion,
     best_values,
     calibrate,
     evenly_spaced,
 )
-from linear_learner.training.cluster.interface import ALONE, Cluster
-from linear_learner.training.confidence import error_of_a_model
-from linear_learner.training.preparation import Task
-from linear_learner.training.progress import Trained
-from linear_learner.training.state import TILE, State
-
-SCORES_THAT_MEET = 1 << 26
-"""Scores of several hosts' rows that one host may hold: 256 MiB."""
 
 SAMPLED_ROWS = 10_000
 """Rows on which the criterion is watched after each epoch: a share is known to half a percent."""
@@ -42,6 +40,13 @@ VALUES_AT_ONCE = 1 << 17
 
 COMPARED_ROWS = 200_000
 """Of several hosts together, rows by which candidates are compared: their scores meet on the first host."""
+
+
+MOST_ROWS_BY_CHANCE, OF_ROWS = 2, 1000
+"""See ``chance``."""
+
+ROUNDING = 1e-9
+"""Of a slack: far more than what rounding adds to the difference of two values, and far less than a row."""
 
 
 @dataclass(frozen=True)
@@ -86,13 +91,13 @@ def watcher(task: Task, criterion: Criterion, cluster: Cluster = ALONE) -> Calla
     @functools.cache
     def sample() -> tuple[Rows, np.ndarray]:
         judge = task.judge().rows
-        rows = evenly_spaced(len(judge.labels), own_share(len(judge.labels), SAMPLED_ROWS, cluster))
+        rows = evenly_spaced(len(judge.labels), share_of(len(judge.labels), SAMPLED_ROWS, cluster))
         return judge.features[rows], judge.labels[rows]
 
     def criterion_of_epoch(state: State) -> np.ndarray:
         features, labels = sample()
         # The link is left out: it changes no order.
-        return decide(
+        return on_first_host(
             cluster, state.scores(features), labels, lambda scores, labels: best_values(scores, labels, criterion)
         )
 
@@ -113,9 +118,9 @@ def choose(
     if criterion is not None:
         values = _criterion_values(trained, task, hp, cluster, go_on)
         deciding = int(cluster.sum(np.array([_deciding_rows(criterion, task.judge().rows.labels)]))[0])
-        slack = selection.chance(float(np.nanmax(values)), deciding)
-    tied = selection.equally_good(values, higher_is_better=criterion is not None, alive=trained.alive, slack=slack)
-    chosen = selection.least_loss(tied, trained.loss)
+        slack = chance(float(np.nanmax(values)), deciding)
+    tied = equally_good(values, higher_is_better=criterion is not None, alive=trained.alive, slack=slack)
+    chosen = least_loss(tied, trained.loss)
     return Choice(chosen, to_model(trained.best, chosen, task, hp), values, tuple(tied.tolist()))
 
 
@@ -168,7 +173,7 @@ def _criterion_values(
     judge = task.judge().rows
     features, labels = judge.features, judge.labels
     if cluster.size > 1:
-        rows = evenly_spaced(len(labels), own_share(len(labels), COMPARED_ROWS, cluster))
+        rows = evenly_spaced(len(labels), share_of(len(labels), COMPARED_ROWS, cluster))
         features, labels = features[rows], labels[rows]
     at_once = min(max(1, SCORES_AT_ONCE // max(cluster.gather(len(labels)))), TILE)
 
@@ -183,52 +188,8 @@ def _criterion_values(
         go_on()
         alive = trained.alive[first : first + block.shape[1]]
         own = block if alive.all() else block[:, alive]
-        values[first : first + block.shape[1]][alive] = decide(cluster, own, labels, criteria)
+        values[first : first + block.shape[1]][alive] = on_first_host(cluster, own, labels, criteria)
     return values
-
-
-def own_share(rows: int, most: int, cluster: Cluster) -> int:
-    """How many of this host's ``rows`` to take, so that all hosts together take about ``most``."""
-    total = sum(cluster.gather(rows))
-    return rows if total <= most else -(-most * rows // total)
-
-
-def decide(
-    cluster: Cluster,
-    scores: np.ndarray,
-    labels: np.ndarray,
-    function: Callable[[np.ndarray, np.ndarray], np.ndarray],
-) -> np.ndarray:
-    """What ``function`` makes, on the first host, of the scores, float32 (n,) or (n, m), and labels, float32 (n,), of
-    all hosts' rows, in the order of ranks: float64 (k,)."""
-    if cluster.size == 1:
-        return function(scores, labels)
-    answer = cluster.exchange(
-        _packed(scores, labels), lambda parts: function(*_joined(parts, scores.shape[1:])).tobytes()
-    )
-    return np.frombuffer(answer)
-
-
-def meet(cluster: Cluster, scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The scores and labels of all hosts' rows, as ``decide`` takes them, on every host."""
-    if cluster.size == 1:
-        return scores, labels
-    width = scores.shape[1:]
-    together = cluster.exchange(_packed(scores, labels), lambda parts: _packed(*_joined(parts, width)))
-    return _joined([together], width)
-
-
-def _packed(scores: np.ndarray, labels: np.ndarray) -> bytes:
-    return np.ascontiguousarray(scores, np.float32).tobytes() + np.ascontiguousarray(labels, np.float32).tobytes()
-
-
-def _joined(parts: list[bytes], width: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """The rows that were packed, with scores (n, *width)."""
-    columns = int(np.prod(width, dtype=np.int64)) + 1
-    arrays = [np.frombuffer(part, np.float32) for part in parts]
-    found = [np.split(array, [len(array) // columns * (columns - 1)]) for array in arrays]
-    scores = np.concatenate([scores.reshape(-1, *width) for scores, _ in found])
-    return scores, np.concatenate([labels for _, labels in found])
 
 
 def _scores(best: State, features: Rows, at_once: int) -> Iterator[tuple[int, np.ndarray]]:
@@ -250,3 +211,39 @@ def _scores(best: State, features: Rows, at_once: int) -> Iterator[tuple[int, np
 def _deciding_rows(criterion: Criterion, labels: np.ndarray) -> int:
     """How many rows decide the criterion: all of them, or the positive ones where it speaks of those."""
     return len(labels) if criterion.name == "accuracy" else int(np.count_nonzero(labels))
+
+
+def equally_good(values: np.ndarray, *, higher_is_better: bool, alive: np.ndarray, slack: float = 0.0) -> np.ndarray:
+    """int64 (t,), ascending: the candidates whose value is no further than ``slack`` from the best.
+
+    ``values``: (K,), the criterion. ``alive``: bool (K,), False for a candidate that diverged; one whose value is nan
+    counts as such. ClientError if no candidate is left.
+    """
+    left = np.flatnonzero(np.asarray(alive) & ~np.isnan(values))
+    if not len(left):
+        raise ClientError(
+            "every candidate model diverged: all losses became infinite or nan",
+            where="training",
+            fix="lower learning_rate, set normalize_data=true, or look for huge feature or label values",
+        )
+    values = np.asarray(values)[left]
+    distance = values.max() - values if higher_is_better else values - values.min()
+    return left[distance <= slack * (1 + ROUNDING)]
+
+
+def least_loss(candidates: np.ndarray, losses: np.ndarray) -> int:
+    """Of equally good ``candidates``, int64 (t,), the one with the least of ``losses`` (K,), and then the lowest index:
+    the first candidates are those nearest to what the user asked for."""
+    known = np.where(np.isnan(losses[candidates]), np.inf, losses[candidates])
+    return int(candidates[np.argmin(known)])
+
+
+def chance(share: float, rows: int) -> float:
+    """By how much a share that was counted on ``rows`` rows may be better than another by chance: two standard
+    errors, but at most two rows, or two in a thousand of many.
+
+    Many candidates that differ in a handful of rows are as good as equal by accuracy, and the loss, to which every row
+    contributes, tells them apart (after the standard-error rule of Breiman et al. 1984, kept within narrow bounds).
+    """
+    rows = max(rows, 1)
+    return min(2 * math.sqrt(share * (1 - share) / rows), MOST_ROWS_BY_CHANCE / min(rows, OF_ROWS))

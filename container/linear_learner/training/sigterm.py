@@ -8,10 +8,6 @@ import time
 from collections.abc import Callable
 
 
-class CutShort(Exception):  # noqa: N818 (nothing went wrong)
-    """The job is to end, and what is being done takes longer than there is time."""
-
-
 def stop_on_sigterm() -> Callable[[], bool]:
     """SageMaker sends SIGTERM, waits 120 s and kills. Returns a function that says whether it came. As PID 1 of a
     container a process without a handler would not hear it at all."""

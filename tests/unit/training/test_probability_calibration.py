@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from linear_learner.hyperparameters import HyperParameters, resolve, validate
 from linear_learner.model.linear_model import LinearModel
 from linear_learner.model.losses import LOSSES
-from linear_learner.training import probabilities
+from linear_learner.training import probability_calibration
 
 RANDOM = np.random.default_rng(0)
 KINDS = {"binary_classifier": 1, "multiclass_classifier": 3}
@@ -42,7 +42,9 @@ def rows(number: int, p) -> tuple[np.ndarray, np.ndarray]:
 class TestWithoutWeights:
     def test_binary_odds_are_divided_by_the_weight(self) -> None:
         model = model_of(hyperparameters("binary_classifier"))
-        found = probabilities.without_weights(model, np.array([1.0, 4.0])).predict(np.array([[0.0], [1]], np.float32))
+        found = probability_calibration.without_weights(model, np.array([1.0, 4.0])).predict(
+            np.array([[0.0], [1]], np.float32)
+        )
         assert_allclose(found.score / (1 - found.score), np.exp([0, 1]) / 4, rtol=1e-6)
 
     def test_a_weighted_logistic_regression_becomes_an_unweighted_one(self) -> None:
@@ -54,7 +56,7 @@ class TestWithoutWeights:
             weighted.coef_.T.astype(np.float32), weighted.intercept_.astype(np.float32),
             "binary_classifier", "logistic", "logistic", threshold=0.5,
         )  # fmt: skip
-        found = probabilities.without_weights(model, np.array([1.0, 5.0]))
+        found = probability_calibration.without_weights(model, np.array([1.0, 5.0]))
         assert_allclose(
             found.predict(features[:1000].astype(np.float32)).score,
             plain.predict_proba(features[:1000])[:, 1],
@@ -64,13 +66,13 @@ class TestWithoutWeights:
     def test_multiclass_odds_are_divided_by_the_weights(self) -> None:
         hp = hyperparameters("multiclass_classifier")
         features, weights = RANDOM.normal(size=(5, 3)).astype(np.float32), np.array([0.5, 2.0, 3.0])
-        found = probabilities.without_weights(model_of(hp), weights).predict(features).score
+        found = probability_calibration.without_weights(model_of(hp), weights).predict(features).score
         expected = softmax(features.astype(float), axis=1) / weights
         assert_allclose(found, expected / expected.sum(axis=1, keepdims=True), rtol=1e-5)
 
     def test_a_class_without_rows_has_nothing_to_take_out(self) -> None:
         model = model_of(hyperparameters("multiclass_classifier"))
-        found = probabilities.without_weights(model, np.array([0.0, 1.0, 2.0]))
+        found = probability_calibration.without_weights(model, np.array([0.0, 1.0, 2.0]))
         assert_allclose(found.bias, [0, 0, -np.log(2)], rtol=1e-6)
 
 
@@ -78,7 +80,7 @@ class TestCalibrated:
     def calibrated(self, hp: HyperParameters, features: np.ndarray, labels: np.ndarray, scale: float = 1.0):
         model = model_of(hp, scale)
         scores = model.raw_scores(features.astype(np.float32))
-        return probabilities.calibrated(model, scores, labels.astype(np.int64), hp)
+        return probability_calibration.calibrated(model, scores, labels.astype(np.int64), hp)
 
     @pytest.mark.parametrize(("method", "loss"), [("platt", "logistic"), ("platt", "hinge_loss"), ("isotonic", "auto")])
     def test_probabilities_become_those_of_the_rows(self, method: str, loss: str) -> None:

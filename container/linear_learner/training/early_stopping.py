@@ -1,55 +1,9 @@
-"""Which candidate is the best, and when to stop looking."""
+"""When to stop looking for better weights."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-
-import numpy as np
-
-from linear_learner.errors import ClientError
-
-MOST_ROWS_BY_CHANCE, OF_ROWS = 2, 1000
-"""See ``chance``."""
-
-ROUNDING = 1e-9
-"""Of a slack: far more than what rounding adds to the difference of two values, and far less than a row."""
-
-
-def equally_good(values: np.ndarray, *, higher_is_better: bool, alive: np.ndarray, slack: float = 0.0) -> np.ndarray:
-    """int64 (t,), ascending: the candidates whose value is no further than ``slack`` from the best.
-
-    ``values``: (K,), the criterion. ``alive``: bool (K,), False for a candidate that diverged; one whose value is nan
-    counts as such. ClientError if no candidate is left.
-    """
-    left = np.flatnonzero(np.asarray(alive) & ~np.isnan(values))
-    if not len(left):
-        raise ClientError(
-            "every candidate model diverged: all losses became infinite or nan",
-            where="training",
-            fix="lower learning_rate, set normalize_data=true, or look for huge feature or label values",
-        )
-    values = np.asarray(values)[left]
-    distance = values.max() - values if higher_is_better else values - values.min()
-    return left[distance <= slack * (1 + ROUNDING)]
-
-
-def least_loss(candidates: np.ndarray, losses: np.ndarray) -> int:
-    """Of equally good ``candidates``, int64 (t,), the one with the least of ``losses`` (K,), and then the lowest index:
-    the first candidates are those nearest to what the user asked for."""
-    known = np.where(np.isnan(losses[candidates]), np.inf, losses[candidates])
-    return int(candidates[np.argmin(known)])
-
-
-def chance(share: float, rows: int) -> float:
-    """By how much a share that was counted on ``rows`` rows may be better than another by chance: two standard
-    errors, but at most two rows, or two in a thousand of many.
-
-    Many candidates that differ in a handful of rows are as good as equal by accuracy, and the loss, to which every row
-    contributes, tells them apart (after the standard-error rule of Breiman et al. 1984, kept within narrow bounds).
-    """
-    rows = max(rows, 1)
-    return min(2 * math.sqrt(share * (1 - share) / rows), MOST_ROWS_BY_CHANCE / min(rows, OF_ROWS))
 
 
 @dataclass

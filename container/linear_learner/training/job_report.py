@@ -19,13 +19,13 @@ from linear_learner.formats.csr import CsrMatrix
 from linear_learner.hyperparameters import HyperParameters
 from linear_learner.model.linear_model import LinearModel
 from linear_learner.report.subject import Candidates, Channel, Choice, Sample, Scored, Subject
-from linear_learner.training import choosing
-from linear_learner.training.calibration import evenly_spaced
+from linear_learner.training import model_selection
 from linear_learner.training.candidates import Candidate
 from linear_learner.training.class_weights import number_of_classes
 from linear_learner.training.metrics import Metric
 from linear_learner.training.preparation import Task
 from linear_learner.training.progress import Trained
+from linear_learner.training.threshold import evenly_spaced
 
 logger = logging.getLogger(__name__)
 
@@ -70,13 +70,13 @@ def describe(
     trained: Trained,
     channels: Mapping[str, Dataset | Stream],
     judged: Mapping[str, Dataset],
-    choice: choosing.Choice,
+    choice: model_selection.Choice,
     model: LinearModel,
     scores: Mapping[str, list[Metric]],
 ) -> Subject:
     """``judged``: the rows, in raw units, of the channels that the model was scored on; ``scores``: its final metrics
     there."""
-    criterion = choosing.criterion_of(hp)
+    criterion = model_selection.criterion_of(hp)
     raw_units = task.scaler.label_std**task.loss.degree
     ranges = task.ranges()
     samples = {

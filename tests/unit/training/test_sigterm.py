@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from linear_learner.training.stopping import later
+from linear_learner.training.sigterm import later
 
 
 def test_it_is_heard_so_many_seconds_after_it_came(monkeypatch: pytest.MonkeyPatch) -> None:

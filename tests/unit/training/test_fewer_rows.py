@@ -13,10 +13,10 @@ from linear_learner.formats.csr import CsrMatrix
 from linear_learner.hyperparameters import HyperParameters, resolve, validate
 from linear_learner.model.losses import LOSSES
 from linear_learner.model.scaler import Scaler
-from linear_learner.training import short_of_time
+from linear_learner.training import fewer_rows
 from linear_learner.training.cluster.interface import ALONE, Cluster
+from linear_learner.training.fewer_rows import on_fewer_rows
 from linear_learner.training.preparation import Judge, Task
-from linear_learner.training.short_of_time import on_fewer_rows
 from linear_learner.training.strides import WORK_AT_ONCE
 
 
@@ -42,7 +42,7 @@ def task_of(hp: HyperParameters, raw: Dataset, work: float = 1) -> Task:
 
 
 def test_held_out_rows_are_evenly_spaced(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr(short_of_time, "MOST_ROWS", 5)
+    monkeypatch.setattr(fewer_rows, "MOST_ROWS", 5)
     hp = hyperparameters()
     channels = {name: data_of(name, rows) for name, rows in (("train", 100), ("validation", 20), ("test", 10))}
     task, fewer = on_fewer_rows(hp, task_of(hp, channels["validation"]), channels, 1, ALONE)
@@ -78,7 +78,7 @@ def test_wide_rows_and_many_models_are_fewer_rows() -> None:
 
 
 def test_sparse_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(short_of_time, "MOST_ROWS", 2)
+    monkeypatch.setattr(fewer_rows, "MOST_ROWS", 2)
     hp = hyperparameters()
     channels = {"test": data_of("test", 10, sparse=True)}
     test = on_fewer_rows(hp, task_of(hp, data_of("validation", 2)), channels, 1, ALONE)[1]["test"]
@@ -89,7 +89,7 @@ def test_sparse_rows(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_each_host_takes_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of which one has no rows."""
-    monkeypatch.setattr(short_of_time, "MOST_ROWS", 8)
+    monkeypatch.setattr(fewer_rows, "MOST_ROWS", 8)
     hp = hyperparameters()
 
     def rows(cluster: Cluster) -> int:

@@ -7,9 +7,9 @@ import sys
 
 SCRIPT = """
 import sys, threading
-from linear_learner.training import leaving_report
+from linear_learner.training import job_report
 print([name in sys.modules for name in ("linear_learner.report.writing", "leather")])
-leaving_report.import_report_ahead()
+job_report.import_report_ahead()
 for thread in threading.enumerate():
     if thread is not threading.current_thread():
         thread.join()

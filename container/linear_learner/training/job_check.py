@@ -31,7 +31,7 @@ from linear_learner.hyperparameters.schema import MULTICLASS, REGRESSOR
 from linear_learner.training import requirements, warm_start
 from linear_learner.training.candidates import make_candidates
 from linear_learner.training.channels import given_schema, memory_budget
-from linear_learner.training.table_text import text_settings, with_classes
+from linear_learner.training.text_columns import text_settings, with_classes
 
 FLOATS_A_WEIGHT = 4
 """The weight, its two moments and its best value so far."""

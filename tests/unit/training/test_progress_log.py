@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from linear_learner.hyperparameters import HyperParameters, validate
-from linear_learner.hyperparameters.tuning import METRICS
-from linear_learner.training import life_signs
-from linear_learner.training.life_signs import Pulse, TimeLeft
+from linear_learner.hyperparameters.tuning import METRIC_DEFINITIONS
+from linear_learner.training import progress_log
+from linear_learner.training.early_stopping import EarlyStopping
 from linear_learner.training.progress import EpochReport, Progress
 from linear_learner.training.progress_bar import progress_bar
-from linear_learner.training.selection import EarlyStopping
+from linear_learner.training.progress_log import Pulse, TimeLeft
 from linear_learner.training.state import State
 
 
@@ -93,7 +93,7 @@ class TestTimeLeft:
 )
 def test_a_line_is_for_people_alone(at: tuple[int, int, int], rows: int | None, line: str, hp: HyperParameters) -> None:
     assert pulse(hp, since=progress(), seconds=10 * at[0] + 5, rows=rows).line(progress(*at)) == line
-    for metric in METRICS.values():
+    for metric in METRIC_DEFINITIONS.values():
         assert not re.search(metric.regex.format(channel="train"), line)
 
 
@@ -116,7 +116,7 @@ class TestSigns:
 
     def test_come_every_so_often(self, hp: HyperParameters, caplog: pytest.LogCaptureFixture) -> None:
         now = [0.0]
-        with life_signs.life_signs(Pulse(progress(), hp, lambda: 1000, clock=lambda: now[0]), 10) as watch:
+        with progress_log.life_signs(Pulse(progress(), hp, lambda: 1000, clock=lambda: now[0]), 10) as watch:
             for now[0] in (10, 31, 40, 59, 62):
                 watch(progress(0, int(now[0])))
         assert [line.split(" rows")[0] for line in caplog.messages] == ["Epoch 0: 31 of 1000", "Epoch 0: 62 of 1000"]
@@ -133,7 +133,7 @@ class TestSigns:
     def test_are_a_bar_where_it_is_seen_and_in_nobodys_way(
         self, stdout: io.StringIO, stderr: io.StringIO, shows: bool
     ) -> None:
-        assert life_signs.shows_bar(stdout, stderr) == shows
+        assert progress_log.shows_bar(stdout, stderr) == shows
 
 
 class TestBar:

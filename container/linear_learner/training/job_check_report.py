@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from linear_learner.training.inspection import Channel, Estimate, Inspection
+from linear_learner.training.job_check import Channel, Estimate, Inspection
 
 SHOWN_COLUMNS = 10
 SHOWN_LABELS = 10

@@ -11,7 +11,7 @@ from numpy.testing import assert_array_equal
 from linear_learner.errors import ClientError
 from linear_learner.formats.csr import CsrMatrix
 from linear_learner.model.linear_model import LinearModel
-from linear_learner.serving.served_model import ServedModel
+from linear_learner.model.served_model import ServedModel
 
 
 def served(model: LinearModel, **metadata: object) -> ServedModel:

@@ -191,7 +191,7 @@ def _best_by_buckets(scores: np.ndarray, positive: np.ndarray, criterion: Criter
     better than every cut between buckets are the rows sorted.
     """
     count = 1 << min(max(len(scores) // ROWS_OF_A_BUCKET, 1).bit_length(), MOST_BUCKETS)
-    buckets = Buckets.of(scores, positive, count)
+    buckets = Buckets.of(scores, positive, count, cpu_count())
     positives = int(np.count_nonzero(positive))
 
     def worth(right: np.ndarray, wrong: np.ndarray) -> np.ndarray:
