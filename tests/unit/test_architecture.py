@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "whole_file": {"errors"},
     "openblas": set(),
     "environment": {"errors"},
-    "native": {"environment"},
+    "native": set(),
     "hyperparameters": {"errors"},
     "formats": {"errors", "native"},
     "data": {"errors", "hyperparameters", "formats", "environment", "native", "s3"},
@@ -36,8 +36,8 @@ MAY_IMPORT = {
     "training": {"errors", "hyperparameters", "formats", "environment", "data", "model", "native", "report"},
     "sagemaker": {"errors", "aws", "s3", "hyperparameters", "formats", "environment", "data"},
     "serving": {"errors", "formats", "environment", "model"},
-    "conversion": {"errors", "whole_file", "model", "serving"},
-    "prediction": {"errors", "formats", "environment", "data", "serving", "s3", "whole_file"},
+    "conversion": {"errors", "whole_file", "model"},
+    "prediction": {"errors", "formats", "environment", "data", "model", "serving", "s3", "whole_file"},
 }
 ANYTHING_BELOW_IT = {"cli", "commands", "__main__"}
 
