@@ -1,4 +1,4 @@
-// What the engine asks of an instruction set: five small loops over tiles of 16 columns.
+// What the engine asks of an instruction set: small loops over tiles of 16 columns.
 #ifndef LINEAR_LEARNER_NATIVE_KERNELS_H_
 #define LINEAR_LEARNER_NATIVE_KERNELS_H_
 

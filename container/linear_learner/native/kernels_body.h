@@ -1,4 +1,5 @@
-// The kernels, written once for any width of vector. Included by kernels_*.cc after kWidth, kRowBlock, kFeatureBlock.
+// The kernels, written once for any width of vector. Included by kernels_*.cc after KERNELS_NAME, kWidth, kRowBlock,
+// kFeatureBlock and kTilesAtOnce.
 //
 // Everything here has internal linkage: were a function shared by two instruction sets, the linker would keep one.
 
@@ -268,8 +269,7 @@ void apply_update(int64_t rows, float* weights, float* first, float* second, con
       if constexpr (Update::kFirstMoment) m0 = load(first + i);
       if constexpr (Update::kSecondMoment) m1 = load(second + i);
       Update::step(scale * g + wd * w, m0, m1, columns, s, m);
-      w = w - s * m;
-      store(weights + i, copy_sign(maximum(abs(w) - s * l1, Vector{}), w));
+      store(weights + i, soft(w - s * m, s * l1));
       if constexpr (Update::kFirstMoment) store(first + i, m0);
       if constexpr (Update::kSecondMoment) store(second + i, m1);
     }

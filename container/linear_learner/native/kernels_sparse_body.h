@@ -35,8 +35,6 @@ void sparse_forward(const SparseRow* rows, int64_t count, const float* weights, 
   }
 }
 
-INLINE Vector soft(Vector w, Vector bound) { return copy_sign(maximum(abs(w) - bound, Vector{}), w); }
-
 // See UpdateRow::catch_up, and catch_up in training/optimizers.py.
 template <class Update>
 void apply_catch_up(const SparseFeatures& touched, const int32_t* missed, float* weights, float* first, float* second,

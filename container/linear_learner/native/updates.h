@@ -6,6 +6,8 @@
 // w = soft(w - s * m, s * l1). ``rate_factor`` is what the learning rate is multiplied with at update t (from 0).
 // ``size`` is s by the second moment as it is. A gradient of zero multiplies the moments by their ``fading``.
 
+INLINE Vector soft(Vector w, Vector bound) { return copy_sign(maximum(abs(w) - bound, Vector{}), w); }
+
 struct ColumnVectors {  // One vector of each row of ColumnRates.
   Vector rate, momentum, rest_momentum, beta_1, rest_1, beta_2, rest_2;
 };
