@@ -84,4 +84,26 @@ void RateTable::fill(int64_t update, int64_t rows) {
   }
 }
 
+LossPanel RateTable::loss_panel(int64_t group, int64_t rows, int64_t panel_rows, const float* labels,
+                                const float* row_weights, float* scores, float* transposed, double* sums,
+                                float* bias_gradient) const {
+  const Range tiles = plan_->tiles_of({group, group + 1}), candidates = plan_->candidates_of({group, group + 1});
+  LossPanel panel;
+  panel.scores = scores;
+  panel.panel_rows = panel_rows;
+  panel.rows = rows;
+  panel.tiles = tiles.size();
+  panel.labels = labels;
+  panel.weights = row_weights;
+  panel.positive_weight = positive_weight + (tiles.begin - tiles_.begin) * kTile;
+  panel.weighted = plan_->weighted;
+  panel.candidates = candidates.size();
+  panel.outputs = plan_->call.outputs;
+  panel.constant = static_cast<float>(plan_->call.constant);
+  panel.transposed = transposed;
+  panel.sums = sums + candidates.begin;
+  panel.bias_gradient = bias_gradient;
+  return panel;
+}
+
 }  // namespace linear_learner

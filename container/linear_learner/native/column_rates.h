@@ -20,6 +20,10 @@ class RateTable {
   // What changes from update to update (counted from 0); ``rows`` is the size of the mini-batch.
   void fill(int64_t update, int64_t rows);
 
+  // A panel of a group's rows, and the numbers of the loss that belong to the group. ``sums``: those of all candidates.
+  LossPanel loss_panel(int64_t group, int64_t rows, int64_t panel_rows, const float* labels, const float* row_weights,
+                       float* scores, float* transposed, double* sums, float* bias_gradient) const;
+
   ColumnRates *weights, *bias;  // (tiles)
   float* positive_weight;       // (tiles * 16)
 

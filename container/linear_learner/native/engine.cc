@@ -79,7 +79,7 @@ class Worker {
     for (int64_t slice = mine.begin; slice < mine.end; ++slice)
       std::fill(sums(slice) + candidates.begin, sums(slice) + candidates.end, 0.0);
     int64_t update = call_.updates;
-    for (int64_t begin = 0; begin < call_.m; begin += plan_.batch_rows, ++update) pass_over(begin, update);
+    for (int64_t begin = 0; begin < call_.m; begin += plan_.batch_rows, ++update) run_batch(begin, update);
   }
 
  private:
@@ -102,7 +102,7 @@ class Worker {
   }
 
   // The mini-batch at position ``begin`` of the order: the sums of its losses and, in training, its update.
-  void pass_over(int64_t begin, int64_t update) {
+  void run_batch(int64_t begin, int64_t update) {
     const BatchPlan batch = batch_at(begin);
     const int64_t after = begin + batch.rows;
     const Range slices = my_slices(batch.slices), mine = my_panels(batch);
@@ -125,7 +125,7 @@ class Worker {
     }
     if (!plan_.training) return;
     team_.wait();
-    move(batch, update);
+    update_weights(batch, update);
     team_.wait();
   }
 
@@ -161,29 +161,16 @@ class Worker {
   // The rows of a group through forward, loss and gradient. ``next``: the rows to fetch meanwhile.
   void pass_panel(const Rows& rows, const Rows& next, int64_t group, int64_t slice, bool first) {
     const Kernels& kernels = plan_.kernels;
-    const Range tiles = plan_.tiles_of({group, group + 1}), candidates = plan_.candidates_of({group, group + 1});
+    const Range tiles = plan_.tiles_of({group, group + 1});
     const int64_t d = call_.d, rows_in_memory = round_up(rows.count, plan_.row_unit), stride = rows_in_memory * kTile;
     const float* const* const ahead = plan_.training && group == groups_.begin ? next.features : nullptr;
     kernels.forward(rows.features, ahead, rows_in_memory, d, tiles.size(), call_.weights + tiles.begin * d * kTile,
                     call_.bias + tiles.begin * kTile, scores_, stride);
 
-    LossPanel panel;
-    panel.scores = scores_;
-    panel.panel_rows = rows_in_memory;
-    panel.rows = rows.count;
-    panel.tiles = tiles.size();
-    panel.labels = rows.labels;
-    panel.weights = rows.weights;
-    panel.positive_weight = rates_.positive_weight + (tiles.begin - tiles_.begin) * kTile;
-    panel.weighted = plan_.weighted;
-    panel.candidates = candidates.size();
-    panel.outputs = call_.outputs;
-    panel.constant = static_cast<float>(call_.constant);
-    panel.transposed = transposed_;
-    panel.sums = sums(slice) + candidates.begin;
-    panel.bias_gradient = bias_gradient(slice, tiles.begin);
-    if (first) std::fill(panel.bias_gradient, panel.bias_gradient + tiles.size() * kTile, 0.0f);
-    plan_.loss.apply(panel);
+    float* const biases = bias_gradient(slice, tiles.begin);
+    if (first) std::fill(biases, biases + tiles.size() * kTile, 0.0f);
+    plan_.loss.apply(rates_.loss_panel(group, rows.count, rows_in_memory, rows.labels, rows.weights, scores_,
+                                       transposed_, sums(slice), biases));
 
     if (!plan_.training) return;
     kernels.backward(rows.features, ahead, rows.count, d, tiles.size(), scores_, stride, !first,
@@ -191,7 +178,7 @@ class Worker {
   }
 
   // The update of the team's candidates, each member doing some of the features.
-  void move(const BatchPlan& batch, int64_t update) {
+  void update_weights(const BatchPlan& batch, int64_t update) {
     rates_.fill(update, batch.rows);
     const Range features = Range::part(member_, plan_.team_size, call_.d);
     for (int64_t t = tiles_.begin; t < tiles_.end; ++t) {

@@ -19,8 +19,6 @@ constexpr int64_t kFewestPanelRows = 48;
 constexpr int64_t kShares = 16;
 constexpr int64_t kMostSlices = 8;
 constexpr int64_t kFewestSliceRows = 64;
-// Multiplications of a mini-batch below which waiting for each other costs threads more than sharing a group saves.
-constexpr int64_t kWorthATeam = 1 << 18;
 // Candidates of a coupled loss whose columns fill an odd number of tiles are taken by twos, unless that many are
 // enough.
 constexpr int64_t kManyTiles = 16;

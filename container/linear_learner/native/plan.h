@@ -12,6 +12,9 @@ namespace linear_learner {
 inline int64_t quotient_up(int64_t count, int64_t divisor) { return (count + divisor - 1) / divisor; }
 inline int64_t round_up(int64_t count, int64_t multiple) { return quotient_up(count, multiple) * multiple; }
 
+// Multiplications of a mini-batch below which waiting for each other costs threads more than sharing a group saves.
+constexpr int64_t kWorthATeam = 1 << 18;
+
 // Part i of n of a range that is divided as evenly as whole numbers allow.
 struct Range {
   int64_t begin, end;

@@ -19,8 +19,6 @@
 namespace linear_learner {
 namespace {
 
-// Multiplications of a mini-batch below which waiting for each other costs threads more than sharing a group saves.
-constexpr int64_t kWorthATeam = 1 << 18;
 // Features that are caught up with at a time at the end of a call.
 constexpr int64_t kFlushed = 1 << 12;
 // Sums of an evaluation, whose rows may go to as many threads of a team.
@@ -200,10 +198,10 @@ class Worker {
         team_.members.wait();
       }
       for (int64_t panel = panels.begin; panel < panels.end; ++panel)
-        lose(rows_of(batch, panel), group, panel, batch.labels.get() + panel * kPanelRows,
-             batch.weights.get() + panel * kPanelRows, scores(panel), bias_gradient(panel));
+        apply_loss(rows_of(batch, panel), group, panel, batch.labels.get() + panel * kPanelRows,
+                   batch.weights.get() + panel * kPanelRows, scores(panel), bias_gradient(panel));
       team_.members.wait();
-      for (int64_t t = tiles.begin; t < tiles.end; ++t) move(batch, touched, mine.begin, t, t - tiles.begin);
+      for (int64_t t = tiles.begin; t < tiles.end; ++t) update_weights(batch, touched, mine.begin, t, t - tiles.begin);
       team_.members.wait();
     }
   }
@@ -226,31 +224,16 @@ class Worker {
   }
 
   // The losses of a panel's rows, which leave the gradients in the scores' place.
-  void lose(int64_t rows, int64_t group, int64_t part_of_sums, const float* labels, const float* weights, float* scores,
-            float* bias_gradient) {
-    const Range tiles = plan_.tiles_of({group, group + 1}), candidates = plan_.candidates_of({group, group + 1});
-    LossPanel panel;
-    panel.scores = scores;
-    panel.panel_rows = kPanelRows;
-    panel.rows = rows;
-    panel.tiles = tiles.size();
-    panel.labels = labels;
-    panel.weights = weights;
-    panel.positive_weight = rates_.positive_weight + (tiles.begin - tiles_.begin) * kTile;
-    panel.weighted = plan_.weighted;
-    panel.candidates = candidates.size();
-    panel.outputs = call_.outputs;
-    panel.constant = static_cast<float>(call_.constant);
-    panel.transposed = transposed_;
-    panel.sums = sums(part_of_sums) + candidates.begin;
-    panel.bias_gradient = bias_gradient;
-    std::fill(bias_gradient, bias_gradient + tiles.size() * kTile, 0.0f);
-    plan_.loss.apply(panel);
+  void apply_loss(int64_t rows, int64_t group, int64_t part_of_sums, const float* labels, const float* weights,
+                  float* scores, float* bias_gradient) {
+    std::fill(bias_gradient, bias_gradient + plan_.tiles_of({group, group + 1}).size() * kTile, 0.0f);
+    plan_.loss.apply(rates_.loss_panel(group, rows, kPanelRows, labels, weights, scores, transposed_,
+                                       sums(part_of_sums), bias_gradient));
   }
 
   // The update of the member's features, and of the bias.
-  void move(const SparseBatch& batch, const SparseFeatures& touched, int64_t begin, int64_t tile,
-            int64_t tile_of_group) {
+  void update_weights(const SparseBatch& batch, const SparseFeatures& touched, int64_t begin, int64_t tile,
+                      int64_t tile_of_group) {
     const int64_t place = tile * call_.d * kTile, own = tile - tiles_.begin;
     plan_.update.apply_sparse(touched, batch.columns.get() + begin, scores(0) + tile_of_group * kPanelRows * kTile,
                               call_.weights + place, call_.moments[0] + place, call_.moments[1] + place,
@@ -286,7 +269,7 @@ class Worker {
       for (int64_t t = tiles.begin; t < tiles.end; ++t)
         forward(rows_, count, call_.weights + t * call_.d * kTile, true, t,
                 scores_ + (t - tiles.begin) * kPanelRows * kTile);
-      lose(count, group, share, labels_, weights_, scores_, bias_gradient_);
+      apply_loss(count, group, share, labels_, weights_, scores_, bias_gradient_);
     }
   }
 
