@@ -70,7 +70,11 @@ def decode(
         if label_size == 1:
             raise _not_recordio(reader.peek(SNIFFED_BYTES), source)
         record = reader.peek(sys.maxsize)
-        rows.add_record(record)
+        try:
+            rows.add_record(record)
+        except ClientError as error:
+            fix = advice(record[:SNIFFED_BYTES], RECORDIO_PROTOBUF) or error.fix
+            raise ClientError(error.message, where=error.where, fix=fix) from None
         if entries_of(record, _KEY) > 1:
             fix = "Send each record in its RecordIO frame, or one in a request"
             problem = "There are several records without their frames"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 
 from linear_learner.formats.content_type import CSV, LIBSVM, PARQUET, RECORDIO_PROTOBUF
@@ -24,13 +25,13 @@ _TAR = b"ustar"
 _AT_IN_TAR = 257
 
 _LIBSVM_ROW = re.compile(rb"\s*[-+.\deE]+([ \t]+(qid|\d+):[-+.\deE]+)+\s*(#|$)")
-_TEXT = bytes(range(32, 127)) + b"\t\r\n"
+_CONTROLS = bytes({*range(32), 127} - set(b"\t\r\n"))
 
 
 def content_type_of(head: bytes) -> str:
     """The content type of data that nobody named, from its first bytes.
 
-    Amazon's container reads it as recordIO; so do we, unless the bytes plainly are Parquet, or text: printable ASCII,
+    Amazon's container reads it as recordIO; so do we, unless the bytes plainly are Parquet, or text: printable UTF-8,
     but not JSON. Text is CSV, or LIBSVM where the first line is a label and pairs of index and value.
     """
     if not head or head.startswith(MAGIC_BYTES):
@@ -38,9 +39,20 @@ def content_type_of(head: bytes) -> str:
     if head.startswith(PARQUET_MAGIC):
         return PARQUET
     text = head.removeprefix(BYTE_ORDER_MARK)
-    if text.translate(None, _TEXT) or text.lstrip().startswith((b"{", b"[")):
+    if not _is_text(text) or text.lstrip().startswith((b"{", b"[")):
         return RECORDIO_PROTOBUF
     return LIBSVM if _LIBSVM_ROW.match(_first_line(text)) else CSV
+
+
+def _is_text(head: bytes) -> bool:
+    """Whether bytes that may end within a character are UTF-8, without the control characters that text has not."""
+    if len(head.translate(None, _CONTROLS)) < len(head):
+        return False
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def advice(head: bytes, content_type: str) -> str:

@@ -327,3 +327,16 @@ def test_a_damaged_file_gives_rows_or_a_client_error(data: st.DataObject) -> Non
         assert all(len(batch) for batch in batches(bytes(damaged)))
     except ClientError as error:
         assert "part-0" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("body", "advice"),
+    [
+        (b'{"features": [1, 2]}', "The data looks like JSON, not like application/x-recordio-protobuf"),
+        ("Zürich,1\n".encode(), "The data looks like text/csv: set this content type"),
+        (b"\x01\x02", "Please verify the data matches the requested content-type"),
+    ],
+)
+def test_a_request_that_is_no_record_is_told_what_it_looks_like(body: bytes, advice: str) -> None:
+    with pytest.raises(ClientError, match=rf"\(request, row 1\)\. {advice}$"):
+        list(decode(io.BytesIO(body), label_size=0, source="request"))

@@ -13,14 +13,31 @@ from linear_learner.formats.sniffing import advice, content_type_of
 CSV, RECORDIO, LIBSVM = "text/csv", "application/x-recordio-protobuf", "text/libsvm"
 
 
-@pytest.mark.parametrize("head", [b"1,2.5\n0,-3e5", b"1\r\n2\r\n", b'"a","b"\n', b"\xef\xbb\xbf1,2\n", b"  1, nan"])
+@pytest.mark.parametrize(
+    "head", [b"1,2.5\n0,-3e5", b"1\r\n2\r\n", b'"a","b"\n', b"\xef\xbb\xbf1,2\n", b"  1, nan", "größe,京\n1,2".encode()]
+)
 def test_printable_text_is_csv(head: bytes) -> None:
     assert content_type_of(head) == CSV
 
 
+def test_text_may_be_cut_off_within_a_character() -> None:
+    text = "京,größe\n".encode()
+    assert {content_type_of(text[:length]) for length in range(1, len(text))} == {CSV}
+
+
 @pytest.mark.parametrize(
     "head",
-    [b"", b"\x0a\x23\xd7\xce\x10\x00\x00\x00", b"\x00\x01", b"1,2\x00", b' {"instances": []}', b"[1,2]", b"\xff\xfe1"],
+    [
+        b"",
+        b"\x0a\x23\xd7\xce\x10\x00\x00\x00",
+        b"\x00\x01",
+        b"1,2\x00",
+        b' {"instances": []}',
+        b"[1,2]",
+        b"\xff\xfe1",
+        b"gr\xf6\xdfe,1\n",
+        b"1\x7f",
+    ],
 )
 def test_all_else_is_recordio(head: bytes) -> None:
     assert content_type_of(head) == RECORDIO
