@@ -144,4 +144,4 @@ def _metadata(document: dict[str, Any], classes: list[str | int], width: int, wh
 
 
 def _error(message: str, where: str) -> ClientError:
-    return ClientError(message, where=where, fix="docs/command_line.md tells what the file holds")
+    return ClientError(message, where=where, fix="see docs/command_line.md for what the file holds")

@@ -26,7 +26,8 @@ _FIXES = {
     INFINITE: "Please remove any infinite floating point values in the input data",
     NOT_UTF8: "Please encode the text in UTF-8",
     OUT_OF_RANGE: "Please scale the values, or remove the rows",
-    UNKNOWN_LABEL: "Please drop the rows, or give the train channel such rows (in Pipe mode among its first)",
+    UNKNOWN_LABEL: "Please correct the labels or drop the rows: the classes are those of the model that is given, or "
+    "else of the train channel (in Pipe mode of its first rows)",
 }
 TEXT_ADVICE = "set categorical_columns=auto for features that are text and text_labels=true for labels that are"
 VERIFY = "Please verify the data matches the requested content-type"

@@ -211,10 +211,10 @@ class _Columns:
         kinds = pa.types
         known = (kinds.is_floating, kinds.is_integer, kinds.is_boolean, kinds.is_decimal, kinds.is_null)
         if not any(is_kind(found) for is_kind in known):
-            raise self._malformed(
-                f"Column '{name}' is of type {found}, which is not a number",
-                fix=f"write it as numbers, leave it out, or {TEXT_ADVICE}",
-            )
+            fix = f"write it as numbers, leave it out, or {TEXT_ADVICE}"
+            if not may_be_category(found):
+                fix = "write it as numbers or as text, or leave it out"
+            raise self._malformed(f"Column '{name}' is of type {found}, which is not a number", fix=fix)
 
     def _malformed(self, problem: str, fix: str = "") -> Exception:
         return malformed(problem, where=self._source, content_type=PARQUET, fix=fix)

@@ -125,7 +125,9 @@ def test_a_file_that_does_not_fit_is_refused(change: dict[str, Any], sentence: s
 
 
 def test_a_file_without_what_is_needed_is_refused() -> None:
-    with pytest.raises(ClientError, match="coef_ is missing"):
+    with pytest.raises(
+        ClientError, match=r"coef_ is missing \(.*\)\. See docs/command_line\.md for what the file holds$"
+    ):
         of_json(b"{}", "model.json")
     with pytest.raises(ClientError, match="This is no JSON document"):
         of_json(b"{", "model.json")

@@ -182,7 +182,7 @@ def test_a_missing_category_is_a_mistake_its_own_level_or_unseen() -> None:
     [
         (
             "maybe,39,Private",
-            r"Found a label that is none of the classes \(a.csv, row 3, column 1, value 'maybe'\)",
+            r"Found a label that is none of the classes \(a.csv, row 3, column 1, value 'maybe'\)\. Please correct",
         ),
         (",39,Private", r"Found missing \(NaN\) values \(a.csv, row 3, column 1, value ''\)"),
         (" NA ,39,Private", r"Found missing \(NaN\) values \(a.csv, row 3, column 1, value 'NA'\)"),
