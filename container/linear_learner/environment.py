@@ -237,6 +237,26 @@ def cpu_count() -> int:
     return max(1, cpus)
 
 
+CGROUP_MEMORY = (
+    ("memory.max", "memory.current", "memory.stat", "inactive_file"),
+    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file"),
+)
+"""Of a control group, v2 and v1: the files with its limit, what it uses and what that is made of; and there the name of
+the page cache of files that nobody reads any more."""
+
+
+def total_memory(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
+    """Bytes that this container may use in all: the machine's, or less where the control group (cgroup v2 or v1) has a
+    limit."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for limit_file, *_ in CGROUP_MEMORY:
+        try:
+            return min(machine, int((cgroup / limit_file).read_text(encoding="ascii")))
+        except (OSError, ValueError):
+            continue  # not this version, or "max": no limit
+    return machine
+
+
 def available_memory(cgroup: Path = Path("/sys/fs/cgroup"), meminfo: Path = Path("/proc/meminfo")) -> int | None:
     """Bytes that this process may still take: what the machine has left, less where the control group (cgroup v2 or v1)
     leaves less. None where neither says."""
@@ -252,10 +272,7 @@ def available_memory(cgroup: Path = Path("/sys/fs/cgroup"), meminfo: Path = Path
 def cgroup_memory_left(root: Path) -> int | None:
     """Bytes that the control group below ``root`` may still take, or None without a limit. The page cache of files that
     nobody reads any more is free."""
-    for limit_file, used_file, stat_file, cache in (
-        ("memory.max", "memory.current", "memory.stat", "inactive_file"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file"),
-    ):
+    for limit_file, used_file, stat_file, cache in CGROUP_MEMORY:
         try:
             limit = int((root / limit_file).read_text(encoding="ascii"))
             used = int((root / used_file).read_text(encoding="ascii"))

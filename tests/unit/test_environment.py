@@ -16,6 +16,7 @@ from linear_learner.environment import (
     cgroup_cpu_quota,
     cpu_count,
     failure_text,
+    total_memory,
 )
 from linear_learner.errors import AlgorithmError, ClientError, PlatformError
 
@@ -279,6 +280,27 @@ class TestQuota:
 
     def test_of_a_machine_without_control_groups(self, tmp_path: Path) -> None:
         assert cgroup_cpu_quota(tmp_path) is None
+
+
+class TestTotalMemory:
+    @pytest.mark.parametrize(
+        ("files", "total"),
+        [
+            ({}, 2_048_000),
+            ({"memory.max": "900000\n"}, 900_000),
+            ({"memory.max": "max\n"}, 2_048_000),
+            ({"memory/memory.limit_in_bytes": "800000\n"}, 800_000),
+            ({"memory/memory.limit_in_bytes": "9223372036854771712\n"}, 2_048_000),  # how it says that there is none
+        ],
+    )
+    def test_is_the_limit_of_the_container_or_the_machine(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], total: int
+    ) -> None:
+        monkeypatch.setattr(os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 500}.__getitem__)
+        for name, text in files.items():
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text(text)
+        assert total_memory(tmp_path) == total
 
 
 class TestAvailableMemory:

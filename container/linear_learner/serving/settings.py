@@ -6,9 +6,8 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from linear_learner.environment import cpu_count
+from linear_learner.environment import cpu_count, total_memory
 from linear_learner.errors import ClientError
 from linear_learner.formats.content_type import JSON
 from linear_learner.formats.encoders import ENCODERS
@@ -72,25 +71,12 @@ class Settings:
             outputs=parse_outputs(environ.get("SAGEMAKER_INFERENCE_OUTPUT", ""), "SAGEMAKER_INFERENCE_OUTPUT"),
             access_log=_integer(environ, "SAGEMAKER_CONTAINER_LOG_LEVEL", logging.INFO, least=0) <= logging.INFO,
             multi_model=environ.get("SAGEMAKER_MULTI_MODEL", "").lower() == "true",
-            models_memory=_integer(environ, "LINEAR_LEARNER_MODELS_MEMORY_IN_MB", memory_limit() // 2 // MIB, least=1)
+            models_memory=_integer(environ, "LINEAR_LEARNER_MODELS_MEMORY_IN_MB", total_memory() // 2 // MIB, least=1)
             * MIB,
             batch_strategy=_batch_strategy(environ),
             payload_mib=payload_mib or ENDPOINT_MIB,
             max_concurrent_transforms=_integer(environ, "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS", concurrent, least=1),
         )
-
-
-def memory_limit(root: Path = Path("/sys/fs/cgroup")) -> int:
-    """Bytes that this container may use: the limit of its control group (v2 or v1), or else the machine's memory."""
-    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    for name in ("memory.max", "memory/memory.limit_in_bytes"):
-        try:
-            text = (root / name).read_text(encoding="ascii").strip()
-        except OSError:
-            continue
-        if text.isdigit():  # "max" is no limit; so is a number beyond any memory, in v1
-            return min(machine, int(text))
-    return machine
 
 
 def _default_accept(environ: Mapping[str, str]) -> str:

@@ -26,6 +26,12 @@ def test_an_empty_environment_gives_an_endpoint_of_one_model() -> None:
     assert settings.max_concurrent_transforms == min(cpu_count(), 16)
 
 
+def test_models_may_take_half_of_the_memory_in_whole_mib(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("linear_learner.serving.settings.total_memory", lambda: 2001 * MIB)
+    assert of().models_memory == 1000 * MIB
+    assert of(LINEAR_LEARNER_MODELS_MEMORY_IN_MB="7").models_memory == 7 * MIB
+
+
 def test_the_port_is_that_of_the_command_line_then_of_the_environment() -> None:
     assert of(SAGEMAKER_BIND_TO_PORT="9000").port == 9000
     assert Settings.from_environ({"SAGEMAKER_BIND_TO_PORT": "9000"}, port=9001).port == 9001
