@@ -206,7 +206,9 @@ def test_a_channel_without_folder_is_told(tmp_path: Path) -> None:
 
 
 def test_fast_file_mode_looks_like_files(channel: ChannelConfig) -> None:
-    read_channel(ChannelConfig("train", channel.path, "text/csv", input_mode="FastFile"))
+    fast, files = read_channel(replace(channel, input_mode="FastFile")), read_channel(channel)
+    np.testing.assert_array_equal(fast.features, files.features)
+    np.testing.assert_array_equal(fast.labels, files.labels)
 
 
 def test_an_empty_file_among_others_is_no_matter(channel: ChannelConfig) -> None:
