@@ -3,7 +3,8 @@
 //     fuzz_engine SECONDS SEED
 //
 // All arrays are exactly as large as they must be, so that a sanitizer sees any step beyond them. Besides, threads must
-// not change a bit, and instruction sets must agree. The exit code is 0 if nothing was found.
+// not change a bit, and instruction sets must agree. With every chunk go some tables of scores; see fuzz_scores.cc. The
+// exit code is 0 if nothing was found.
 
 #include <math.h>
 #include <stdio.h>
@@ -21,6 +22,8 @@
 #include "engine.h"
 #include "kernels.h"
 
+const char* wrong_with_scores(std::mt19937_64& random);
+
 namespace {
 
 using namespace linear_learner;
@@ -32,6 +35,7 @@ const char* const kPlainLosses[] = {"logistic",      "hinge_loss",
 const char* const kCoupledLosses[] = {"softmax_loss", "multiclass_hinge_loss"};
 const char* const kOptimizers[] = {"sgd", "adam", "rmsprop", "adagrad"};
 const char* const kInstructionSets[] = {"baseline", "avx2", "avx512"};
+constexpr int kTablesPerChunk = 20;
 
 struct Random {
   std::mt19937_64 bits;
@@ -185,6 +189,12 @@ int main(int count, char** arguments) {
   Random random{std::mt19937_64(strtoull(arguments[2], nullptr, 10))};
   int64_t cases = 0;
   for (; std::chrono::steady_clock::now() < end; ++cases) {
+    for (int i = 0; i < kTablesPerChunk; ++i) {
+      const char* const wrong = wrong_with_scores(random.bits);
+      if (wrong == nullptr) continue;
+      printf("%s\n", wrong);
+      return 1;
+    }
     const Case tried(random);
     std::unique_ptr<Outcome> first;
     for (const char* name : kInstructionSets) {

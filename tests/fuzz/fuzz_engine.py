@@ -1,10 +1,11 @@
-"""Fuzzes the native engine under AddressSanitizer and UndefinedBehaviorSanitizer, or another sanitizer of g++:
+"""Fuzzes the native engine, and what counts scores, under AddressSanitizer and UndefinedBehaviorSanitizer, or another
+sanitizer of g++:
 
     .venv/bin/python tests/fuzz/fuzz_engine.py --seconds 60
 
 Random chunks are trained with every instruction set and with several numbers of threads; see fuzz_engine.cc. The
-kernels for AVX-512 are compiled for AVX2, so that their code runs here too, if not their instructions. The exit code is
-0 if nothing was found.
+kernels for AVX-512 are compiled for AVX2, so that their code runs here too, if not their instructions. Between them,
+random scores are counted and rows shuffled; see fuzz_scores.cc. The exit code is 0 if nothing was found.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ sys.path.append(str(NATIVE.parents[1]))
 from linear_learner.native.build import INSTRUCTIONS, instruction_flags, is_for_this_machine  # noqa: E402
 
 ENGINE = ["column_rates", "engine", "kernels*", "plan", "sparse*", "thread_pool"]
+SCORES = ["ranking", "score_buckets", "shuffling"]
 
 
 def main() -> None:
@@ -44,8 +46,9 @@ def main() -> None:
 
 
 def build(folder: Path, sanitizer: str) -> Path:
-    """Compile the engine and the fuzzer."""
-    sources = [source for name in ENGINE for source in sorted(NATIVE.glob(f"{name}.cc")) if is_for_this_machine(source)]
+    """Compile the C++ code and the fuzzer."""
+    sources = [source for name in ENGINE + SCORES for source in sorted(NATIVE.glob(f"{name}.cc"))]
+    sources = [source for source in sources if is_for_this_machine(source)]
 
     def compiled(source: Path) -> str:
         target = str(folder / f"{source.stem}.o")
@@ -56,7 +59,7 @@ def build(folder: Path, sanitizer: str) -> Path:
         return target
 
     with ThreadPoolExecutor(2) as pool:
-        objects = list(pool.map(compiled, [*sources, HERE / "fuzz_engine.cc"]))
+        objects = list(pool.map(compiled, [*sources, HERE / "fuzz_scores.cc", HERE / "fuzz_engine.cc"]))
     program = folder / "fuzz_engine"
     subprocess.run(["g++", f"-fsanitize={sanitizer}", "-pthread", *objects, "-o", str(program)], check=True)
     return program
