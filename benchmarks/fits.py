@@ -87,10 +87,12 @@ def ours(train: Rows, validation: Rows, clock: Clock, **hyperparameters: str) ->
     """What a job does between its data and its artifact: the scaler, 32 candidates, the choice, the threshold."""
     from linear_learner import hyperparameters as parameters
     from linear_learner.data.dataset import Dataset
+    from linear_learner.environment import Environment
     from linear_learner.native import library
     from linear_learner.training import finishing, job, model_selection
     from linear_learner.training.cluster.interface import ALONE
     from linear_learner.training.reporting import Reporter, Timers
+    from linear_learner.training.training_job import TrainingJob
 
     channels = {
         name: Dataset(name, rows.features.copy(), rows.labels, ())
@@ -105,8 +107,10 @@ def ours(train: Rows, validation: Rows, clock: Clock, **hyperparameters: str) ->
         hp = parameters.resolve(requested, feature_dim=train.features.shape[1], rows=rows)
         task = job.prepare(hp, channels)
         candidates = job.make_candidates(requested, hp, rows=rows)
-        log = Reporter("algo-1")
-        trained = job.train_candidates(hp, task, candidates, log, timers, lambda: False, None, None, ALONE)
+        env, log = Environment(Path("/nowhere")), Reporter("algo-1")
+        trained = job.train_candidates(
+            TrainingJob(env, hp, channels, task, candidates, log, lambda: False, ALONE), timers
+        )
         choice = model_selection.choose(trained, task, hp)
         chosen = candidates[choice.candidate]
         model = finishing.finish_model(choice.model, chosen, len(candidates), task, hp).model

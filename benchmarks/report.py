@@ -35,9 +35,9 @@ from linear_learner import openblas
 
 openblas.prepare()
 from linear_learner import cli
-from linear_learner.training import job
+from linear_learner.training import conclusion, job
 
-leave, spent = job.leave_report, []
+leave, spent = conclusion.leave_report, []
 
 def load():
     start = time.thread_time()
@@ -50,9 +50,9 @@ def leave_report(*arguments):
     spent.append(time.process_time() - start)
 
 if sys.argv.pop(1) == "with":
-    job.import_report_ahead, job.leave_report = lambda: threading.Thread(target=load).start(), leave_report
+    job.import_report_ahead, conclusion.leave_report = lambda: threading.Thread(target=load).start(), leave_report
 else:
-    job.import_report_ahead = job.leave_report = lambda *_: None
+    job.import_report_ahead = conclusion.leave_report = lambda *_: None
 code = cli.main()
 print(sum(spent))
 sys.exit(code)

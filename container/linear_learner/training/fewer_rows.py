@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from linear_learner.data.chunk import Chunk
 from linear_learner.data.dataset import Dataset
-from linear_learner.data.stream import Stream
-from linear_learner.hyperparameters import HyperParameters
 from linear_learner.training.cluster.interface import Cluster
 from linear_learner.training.cluster.scores import share_of
-from linear_learner.training.preparation import Judge, Task
+from linear_learner.training.preparation import Judge
 from linear_learner.training.strides import rows_at_once
 from linear_learner.training.threshold import evenly_spaced
+from linear_learner.training.training_job import TrainingJob
 
 logger = logging.getLogger(__name__)
 
@@ -24,21 +22,19 @@ MOST_ROWS = 1_000_000
 """By so many the thresholds of 32 models are chosen in seconds."""
 
 
-def on_fewer_rows(
-    hp: HyperParameters, task: Task, channels: Mapping[str, Dataset | Stream], models: int, cluster: Cluster
-) -> tuple[Task, dict[str, Dataset | Stream]]:
-    """``task`` and ``channels`` with evenly spaced rows of the held-out ones, where they have more than one call of the
-    engine takes or than MOST_ROWS, of all hosts together; the log says of how many. ``models``: how many were
-    trained."""
-    outputs = hp.num_classes if task.loss.coupled else 1
-    most = min(MOST_ROWS, rows_at_once(task.work * outputs * models, hp.mini_batch_size))
-    judge, fewer = task.judge(), dict(channels)
-    own = _chosen(judge.raw, most, cluster)
+def on_fewer_rows(job: TrainingJob) -> TrainingJob:
+    """The job with evenly spaced rows of its held-out channels, where they have more than one call of the engine takes
+    or than MOST_ROWS, of all hosts together; the log says of how many."""
+    task, channels = job.task, dict(job.channels)
+    outputs = job.hp.num_classes if task.loss.coupled else 1
+    most = min(MOST_ROWS, rows_at_once(task.work * outputs * len(job.candidates), job.hp.mini_batch_size))
+    judge = task.judge()
+    own = _chosen(judge.raw, most, job.cluster)
     judge = Judge(_sample(judge.raw, own), _sample_of_chunk(judge.rows, own))
     test = channels.get("test")
     if isinstance(test, Dataset):
-        fewer["test"] = _sample(test, _chosen(test, most, cluster))
-    return replace(task, judge=lambda: judge), fewer
+        channels["test"] = _sample(test, _chosen(test, most, job.cluster))
+    return replace(job, task=replace(task, judge=lambda: judge), channels=channels)
 
 
 def _chosen(data: Dataset, most: int, cluster: Cluster) -> np.ndarray | slice:

@@ -9,40 +9,34 @@ import pstats
 import sys
 import traceback
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from linear_learner import hyperparameters
-from linear_learner.data.dataset import Dataset
 from linear_learner.data.labels import absent_classes_notice
-from linear_learner.data.stream import Stream
 from linear_learner.environment import Environment, available_memory, cpu_count, failure_text
-from linear_learner.errors import INTERRUPTED, ClientError, CutShort, LinearLearnerError, PlatformError, Stopped
+from linear_learner.errors import INTERRUPTED, ClientError, LinearLearnerError, PlatformError, Stopped
 from linear_learner.hyperparameters import HyperParameters, tuning
 from linear_learner.hyperparameters.auto import expected_rows
-from linear_learner.model import artifact
 from linear_learner.model.linear_model import LinearModel
-from linear_learner.training import finishing, model_selection, outcome, requirements, warm_start
+from linear_learner.training import model_selection, requirements, warm_start
 from linear_learner.training.agreement import totals
 from linear_learner.training.averaging import Averaging
-from linear_learner.training.candidates import Candidate, make_candidates, rates
+from linear_learner.training.candidates import make_candidates, rates
 from linear_learner.training.channels import read_channels
 from linear_learner.training.checkpoint import Checkpoints
 from linear_learner.training.class_weights import number_of_classes, positive_weights
 from linear_learner.training.cluster.interface import Cluster
 from linear_learner.training.cluster.watch import HostFailed
+from linear_learner.training.conclusion import finish
 from linear_learner.training.early_stopping import EarlyStopping
 from linear_learner.training.engine import make_engine
-from linear_learner.training.epoch_log import EpochLog, repeat_best_epoch
-from linear_learner.training.fewer_rows import on_fewer_rows
-from linear_learner.training.finishing import Finished
+from linear_learner.training.epoch_log import EpochLog
 from linear_learner.training.hosts import joined, store_of
 from linear_learner.training.initializer import initial_state
-from linear_learner.training.job_report import describe, import_report_ahead, leave_report
+from linear_learner.training.job_report import import_report_ahead
 from linear_learner.training.memory import candidates_that_fit
-from linear_learner.training.metrics import Metric
-from linear_learner.training.model_selection import Choice
 from linear_learner.training.preparation import Task, make_objective, prepare
 from linear_learner.training.progress import Progress, Trained
 from linear_learner.training.progress_log import Pulse, life_signs
@@ -51,6 +45,7 @@ from linear_learner.training.sigterm import stop_on_sigterm
 from linear_learner.training.strides import rows_at_once
 from linear_learner.training.text_columns import with_classes
 from linear_learner.training.trainer import train
+from linear_learner.training.training_job import TrainingJob
 
 logger = logging.getLogger(__name__)
 
@@ -155,12 +150,12 @@ def train_job(env: Environment, should_stop: Callable[[], bool]) -> None:
                 positive_weights=positive_weights(hp, found.class_counts),
             )
             requirements.check_confidence(hp, channels.get("validation"), len(candidates), cluster)
-        checkpoints = make_checkpoints(env, hp, task, candidates, start, cluster)
-        trained = train_candidates(hp, task, candidates, log, timers, should_stop, checkpoints, start, cluster)
+        job = TrainingJob(env, hp, channels, task, candidates, log, should_stop, cluster)
+        trained = train_candidates(job, timers, make_checkpoints(job, start), start)
         if not trained.epochs:
             raise Stopped
         with timers.measure("finalize.time"):
-            finish(env, hp, task, candidates, trained, channels, log, should_stop, cluster)
+            finish(job, trained)
         log.totals(timers, hp.epochs)
 
 
@@ -220,50 +215,37 @@ def model_to_start_from(env: Environment, hp: HyperParameters, names: Sequence[s
     return model
 
 
-def make_checkpoints(
-    env: Environment,
-    hp: HyperParameters,
-    task: Task,
-    candidates: list[Candidate],
-    start: LinearModel | None,
-    cluster: Cluster,
-) -> Checkpoints | None:
+def make_checkpoints(job: TrainingJob, start: LinearModel | None) -> Checkpoints | None:
     """The checkpoints of this job, None without a folder for them, and on any host but the first, which keeps them for
     all. What the scaler came to stands for the data."""
-    folder, rows = env.checkpoint_dir(), cluster.gather(task.train.rows)
-    if folder is None or not cluster.is_first:
+    folder, rows = job.env.checkpoint_dir(), job.cluster.gather(job.task.train.rows)
+    if folder is None or not job.cluster.is_first:
         return None
-    scaler = task.scaler
-    job = {
-        **{name: value for name, value in hp.as_dict().items() if name not in DOES_NOT_TRAIN},
-        "models": [vars(candidate) for candidate in candidates],
-        "rows": rows[0] if cluster.size == 1 else rows,
+    scaler = job.task.scaler
+    same = {
+        **{name: value for name, value in job.hp.as_dict().items() if name not in DOES_NOT_TRAIN},
+        "models": [vars(candidate) for candidate in job.candidates],
+        "rows": rows[0] if job.cluster.size == 1 else rows,
         "scaler": zlib.crc32(scaler.std.tobytes(), zlib.crc32(scaler.mean.tobytes())),
         "label scaler": [scaler.label_mean, scaler.label_std],
         "model channel": None if start is None else zlib.crc32(start.weights.tobytes()),
     }
-    return Checkpoints(folder, job)
+    return Checkpoints(folder, same)
 
 
 def train_candidates(
-    hp: HyperParameters,
-    task: Task,
-    candidates: list[Candidate],
-    log: Reporter,
-    timers: Timers,
-    should_stop: Callable[[], bool],
-    checkpoints: Checkpoints | None,
-    start: LinearModel | None,
-    cluster: Cluster,
+    job: TrainingJob, timers: Timers, checkpoints: Checkpoints | None = None, start: LinearModel | None = None
 ) -> Trained:
-    """All candidates, epoch by epoch, with a line for each step in the log; from the checkpoint on, if there is one."""
+    """All candidates, epoch by epoch, with a line for each step in the log; from the checkpoint on, if there is one,
+    else from ``start``, if there is one."""
+    hp, task, cluster, models = job.hp, job.task, job.cluster, len(job.candidates)
     objective = make_objective(hp, task)
-    engine = make_engine(hp._engine, objective, rates(candidates), cpu_count())
+    engine = make_engine(hp._engine, objective, rates(job.candidates), cpu_count())
     if cluster.is_first:
         import_report_ahead()
-    logger.info("Training %d models on %d threads.", len(candidates), cpu_count())
+    logger.info("Training %d models on %d threads.", models, cpu_count())
     criterion = model_selection.criterion_of(hp)
-    state = initial_state(hp, candidates=len(candidates), outputs=objective.outputs, feature_dim=task.trained_columns)
+    state = initial_state(hp, candidates=models, outputs=objective.outputs, feature_dim=task.trained_columns)
     if start is not None:
         warm_start.start_from(start, task, state)
     progress = Progress.at_the_start(
@@ -287,11 +269,11 @@ def train_candidates(
             averaging=Averaging(cluster, hp.optimizer),
             judge=lambda: task.judge().rows,
             criterion=None if criterion is None else model_selection.watcher(task, criterion, cluster),
-            report=EpochLog(hp, task, log, cluster).write,
+            report=EpochLog(hp, task, job.log, cluster).write,
             timers=timers,
-            should_stop=should_stop,
+            should_stop=job.should_stop,
             snapshots=task.snapshots,
-            rows_at_once=rows_at_once(task.work * objective.outputs * len(candidates), objective.mini_batch_size),
+            rows_at_once=rows_at_once(task.work * objective.outputs * models, objective.mini_batch_size),
             checkpoints=checkpoints,
             watch=watch,
         )
@@ -304,90 +286,6 @@ def restore(checkpoints: Checkpoints | None, progress: Progress, cluster: Cluste
     if name is not None and cluster.size > 1:
         progress.unpack(cluster.from_first(progress.pack()))
     return None if name is None else str(name)
-
-
-def finish(
-    env: Environment,
-    hp: HyperParameters,
-    task: Task,
-    candidates: list[Candidate],
-    trained: Trained,
-    channels: dict[str, Dataset | Stream],
-    log: Reporter,
-    should_stop: Callable[[], bool],
-    cluster: Cluster,
-) -> None:
-    """Choose a candidate, score it on the held-out channels, and write it, which the first host does. Once
-    ``should_stop`` says yes, that is done anew on fewer rows."""
-
-    def go_on() -> None:
-        if cluster.any(should_stop()):
-            raise CutShort
-
-    try:
-        go_on()
-        conclusion = conclude_training(hp, task, candidates, trained, channels, go_on, cluster)
-    except CutShort:
-        task, channels = on_fewer_rows(hp, task, channels, len(candidates), cluster)
-        conclusion = conclude_training(hp, task, candidates, trained, channels, lambda: None, cluster)
-    choice, served, judged, scores = conclusion.choice, conclusion.served, conclusion.judged, conclusion.scores
-    chosen = candidates[choice.candidate]
-    for name, found in scores.items():
-        log.scores(name, found)
-    repeat_best_epoch(hp, task, log, trained, choice.candidate)
-    log.best_model({"optimizer": hp.optimizer, **vars(chosen)})
-    if "test" not in channels:
-        log.no_test_data()
-    metadata = outcome.metadata(hp, choice, chosen, trained, task, scores, channels["train"])
-    metadata |= served.facts
-    metadata |= finishing.intervals(served.model, judged, len(candidates), task, hp, cluster, should_stop)
-    if not cluster.is_first:
-        return
-    model = replace(served.model, metadata=metadata)
-    artifact.save(model, env.model_dir, host=cluster.names[0], pack=env.job_name is None)
-    log.saved(str(env.model_dir / "mx-mod-0000.params"))
-    leave_report(
-        env.output_data_dir,
-        channels,
-        lambda: describe(env, hp, task, candidates, trained, channels, judged, choice, model, scores),
-    )
-
-
-@dataclass(frozen=True)
-class Conclusion:
-    """What training came to. ``judged``: raw rows by channel; ``scores``: by channel, of the model as it is served."""
-
-    choice: Choice
-    served: Finished
-    judged: dict[str, Dataset]
-    scores: dict[str, list[Metric]]
-
-
-def conclude_training(
-    hp: HyperParameters,
-    task: Task,
-    candidates: list[Candidate],
-    trained: Trained,
-    channels: Mapping[str, Dataset | Stream],
-    go_on: Callable[[], None],
-    cluster: Cluster,
-) -> Conclusion:
-    """``go_on`` is called, on all hosts together, before each step that takes long where there are many rows; what it
-    raises ends all."""
-    choice = model_selection.choose(trained, task, hp, cluster, go_on)
-    chosen = candidates[choice.candidate]
-    go_on()
-    served = finishing.finish_model(choice.model, chosen, len(candidates), task, hp, cluster)
-    judged: dict[str, Dataset] = {}
-    scores = {}
-    for name in (task.judge_channel, "test"):
-        if name in channels:
-            go_on()
-            data = task.judge().raw if name == task.judge_channel else channels[name]
-            assert isinstance(data, Dataset)  # noqa: S101 (for the type checker: the train channel alone is streamed)
-            judged[name] = data
-            scores[name] = outcome.score(served.model, data, task, chosen, hp, cluster, as_trained=choice.model)
-    return Conclusion(choice, served, judged, scores)
 
 
 @contextlib.contextmanager

@@ -8,24 +8,22 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
 
 from linear_learner.data.dataset import Dataset
 from linear_learner.data.stream import Stream
-from linear_learner.environment import Environment
 from linear_learner.formats.csr import CsrMatrix
 from linear_learner.hyperparameters import HyperParameters
 from linear_learner.model.linear_model import LinearModel
 from linear_learner.report.subject import Candidates, Channel, Choice, Sample, Scored, Subject
 from linear_learner.training import model_selection
-from linear_learner.training.candidates import Candidate
 from linear_learner.training.class_weights import number_of_classes
 from linear_learner.training.metrics import Metric
 from linear_learner.training.preparation import Task
 from linear_learner.training.progress import Trained
 from linear_learner.training.threshold import evenly_spaced
+from linear_learner.training.training_job import TrainingJob
 
 logger = logging.getLogger(__name__)
 
@@ -44,10 +42,10 @@ def import_report_ahead() -> None:
     threading.Thread(target=load, name="import report").start()
 
 
-def leave_report(folder: Path, channels: Mapping[str, Dataset | Stream], describe_job: Callable[[], Subject]) -> None:
-    """Write the report of a job whose model is saved to ``folder``. Whatever goes wrong here, in ``describe_job`` too,
-    ends in a warning: a job does not fail for its report. Of several hosts, it is about the rows of this one."""
-    without_rows = [name for name, channel in channels.items() if channel.rows == 0]
+def leave_report(job: TrainingJob, describe_job: Callable[[], Subject]) -> None:
+    """Write the report of a job whose model is saved. Whatever goes wrong here, in ``describe_job`` too, ends in a
+    warning: a job does not fail for its report. Of several hosts, it is about the rows of this one."""
+    without_rows = [name for name, channel in job.channels.items() if channel.rows == 0]
     if without_rows:
         logger.info("No report is written: this host, whose rows it would be about, has none of %s.", without_rows[0])
         return
@@ -56,26 +54,23 @@ def leave_report(folder: Path, channels: Mapping[str, Dataset | Stream], describ
         # Here, since a job that fails has no use for it.
         from linear_learner.report import writing
 
-        page = writing.write(folder, describe_job())
+        page = writing.write(job.env.output_data_dir, describe_job())
         logger.info("The report is in %s (%.3f s)", page, time.perf_counter() - start)
     except Exception as error:
         logger.warning("The report could not be written; the model is not affected.", exc_info=error)
 
 
 def describe(
-    env: Environment,
-    hp: HyperParameters,
-    task: Task,
-    candidates: list[Candidate],
+    job: TrainingJob,
     trained: Trained,
-    channels: Mapping[str, Dataset | Stream],
-    judged: Mapping[str, Dataset],
     choice: model_selection.Choice,
     model: LinearModel,
+    judged: Mapping[str, Dataset],
     scores: Mapping[str, list[Metric]],
 ) -> Subject:
     """``judged``: the rows, in raw units, of the channels that the model was scored on; ``scores``: its final metrics
     there."""
+    env, hp, task, channels = job.env, job.hp, job.task, job.channels
     criterion = model_selection.criterion_of(hp)
     raw_units = task.scaler.label_std**task.loss.degree
     ranges = task.ranges()
@@ -99,7 +94,7 @@ def describe(
         },
         judge=task.judge_channel,
         candidates=Candidates(
-            settings=[asdict(candidate) for candidate in candidates],
+            settings=[asdict(candidate) for candidate in job.candidates],
             train_loss=np.array([epoch.train_loss for epoch in trained.epochs]) * raw_units,
             judge_loss=np.array([epoch.judge_loss for epoch in trained.epochs]) * raw_units,
             best_epoch=trained.best_epoch,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from linear_learner import __version__
 from linear_learner.data.dataset import Dataset
-from linear_learner.data.stream import Stream
 from linear_learner.hyperparameters import HyperParameters
 from linear_learner.model.linear_model import LinearModel
 from linear_learner.model.losses import BINARY
@@ -23,6 +23,7 @@ from linear_learner.training.model_selection import Choice
 from linear_learner.training.preparation import Task, row_weights
 from linear_learner.training.progress import Trained
 from linear_learner.training.threshold import evenly_spaced
+from linear_learner.training.training_job import TrainingJob
 
 VALUES_AT_ONCE = 1 << 20
 """Scores whose loss is taken at a time: a few arrays of so many float64."""
@@ -92,16 +93,10 @@ def loss_sum(model: LinearModel, data: Dataset, task: Task, chosen: Candidate, h
     return total
 
 
-def metadata(
-    hp: HyperParameters,
-    choice: Choice,
-    chosen: Candidate,
-    trained: Trained,
-    task: Task,
-    scores: dict[str, list[Metric]],
-    train: Dataset | Stream,
-) -> dict[str, Any]:
+def metadata(job: TrainingJob, choice: Choice, trained: Trained, scores: Mapping[str, list[Metric]]) -> dict[str, Any]:
     """What additional-params.json tells beside Amazon's keys. ``scores``: final metrics by channel."""
+    hp, task, train = job.hp, job.task, job.channels["train"]
+    chosen = job.candidates[choice.candidate]
     values = dataclasses.asdict(chosen)
     positive_weight = values.pop("positive_weight")
     ranges = task.ranges()
