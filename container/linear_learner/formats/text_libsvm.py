@@ -54,8 +54,8 @@ def decode(
     there and is skipped.
 
     The rows have ``options.feature_dim`` columns; where that is None, each batch has as many as the largest of its
-    indices says, and is ``open``. ClientError names file, row (the number of the line, from 1), index and value, for
-    the first few bad rows of a block.
+    indices says, and its ``width_is_open``. ClientError names file, row (the number of the line, from 1), index and
+    value, for the first few bad rows of a block.
     """
     first_line = 1
     texts = line_blocks(stream, block_size, source, LIBSVM)

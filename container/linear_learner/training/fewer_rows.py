@@ -1,4 +1,4 @@
-"""By what a job that was stopped is finished: no more rows than take seconds. The platform kills it after 120 s."""
+"""Finishing a stopped job on few enough rows to be done in seconds: the platform kills it after 120 s."""
 
 from __future__ import annotations
 

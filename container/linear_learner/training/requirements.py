@@ -1,4 +1,5 @@
-"""What a job must have for what it is asked to promise: looked at before any time goes into training."""
+"""Checks, before training, that a job has the held-out rows that its promises need: of calibrated probabilities, and of
+a target that is kept with some confidence."""
 
 from __future__ import annotations
 

@@ -29,8 +29,8 @@ JOINS_A_SNAPSHOT = 4
 """How often several hosts join, for each snapshot that one host takes."""
 
 QUICKLY_JOINED, JOINS_IN_A_CALL = 1 << 18, 100
-"""Up to so many weights, joining takes a millisecond or two. With more, hosts join no more often than so many times in
-what a call of the engine takes at most, or once for each snapshot."""
+"""Joining takes a millisecond or two up to QUICKLY_JOINED weights, and longer with more. Hosts then join at most
+JOINS_IN_A_CALL times in as many rows as one call of the engine takes, but at least once for each snapshot."""
 
 
 def rows_at_once(work: float, mini_batch_size: int) -> int:
