@@ -8,7 +8,7 @@ IMAGE ?= linear-learner
 DOCKER_BUILD_FLAGS ?=
 PYTEST_FLAGS ?=
 # Scripts of benchmarks/ to run, and flags for them: make bench BENCHMARKS=quality BENCH_FLAGS="--only adult,digits".
-BENCHMARKS ?= quality engine decoding streaming checkpoints report serving job peers serving_peers hosts
+BENCHMARKS ?= quality engine decoding streaming checkpoints report serving job peers sparse serving_peers hosts
 BENCH_FLAGS ?=
 FUZZ_FLAGS ?= --seconds 60
 CHAOS_FLAGS ?= --events 300

@@ -1,5 +1,6 @@
 """A default job on sparse rows, 32 models, beside one model of LIBLINEAR and of Vowpal Wabbit, from files to a model.
 
+    python benchmarks/sparse.py                           the sparse sets of datasets.py with two classes
     python benchmarks/sparse.py mails.svm clicks.svm      LIBSVM files, columns from 1, labels 0 and 1
 
 The rows are shuffled with a fixed seed, and a fifth of them is for validation. Everyone reads the same rows from text:
@@ -19,6 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import datasets
 import numpy as np
 from peers import their_python
 from sklearn.datasets import load_svmlight_file
@@ -30,6 +32,7 @@ from linear_learner.model import artifact
 
 HERE = Path(__file__).resolve().parent
 CONTAINER = HERE.parent / "container"
+SETS = ("spamassassin", "census", "flights_late", "hiva")
 
 VOWPAL_WABBIT = """
 import sys
@@ -91,6 +94,12 @@ def vowpal_wabbit(folder: Path, width: int) -> tuple[float, np.ndarray]:
 WAYS = {"ours, 32 models": ours, "LIBLINEAR, 1 model": liblinear, "Vowpal Wabbit, 1 model": vowpal_wabbit}
 
 
+def file_of(name: str) -> Path:
+    """The LIBSVM file of a set, which is made if it is not there."""
+    datasets.load(name)
+    return (datasets.DATA / name).with_suffix(".svm")
+
+
 def split(file: Path, folder: Path) -> tuple[int, int, np.ndarray]:
     """Write train.svm and validation.svm; returns rows, columns, and the labels of the validation rows."""
     lines = file.read_text().splitlines(keepends=True)
@@ -104,10 +113,10 @@ def split(file: Path, folder: Path) -> tuple[int, int, np.ndarray]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("files", type=Path, nargs="+")
+    parser.add_argument("files", type=Path, nargs="*")
     found = []
     print("| set | rows x columns | way | seconds | validation loss | AUC |\n| --- | --- | --- | --- | --- | --- |")
-    for file in parser.parse_args().files:
+    for file in parser.parse_args().files or map(file_of, SETS):
         for name, way in WAYS.items():
             with tempfile.TemporaryDirectory(prefix="linear-learner-sparse-") as place:
                 rows, width, labels = split(file, Path(place))
