@@ -178,6 +178,10 @@ def job_of(arguments: argparse.Namespace, output: Path | None = None) -> PlainJo
 def _check(path: Path, option: str, output: Path | None) -> None:
     if not path.exists():
         raise ClientError("There is no such file or folder", where=f"{option} {path}", fix="check the path")
+    if not (path.is_file() or path.is_dir()):
+        raise ClientError(
+            "This is neither a file nor a folder", where=f"{option} {path}", fix="write the rows to a file first"
+        )
     if output is not None and path.is_dir() and output.resolve().is_relative_to(path.resolve()):
         raise ClientError(
             f"What is written to --output {output} would be read as data",

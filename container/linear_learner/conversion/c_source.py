@@ -148,6 +148,10 @@ int main(void)
                     *end ? "not a number" : "more columns than the model has features");
             return 2;
         }
+        if (isinf(value)) {
+            fprintf(stderr, "row %lu, column %lu: an infinite value\\n", row, (unsigned long)column + 1);
+            return 2;
+        }
         if (isnan(value) && !LINEAR_MODEL_FILLS) {
             fprintf(stderr, "row %lu, column %lu: a value is missing\\n", row, (unsigned long)column + 1);
             return 2;

@@ -45,6 +45,8 @@ def predicted_label(score):
 
 def filled(value, j):
     if value is not None and value == value:
+        if math.isinf(value):
+            raise ValueError(f"feature {j + 1} is infinite")
         return value
     if FILLS is None:
         raise ValueError(f"feature {j + 1} is missing")
@@ -60,15 +62,21 @@ def logistic(value):
 
 def main():
     writer = csv.writer(sys.stdout, lineterminator="\\n")
-    for row in csv.reader(sys.stdin):
+    reader = csv.reader(sys.stdin)
+    for row in reader:
         if row:
-            answer = score([float(cell) if cell.strip() else None for cell in row])
+            try:
+                answer = score([float(cell) if cell.strip() else None for cell in row])
+            except ValueError as error:
+                print(f"row {reader.line_num}: {error}", file=sys.stderr)
+                return 2
             label = predicted_label(answer)
             writer.writerow([*(answer if isinstance(answer, list) else [answer]), *([] if label is None else [label])])
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
 '''
 
 

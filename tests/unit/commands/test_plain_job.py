@@ -94,6 +94,10 @@ def test_half_a_job_or_two_are_refused(arguments: list[str], sentence: str) -> N
     ("arguments", "sentence"),
     [
         (["--test", "absent.csv"], r"There is no such file or folder \(--test absent\.csv\)"),
+        (
+            ["--test", "/dev/null"],
+            r"This is neither a file nor a folder \(--test /dev/null\)\. Write the rows to a file",
+        ),
         (["--split", "0.2", "--validation", "."], r"--split would hold out rows of --train, and --validation names"),
     ],
 )

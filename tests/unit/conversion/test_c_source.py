@@ -64,6 +64,7 @@ def test_rows_that_do_not_fit_end_the_program(tmp_path: Path) -> None:
         "1,2,3,4\n\n1,2,3,4,5\n": "row 3, column 5: more columns",
         "1,x,3,4": "row 1, column 2: not a number",
         "1,,3,4": "row 1, column 2: a value is missing",
+        "1,2,-1e400,4": "row 1, column 3: an infinite value",
         "1" * 100 + ",2,3,4": "row 1, column 1: the cell is too long",
     }.items():
         done = run(program, text)

@@ -58,6 +58,21 @@ def test_a_row_of_another_width_or_with_a_gap_is_refused() -> None:
         module["score"]([1, 2, 3])
     with pytest.raises(ValueError, match="feature 2 is missing"):
         module["score"]([1, None, 3, 4])
+    with pytest.raises(ValueError, match="feature 3 is infinite"):
+        module["score"]([1, 2, float("-inf"), 4])
+
+
+def test_rows_that_do_not_fit_end_the_program(tmp_path: Path) -> None:
+    (tmp_path / "model.py").write_bytes(to_python(parts("binary")))
+    for text, told in {
+        "1,2,3,4\n\n1,2,3\n": "row 3: 3 features, and the model has 4\n",
+        "1,x,3,4": "row 1: could not convert string to float: 'x'\n",
+        "1,2,3,4\n1,,3,4": "row 2: feature 2 is missing\n",
+        "1,2,1e400,4": "row 1: feature 3 is infinite\n",
+    }.items():
+        command = [sys.executable, "model.py"]
+        done = subprocess.run(command, cwd=tmp_path, input=text, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (2, told)
 
 
 @given(st.lists(st.text(), min_size=4, max_size=4), st.lists(st.text(), min_size=2, max_size=2, unique=True))
