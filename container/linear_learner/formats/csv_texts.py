@@ -77,6 +77,8 @@ def _problem_of(line: bytes) -> str:
     except UnicodeDecodeError:
         return NOT_UTF8
     except csv.Error as error:
+        if "field limit" in str(error):
+            return f"A cell has more than {csv.field_size_limit()} characters, too many for a category or a label"
         return f"The row cannot be read: {error}"
     return "" if len(rows) == 2 else _OPEN_QUOTES
 

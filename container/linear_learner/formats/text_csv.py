@@ -134,7 +134,8 @@ def learn(stream: BinaryIO, learner: SchemaLearner, *, source: str, block_size: 
     form = form_of(head, line, 1, settings.label_column, source, settings.known_names)
     columns, names, first_line = form.text_columns(source), form.names_of_features, line
     if not columns.features:
-        where, fix = f"{source}, row {form.first_row}", text_separator_advice(head.lstrip().partition(b"\n")[0])
+        where, first = f"{source}, row {form.first_row}", head.lstrip().partition(b"\n")[0]
+        fix = line_end_advice(first) or text_separator_advice(first)
         raise malformed(_NO_FEATURES, where=where, content_type=CSV, fix=fix)
     learner.check_width(len(columns.features), f"{source}, row {form.first_row}")
     if names is not None:

@@ -192,6 +192,7 @@ def test_a_missing_category_is_a_mistake_its_own_level_or_unseen() -> None:
         (">50K,39,a,b", r"The row has 4 columns, the first one has 3 \(a.csv, row 3\)"),
         ('>50K,39,"a', r"The quotes around a cell do not close in its line \(a.csv, row 3\)"),
         (">50K,39,a\rb", r"The row cannot be read: new-line character.* \(a.csv, row 3\)"),
+        (">50K,39," + "a" * 131073, r"A cell has more than 131072 characters, too many for a category .* row 3\)"),
     ],
 )
 @pytest.mark.parametrize("block_size", [1, 1 << 20])
@@ -297,6 +298,7 @@ def test_a_file_may_be_a_header_alone() -> None:
     [
         (b"<=50K;39;a\n>50K;40;b\n", "The columns are separated by semicolons: write commas between them"),
         (b"<=50K\t39\n", "The columns are separated by tabs: write commas between them"),
+        (b"<=50K,39,a\r>50K,40,b\r", "The lines end with carriage returns: end them with line feeds"),
         (b"<=50K\n>50K\n", "Please verify the data matches the requested content-type"),
     ],
 )
