@@ -18,6 +18,7 @@ from linear_learner.model.served_model import ServedModel
 AMAZON = "Amazon's container"
 TOLD = ("optimizer", "learning_rate", "wd", "l1", "epochs", "mini_batch_size", "use_bias", "normalize_data")
 """Hyperparameters that are told in words; JSON has all."""
+LONGEST_NAME = 60
 SHOWN_NAMES = 10
 CELL = 12
 """Characters of a coefficient."""
@@ -99,7 +100,8 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
     if found["threshold"] is not None:
         yield f"  threshold        {short(found['threshold'])}: from this score on a row is called positive"
     names = found["feature_names"]
-    named = "" if names is None else f": {', '.join(names[:SHOWN_NAMES])}{', ...' if len(names) > SHOWN_NAMES else ''}"
+    shown = ", ".join(map(_cut, names[:SHOWN_NAMES])) if names is not None else ""
+    named = "" if names is None else f": {shown}{', ...' if len(names) > SHOWN_NAMES else ''}"
     yield f"  features         {found['features']}{named or ', without names'}"
     if found["table"] is not None:
         texts = [
@@ -123,13 +125,20 @@ def _largest(found: dict[str, Any]) -> Iterator[str]:
     by_reach = any("reach" in row for row in found["coefficients"])
     yield ""
     yield "largest coefficients" + (" (by how far they move a score over the training data)" if by_reach else "")
-    names = [row["name"] or f"feature {row['feature']}" for row in found["coefficients"]]
+    names = [_cut(row["name"] or f"feature {row['feature']}") for row in found["coefficients"]]
     width = max(map(len, [*names, "intercept"]))
     if len(found["intercepts"]) > 1:
         yield f"  {''.ljust(width)}  {_cells(_class_names(found))}"
     for name, row in zip(names, found["coefficients"], strict=True):
         yield f"  {name.ljust(width)}  {_cells(row['coefficients'])}"
     yield f"  {'intercept'.ljust(width)}  {_cells(found['intercepts'])}"
+
+
+def _cut(name: str) -> str:
+    """A name of a feature, in which a category may be a whole sentence, without the middle of a long one: names that
+    differ do so at an end, as a rule."""
+    half = LONGEST_NAME // 2
+    return name if len(name) <= LONGEST_NAME else f"{name[:half]}...{name[-half + 3 :]}"
 
 
 def _class_names(found: dict[str, Any]) -> list[str]:

@@ -104,6 +104,14 @@ def test_coefficients_stand_below_their_classes(classes: list[str] | None, heade
         assert above.index(name) + len(name) == first.rindex(number) + 1
 
 
+def test_long_names_are_cut_in_their_middle(model: LinearModel, tmp_path: Path) -> None:
+    names = [f"text={'word ' * 1000}{i}" for i in range(4)]
+    text = as_text(told(replace(model, metadata={"feature_names": names}), tmp_path))
+    assert max(map(len, text.splitlines())) < 300
+    lines = [line for line in text.splitlines() if line.startswith("  text=word word word ")]
+    assert sorted(line.split()[-2] for line in lines) == ["0", "1", "2", "3"]
+
+
 def test_names_do_nothing_to_a_terminal(model: LinearModel, tmp_path: Path) -> None:
     names = ["\x1b[2J", "b\nc", "größe", "d"]
     text = as_text(told(replace(model, metadata={"feature_names": names}), tmp_path))
