@@ -184,6 +184,23 @@ def test_predict_in_a_pipe_ends_cleanly_when_nobody_reads_on(
     assert done.stdout.count(b"\n") == 1 and done.stderr == b""
 
 
+def test_a_dash_is_standard_output_and_an_ending_is_overruled(
+    trained: subprocess.CompletedProcess[str],
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    written = tmp_path / "named.parquet"
+    predicted = f"predict --model {data}/out --has-label {data}/test.csv --output"
+    assert main(shlex.split(f"{predicted} {written} --accept csv")) == 0
+    capfd.readouterr()
+    assert main(shlex.split(f"{predicted} -")) == 0
+    assert capfd.readouterr().out == written.read_text()
+    assert list(tmp_path.iterdir()) == [written]
+
+
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
@@ -194,6 +211,11 @@ def test_predict_in_a_pipe_ends_cleanly_when_nobody_reads_on(
         ("--model out test.csv --label-column y", "The file has no header that names the column 'y'"),
         ("--model out test.csv --outputs luck", "There is no output 'luck' (--outputs)"),
         ("--model out train.csv --has-label --output absent/file", "There is no such folder (absent)"),
+        ("--model out train.csv --has-label --output p.csv.gz", "Predictions are not packed (--output p.csv.gz)"),
+        (
+            "--model out train.csv --has-label --output p.SVM",
+            "Predictions are not written as text/libsvm (--output p.SVM)",
+        ),
         (
             "--model out test.csv out/../train.csv --has-label --output train.csv",
             "The predictions would take the place of the data (--output train.csv)",

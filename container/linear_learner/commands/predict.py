@@ -41,7 +41,7 @@ def add_to(commands: Commands) -> None:
         help="files, or folders of files: those of train, or JSON; - is standard input",
     )
     parser.add_argument(
-        "--output", type=place, metavar="FILE", help="where to write predictions (default: standard output)"
+        "--output", type=place, metavar="FILE", help="where to write predictions (default: standard output, as -)"
     )
     parser.add_argument(
         "--accept",
@@ -81,14 +81,16 @@ def run(arguments: argparse.Namespace) -> int:
     from linear_learner.model import artifact
     from linear_learner.model.served_model import ServedModel
     from linear_learner.prediction.file_rows import Reading
-    from linear_learner.prediction.files import Seen, output_stream, predict
+    from linear_learner.prediction.files import STDIN, Seen, output_stream, predict
     from linear_learner.serving.answers import Wish, parse_outputs
 
+    if arguments.output == STDIN:
+        arguments.output = None
+    accepted = _accepted(arguments)
     if arguments.output is not None:
         check_output(arguments.output)
         _check_no_input(arguments.output, arguments.data)
     model = artifact.load(arguments.model)
-    accepted = _accepted(arguments)
     reading = Reading(
         arguments.content_type,
         has_label=arguments.has_label or arguments.label_column is not None,
@@ -116,13 +118,25 @@ def _check_no_input(output: Path, data: Sequence[Path]) -> None:
 
 
 def _accepted(arguments: argparse.Namespace) -> str:
-    """The content type that is asked for, or that the name of the output speaks of, or CSV."""
-    from linear_learner.formats.file_names import content_type_by_name
+    """The content type that is asked for, or that the name of the output speaks of, or CSV. ClientError where a name
+    speaks of what predictions are not written in."""
+    from linear_learner.formats.file_names import PACKED, content_type_by_name
 
+    output = arguments.output
+    if output is not None and output.suffix.lower() in PACKED:
+        raise ClientError(
+            "Predictions are not packed", where=f"--output {output}", fix="pack the file when it is written"
+        )
     if arguments.accept:
         return ACCEPTED[arguments.accept]
-    by_name = content_type_by_name(arguments.output.name) if arguments.output else None
-    return by_name if by_name and by_name in ACCEPTED.values() else ACCEPTED["csv"]
+    by_name = (output and content_type_by_name(output.name)) or ACCEPTED["csv"]
+    if by_name not in ACCEPTED.values():
+        raise ClientError(
+            f"Predictions are not written as {by_name}",
+            where=f"--output {output}",
+            fix="end the name in .csv, .json, .jsonl or .pbr, or name the form by --accept",
+        )
+    return by_name
 
 
 def _scores(model: Model, seen: Seen, threshold: float | None) -> str:
