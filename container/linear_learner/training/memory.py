@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import bisect
 import logging
 
 from linear_learner.errors import ClientError
-from linear_learner.training.state import TILE, State
+from linear_learner.training.state import State
 
 logger = logging.getLogger(__name__)
 
@@ -17,6 +18,12 @@ ARRAYS_OF_HOSTS = 6
 
 SHARE = 0.9
 """Of the memory that is left; the rest is for mini-batches, scores and what else a job holds."""
+
+BESIDE_THE_ARRAYS = 11_000
+"""Bytes of a candidate: its settings, losses and lines in the log."""
+
+MOST = 1 << 40
+"""Candidates that no memory holds."""
 
 ARRAYS_OF_A_MODEL = 6
 """Float64 columns of the whole width, and as many for each output, while scales are fitted and folded into a model."""
@@ -45,11 +52,9 @@ def candidates_that_fit(
     arrays = ARRAYS if hosts == 1 else ARRAYS + ARRAYS_OF_HOSTS
 
     def size(candidates: int) -> int:
-        return arrays * State.array_bytes(candidates, outputs, trained_columns)
+        return arrays * State.array_bytes(candidates, outputs, trained_columns) + BESIDE_THE_ARRAYS * candidates
 
-    # Columns come in tiles, of which one is all that a single column takes.
-    tiles = max(0, int(room // (arrays * State.array_bytes(1, 1, trained_columns))))
-    fitting = min(wanted, tiles * TILE // outputs)
+    fitting = bisect.bisect_right(range(1, min(wanted, MOST) + 1), room, key=size)
     if fitting < wanted and not (may_be_fewer and fitting > 0):
         raise ClientError(
             f"{wanted} models of {trained_columns} features and {outputs} outputs take {_gib(size(wanted) + model)}, "

@@ -39,6 +39,11 @@ def test_a_number_beyond_all_bounds_is_told_at_once() -> None:
         candidates_that_fit(2**63 - 1, outputs=1, memory=6 * GIB, may_be_fewer=False, **WIDE)
 
 
+def test_of_many_small_candidates_what_is_beside_their_arrays_counts() -> None:
+    with pytest.raises(ClientError, match=r"100000000 models of 1 features .* Set num_models to \d{6} or less"):
+        candidates_that_fit(10**8, outputs=1, trained_columns=1, feature_dim=1, memory=10 * GIB, may_be_fewer=False)
+
+
 def test_where_not_one_fits_there_is_no_way_to_train() -> None:
     with pytest.raises(ClientError, match="Use a larger instance type"):
         candidates_that_fit(32, outputs=1, memory=GIB, may_be_fewer=True, **WIDE)
