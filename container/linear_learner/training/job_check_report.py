@@ -52,7 +52,8 @@ def _about(channel: Channel) -> Iterator[str]:
         yield f"  categories        {named}{', ...' if len(levels) > SHOWN_COLUMNS else ''}"
     missing = ", ".join(f"{name} {count}" for name, count in list(facts["missing"].items())[:SHOWN_COLUMNS])
     more = ", ..." if len(facts["missing"]) > SHOWN_COLUMNS else ""
-    total = f"{facts['missing_values']} in {len(facts['missing'])} columns: {missing}{more}"
+    columns = "1 column" if len(facts["missing"]) == 1 else f"{len(facts['missing'])} columns"
+    total = f"{facts['missing_values']} in {columns}: {missing}{more}"
     yield f"  missing values    {total if missing else 'none'}"
     constant = facts["constant_columns"]
     shown = ", ".join(constant[:SHOWN_COLUMNS]) + (", ..." if len(constant) > SHOWN_COLUMNS else "")

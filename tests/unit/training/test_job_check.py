@@ -122,7 +122,7 @@ def test_missing_values_are_counted_by_column(base: Path) -> None:
     channel(base, "train", TRAIN.replace("0,1,5", "0,,5"))
     found = found_in(base)
     assert found.problems == []
-    assert "missing values    50 in 1 columns: age 50" in as_text(found, "Job")
+    assert "missing values    50 in 1 column: age 50" in as_text(found, "Job")
     assert json.loads(as_json(found))["channels"]["train"]["missing"] == {"age": 50}
 
 
