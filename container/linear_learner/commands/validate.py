@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     that the job would stumble over, what its data is like, and about how much memory and time it would take. Ends with
     0 if the job can run, and with 2 if not. Nothing is written."""
     openblas.prepare()
-    from linear_learner.training.job_check import inspect
+    from linear_learner.training.job_check import check_job
     from linear_learner.training.job_check_report import as_json, as_text
 
     if plain_job.is_asked_for(arguments):
@@ -43,6 +43,6 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         env = Environment.from_environ(arguments.base)
         title = f"Job in {env.base}"
-    found = inspect(env)
+    found = check_job(env)
     print(as_json(found) if arguments.json else as_text(found, title))
     return ClientError.exit_code if found.problems else 0

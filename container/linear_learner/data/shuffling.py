@@ -13,8 +13,8 @@ _GOLDEN, _FIRST, _SECOND = (np.uint64(n) for n in (0x9E3779B97F4A7C15, 0xBF58476
 def shuffled(rows: int, random: np.random.Generator) -> np.ndarray:
     """int64 (rows,): 0 to rows - 1, at most 2**32 of them, in random order.
 
-    NumPy's ``permutation`` takes three times as long, a fifth of what an epoch of 30 columns takes. This is the shuffle
-    of Fisher and Yates, from the last row to the second, with numbers of SplitMix64 (Steele, Lea and Flood 2014).
+    NumPy's ``permutation`` takes several times as long, which shows in epochs of few columns. This is the shuffle of
+    Fisher and Yates, from the last row to the second, with numbers of SplitMix64 (Steele, Lea and Flood 2014).
     """
     seed = int(random.integers(2**64, dtype=np.uint64))
     return native.shuffle(seed, rows) if library.problem() is None else _shuffle(seed, rows)

@@ -79,7 +79,7 @@ struct Table {
   // visit(first of some columns, how many) for all, shared out to threads.
   template <class Visit>
   void for_columns(int threads, const Visit& visit) const {
-    const int64_t sharers = std::min<int64_t>(threads, columns);
+    const int64_t sharers = std::clamp<int64_t>(columns, 1, threads);
     run_on_threads(static_cast<int>(sharers), [&](int thread) {
       const int64_t end = (thread + 1) * columns / sharers;
       for (int64_t first = thread * columns / sharers; first < end; first += kLanes)

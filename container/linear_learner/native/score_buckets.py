@@ -12,7 +12,7 @@ from linear_learner.native import library
 
 
 @dataclass(frozen=True)
-class Buckets:
+class ScoreBuckets:
     """Higher scores are in the same bucket or in a higher one.
 
     ``counts``: int32 (K, 2, B), how many rows of either class, 0 and 1, each bucket of a column has. ``finite``: bool
@@ -26,7 +26,7 @@ class Buckets:
     threads: int
 
     @classmethod
-    def of(cls, scores: np.ndarray, positive: np.ndarray, buckets: int, threads: int) -> Buckets:
+    def of(cls, scores: np.ndarray, positive: np.ndarray, buckets: int, threads: int) -> ScoreBuckets:
         """``scores``: float32 (n, K), n > 0, subnormal numbers counting as 0. ``positive``: bool (n,)."""
         scores, positive = np.ascontiguousarray(scores), np.ascontiguousarray(positive)
         rows, columns = scores.shape

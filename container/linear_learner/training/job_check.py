@@ -75,7 +75,7 @@ class Estimate:
 
 
 @dataclass
-class Inspection:
+class JobCheck:
     """``problems`` would end the job, ``warnings`` would not."""
 
     problems: list[str] = field(default_factory=list)
@@ -95,9 +95,9 @@ class Inspection:
             self.add(error)
 
 
-def inspect(env: Environment) -> Inspection:
+def check_job(env: Environment) -> JobCheck:
     """Reads every row of every channel, and writes nothing."""
-    found = Inspection()
+    found = JobCheck()
     hp, configs, hosts = None, None, 1
     with found.noted():
         hosts = len(env.hosts()[1])
@@ -114,14 +114,14 @@ def inspect(env: Environment) -> Inspection:
             tuning.check_channels(hp, configs)
             requirements.check_channels(hp, configs)
     if configs is not None:
-        hp = _inspect_channels(env, hp, configs, found)
+        hp = _check_channels(env, hp, configs, found)
     if hp is not None and "train" in found.channels:
         _estimate(hp, configs or {}, found)
     return found
 
 
-def _inspect_channels(
-    env: Environment, hp: HyperParameters | None, configs: Mapping[str, ChannelConfig], found: Inspection
+def _check_channels(
+    env: Environment, hp: HyperParameters | None, configs: Mapping[str, ChannelConfig], found: JobCheck
 ) -> HyperParameters | None:
     """The hyperparameters, with as many classes as the train channel has texts of labels; None if they do not fit."""
     if "train" not in configs:
@@ -167,13 +167,13 @@ def _inspect_channels(
     return hp
 
 
-def _with_classes(hp: HyperParameters | None, schema: TableSchema, found: Inspection) -> HyperParameters | None:
+def _with_classes(hp: HyperParameters | None, schema: TableSchema, found: JobCheck) -> HyperParameters | None:
     with found.noted():
         return None if hp is None else with_classes(hp, schema)
     return None
 
 
-def _read(reader: ChannelReader, name: str, hp: HyperParameters | None, found: Inspection) -> Channel | None:
+def _read(reader: ChannelReader, name: str, hp: HyperParameters | None, found: JobCheck) -> Channel | None:
     """All rows that can be read; None if there are none."""
     start, profile = time.perf_counter(), Profile()
     first: Dataset | None = None
@@ -224,7 +224,7 @@ def _first_missing(data: Dataset) -> str:
     return f"{data.where(row)}, feature {column + 1}{name}"
 
 
-def _judge(channel: Channel, hp: HyperParameters | None, found: Inspection) -> None:
+def _judge(channel: Channel, hp: HyperParameters | None, found: JobCheck) -> None:
     """What all labels of a channel together say, and its columns."""
     labels = channel.profile.labels
     if hp is not None and hp.predictor_type != REGRESSOR and labels is not None and len(labels) == 1:
@@ -239,7 +239,7 @@ def _judge(channel: Channel, hp: HyperParameters | None, found: Inspection) -> N
             found.warnings.append(notice)
 
 
-def _estimate(hp: HyperParameters, configs: Mapping[str, ChannelConfig], found: Inspection) -> None:
+def _estimate(hp: HyperParameters, configs: Mapping[str, ChannelConfig], found: JobCheck) -> None:
     train = found.channels["train"]
     rows = train.profile.rows
     try:

@@ -1,4 +1,4 @@
-"""An inspection in words, and as JSON."""
+"""What the check of a job found, in words and as JSON."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from linear_learner.training.job_check import Channel, Estimate, Inspection
+from linear_learner.training.job_check import Channel, Estimate, JobCheck
 
 SHOWN_COLUMNS = 10
 SHOWN_LABELS = 10
 
 
-def as_text(found: Inspection, title: str) -> str:
+def as_text(found: JobCheck, title: str) -> str:
     """A few lines for each channel, then warnings and problems."""
     lines = [title]
     for channel in found.channels.values():
@@ -30,7 +30,7 @@ def as_text(found: Inspection, title: str) -> str:
     return "\n".join(lines)
 
 
-def as_json(found: Inspection) -> str:
+def as_json(found: JobCheck) -> str:
     """One object, on several lines."""
     content: dict[str, Any] = {
         "ok": not found.problems,

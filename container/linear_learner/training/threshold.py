@@ -36,7 +36,7 @@ import numpy as np
 from linear_learner.environment import cpu_count
 from linear_learner.errors import AlgorithmError
 from linear_learner.native import ranking as native
-from linear_learner.native.score_buckets import Buckets
+from linear_learner.native.score_buckets import ScoreBuckets
 from linear_learner.training.confidence import keeps_precision, keeps_recall
 from linear_learner.training.ranking import Confusion, Ranking, confusion_at, rank
 
@@ -191,7 +191,7 @@ def _best_by_buckets(scores: np.ndarray, positive: np.ndarray, criterion: Criter
     better than every cut between buckets are the rows sorted.
     """
     count = 1 << min(max(len(scores) // ROWS_OF_A_BUCKET, 1).bit_length(), MOST_BUCKETS)
-    buckets = Buckets.of(scores, positive, count, cpu_count())
+    buckets = ScoreBuckets.of(scores, positive, count, cpu_count())
     positives = int(np.count_nonzero(positive))
 
     def worth(right: np.ndarray, wrong: np.ndarray) -> np.ndarray:

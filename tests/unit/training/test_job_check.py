@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from linear_learner.environment import Environment
-from linear_learner.training.job_check import Inspection, inspect
+from linear_learner.training.job_check import JobCheck, check_job
 from linear_learner.training.job_check_report import as_json, as_text
 
 BINARY = {"predictor_type": "binary_classifier"}
@@ -34,8 +34,8 @@ def channel(base: Path, name: str, *texts: str) -> None:
         (folder / f"part-{number}").write_text(text)
 
 
-def found_in(base: Path) -> Inspection:
-    return inspect(Environment(base))
+def found_in(base: Path) -> JobCheck:
+    return check_job(Environment(base))
 
 
 def test_a_good_job_has_no_problems(base: Path) -> None:

@@ -16,7 +16,7 @@ from linear_learner.model.scaler import Scaler
 from linear_learner.training.model_selection import choose, criterion_of, neutral_threshold, to_model, watcher
 from linear_learner.training.preparation import FeatureRanges, Judge, Task
 from linear_learner.training.progress import Trained
-from linear_learner.training.state import State
+from linear_learner.training.state import TILE, State
 
 CRITERION = "binary_classifier_model_selection_criteria"
 
@@ -86,7 +86,35 @@ class TestChoose:
         found = trained([1, -1], [np.inf, 0.4], alive=[False, True])
         choice = choose(found, task_of(hp, ROWS, LABELS), hp)
         assert choice.candidate == 1
-        assert np.isnan(choice.values[0])
+        np.testing.assert_array_equal(choice.values, [np.nan, 0.5])
+
+    @pytest.mark.parametrize("dead", [0, 1])
+    def test_passes_over_a_tile_of_diverged_ones(self, dead: int) -> None:
+        hp = hyperparameters()
+        alive = [tile != dead for tile in (0, 1) for _ in range(TILE)]
+        choice = choose(trained([1] * 2 * TILE, [0.5] * 2 * TILE, alive=alive), task_of(hp, ROWS, LABELS), hp)
+        assert choice.candidate == (0 if dead else TILE)
+        np.testing.assert_array_equal(choice.values, np.where(alive, 1.0, np.nan))
+
+    def test_looks_at_no_more_rows_than_calibration_may(self) -> None:
+        hp = hyperparameters(num_calibration_samples="4")
+        labels = np.array([0, 1, 0, 1, 1, 0, 1, 0])  # every other one from the first on: 0, 0, 1, 1
+        assert choose(trained([1], [0.5]), task_of(hp, ROWS, labels), hp).values.tolist() == [1.0]
+
+    def test_tells_no_rows_apart_whose_probabilities_are_equal(self) -> None:
+        """The scores of the first candidate are 97 to 105, and their probabilities 1 in float32."""
+        hp = hyperparameters()
+        found = trained([1, 1], [0.1, 0.5])
+        found.best.bias[:2] = [100, 0]
+        assert choose(found, task_of(hp, ROWS, LABELS), hp).values.tolist() == [0.5, 1.0]
+
+    def test_counts_no_threshold_that_would_break_a_promise(self) -> None:
+        given = {CRITERION: "recall_at_target_precision", "target_precision": "0.9"}
+        values = []
+        for more in ({}, {"target_confidence": "0.9"}):
+            hp = hyperparameters(**given, **more)
+            values.append(choose(trained([1], [0.5]), task_of(hp, ROWS, LABELS), hp).values.tolist())
+        assert values == [[1.0], [0.0]]
 
     def test_a_regressor_knows_the_loss_alone(self) -> None:
         hp = hyperparameters("regressor")
