@@ -170,7 +170,7 @@ def test_ctrl_c_ends_a_command_without_a_traceback(
     def interrupt(*_: Any) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("linear_learner.training.job_check.inspect", interrupt)
+    monkeypatch.setattr("linear_learner.training.job_check.check_job", interrupt)
     assert main(["validate", "--base", str(tmp_path)]) == 130
     assert capsys.readouterr().err == "Interrupted.\n"
 
