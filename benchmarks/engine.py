@@ -101,6 +101,7 @@ def engine_of(case: Case, name: str, threads: int, mini_batch: int = MINI_BATCH)
         bias_lr_mult=same(10),
         bias_wd_mult=same(0),
         positive_weight=same(1),
+        raw_penalty=same(0),
     )
     loss = LOSSES[case.predictor_type, case.loss]
     constants = {keyword: 1.0 for keyword, _ in loss.constants}

@@ -85,6 +85,7 @@ struct Case {
     sparse = random.below(2) != 0;
     features = random.floats(sparse ? 0 : call.n * call.d, -1, 1);
     if (sparse) store_some(random);
+    if (sparse && random.below(2) != 0) factors = random.floats(call.d, 0, 3);
     labels = random.floats(call.n, -1, 1);
     const bool classes = coupled || strcmp(loss, "logistic") == 0 || strcmp(loss, "hinge_loss") == 0;
     for (float& label : labels)
@@ -94,11 +95,14 @@ struct Case {
     std::iota(order.begin(), order.end(), 0);
     if (random.below(3) != 0) std::shuffle(order.begin(), order.end(), random.bits);
     order.resize(call.m);
-    const double low[kRateCount] = {0.001, 1, 0.8, 1e-4, 0, 0, 0, 0.5, 0.9, 0.5, 0, classes && !coupled ? 0.5 : 1};
-    const double high[kRateCount] = {0.02, 5, 1, 1e-3, 0.1, 0.1, 0.9, 0.9, 0.99, 2, 1, classes && !coupled ? 2.0 : 1};
+    const double low[kRateCount] = {0.001, 1, 0.8, 1e-4, 0, 0, 0, 0.5, 0.9, 0.5, 0, classes && !coupled ? 0.5 : 1, 0};
+    const double high[kRateCount] = {0.02, 5, 1, 1e-3, 0.1, 0.1, 0.9, 0.9, 0.99, 2, 1, classes && !coupled ? 2.0 : 1,
+                                     1};
     for (int r = 0; r < kRateCount; ++r)
       for (int64_t k = 0; k < call.candidates; ++k)
-        rates.push_back(r == kSchedulerStep ? 1 + random.below(5) : random.between(low[r], high[r]));
+        rates.push_back(r == kSchedulerStep ? 1 + random.below(5)
+                        : r == kRawPenalty  ? random.below(2)
+                                            : random.between(low[r], high[r]));
     const int64_t tiles = (call.candidates * call.outputs + kTile - 1) / kTile;
     for (const int64_t rows : {call.d, int64_t{1}}) {
       for (const double least : {-1.0, -0.1, 0.01}) {
@@ -126,6 +130,7 @@ struct Case {
 
   Outcome run(int threads) const {
     const auto x = exactly(features), y = exactly(labels), w = exactly(weights), stored = exactly(values);
+    const auto penalty_factors = exactly(factors);
     const auto rows = exactly(order), starts = exactly(indptr);
     const auto columns = exactly(indices);
     const auto table = exactly(rates);
@@ -139,6 +144,7 @@ struct Case {
     made.order = rows.get(), made.rates = table.get(), made.loss = loss, made.optimizer = optimizer;
     made.weights = arrays[0].get(), made.moments[0] = arrays[1].get(), made.moments[1] = arrays[2].get();
     made.bias = arrays[3].get(), made.bias_moments[0] = arrays[4].get(), made.bias_moments[1] = arrays[5].get();
+    made.penalty_factors = factors.empty() ? nullptr : penalty_factors.get();
     made.sums = sums.get(), made.threads = threads;
 
     Outcome outcome;
@@ -163,7 +169,7 @@ struct Case {
   Call call{};
   const char *loss, *optimizer;
   bool sparse;
-  std::vector<float> features, labels, weights, values;
+  std::vector<float> features, labels, weights, values, factors;
   std::vector<int64_t> order, indptr;
   std::vector<int32_t> indices;
   std::vector<double> rates;

@@ -38,6 +38,8 @@ void RateTable::fill_constants() {
   for (int64_t k = candidates_.begin; k < candidates_.end; ++k) {
     const double momentum = rate(kMomentum, k), beta_1 = rate(kBeta1, k), beta_2 = rate(kBeta2, k);
     const float wd = static_cast<float>(rate(kWd, k)), l1 = static_cast<float>(rate(kL1, k));
+    // Rows without factors have factors of 1.
+    const bool is_raw = rate(kRawPenalty, k) != 0 && plan_->call.penalty_factors != nullptr;
     const float bias_wd = wd * static_cast<float>(rate(kBiasWdMult, k));
     for_columns(k, [&](int64_t tile, int64_t i) {
       positive_weight[tile * kTile + i] = static_cast<float>(rate(kPositiveWeight, k));
@@ -46,7 +48,8 @@ void RateTable::fill_constants() {
         rates->beta_1[i] = static_cast<float>(beta_1), rates->rest_1[i] = static_cast<float>(1 - beta_1);
         rates->beta_2[i] = static_cast<float>(beta_2), rates->rest_2[i] = static_cast<float>(1 - beta_2);
       }
-      weights[tile].wd[i] = wd, weights[tile].l1[i] = l1;
+      (is_raw ? weights[tile].raw_wd : weights[tile].wd)[i] = wd;
+      (is_raw ? weights[tile].raw_l1 : weights[tile].l1)[i] = l1;
       bias[tile].wd[i] = bias_wd;
     });
   }

@@ -20,6 +20,7 @@ enum Rate {
   kBiasLrMult,
   kBiasWdMult,
   kPositiveWeight,
+  kRawPenalty,
   kRateCount
 };
 
@@ -46,6 +47,8 @@ struct Call {
   const char* loss;       // a name of losses.h
   const char* optimizer;  // a name of updates.h
   double constant;        // of the loss
+  // (d), or null for factors of 1: see Objective. Rows are sparse then.
+  const float* penalty_factors;
   int64_t mini_batch_size;
   int64_t use_bias;
   int64_t threads;

@@ -39,7 +39,8 @@ struct ColumnRates {
   alignas(64) float beta_1[kTile], rest_1[kTile];
   alignas(64) float beta_2[kTile], rest_2[kTile];
   alignas(64) float wd[kTile], l1[kTile];
-  alignas(64) float scale[kTile];  // 1 / rows of the mini-batch; 0 for padding columns
+  alignas(64) float raw_wd[kTile], raw_l1[kTile];  // those that a feature's penalty factor and its root multiply
+  alignas(64) float scale[kTile];                  // 1 / rows of the mini-batch; 0 for padding columns
 };
 
 // A row of a sparse matrix: lines of 16 floats, ``places[i]`` of them after a first one, and a value for each. Of a
@@ -54,7 +55,10 @@ struct SparseRow {
 struct SparseFeatures {
   const int32_t* features;
   int64_t count;
-  int64_t line(int64_t j) const { return (features == nullptr ? j : features[j]) * kTile; }
+  const float* penalty_factors;  // of all features, or null where they are 1
+  int64_t feature(int64_t j) const { return features == nullptr ? j : features[j]; }
+  int64_t line(int64_t j) const { return feature(j) * kTile; }
+  float penalty_factor(int64_t j) const { return penalty_factors == nullptr ? 1.0f : penalty_factors[feature(j)]; }
 };
 
 // What a gradient of zero does to the moments, by column of a tile.

@@ -8,6 +8,14 @@ constexpr int64_t kLinesAhead = 12;
 
 INLINE void fetch(const float* line) { __builtin_prefetch(line); }
 
+// A feature's penalties: see ColumnRates. ``root``: of its penalty factor.
+INLINE Vector wd_of(const ColumnRates& rates, int64_t c, float factor) {
+  return load(rates.wd + c) + factor * load(rates.raw_wd + c);
+}
+INLINE Vector l1_of(const ColumnRates& rates, int64_t c, float root) {
+  return load(rates.l1 + c) + root * load(rates.raw_l1 + c);
+}
+
 // sums += the lines of a row, each times its value. Several sums are under way at once, since each addition waits for
 // the one before.
 INLINE void add_lines(const SparseRow& row, const float* lines, Vector* sums) {
@@ -47,6 +55,7 @@ void apply_catch_up(const SparseFeatures& touched, const int32_t* missed, float*
       if constexpr (Update::kSecondMoment) fetch(second + ahead);
     }
     const int64_t line = touched.line(j);
+    const float factor = touched.penalty_factor(j), root = __builtin_sqrtf(factor);
     const float n = static_cast<float>(missed[j]);
     for (int v = 0; v < kVectors; ++v) {
       const int64_t c = v * kWidth, i = line + c;
@@ -62,7 +71,7 @@ void apply_catch_up(const SparseFeatures& touched, const int32_t* missed, float*
           store(first + i, left * m0);
         }
         if constexpr (Update::kSecondMoment) store(second + i, exp_of_negative(n * load(fading.log_second + c)) * m1);
-        w = soft(w / (1.0f + due * load(rates.wd + c)), due * load(rates.l1 + c));
+        w = soft(w / (1.0f + due * wd_of(rates, c, factor)), due * l1_of(rates, c, root));
         store(weights + i, w);
       }
       if (copies != nullptr) store(copies + j * kTile + c, w);
@@ -75,13 +84,13 @@ template <class Update>
 void apply_sparse_update(const SparseFeatures& touched, const SparseRow* columns, const float* scores, float* weights,
                          float* first, float* second, const ColumnRates& rates) {
   ColumnVectors column_rates[kVectors];
-  Vector wd[kVectors], l1[kVectors], scale[kVectors];
+  Vector scale[kVectors];
   for (int v = 0; v < kVectors; ++v) {
     const int64_t c = v * kWidth;
     column_rates[v] = {load(rates.rate + c),   load(rates.momentum + c), load(rates.rest_momentum + c),
                        load(rates.beta_1 + c), load(rates.rest_1 + c),   load(rates.beta_2 + c),
                        load(rates.rest_2 + c)};
-    wd[v] = load(rates.wd + c), l1[v] = load(rates.l1 + c), scale[v] = load(rates.scale + c);
+    scale[v] = load(rates.scale + c);
   }
   for (int64_t j = 0; j < touched.count; ++j) {
     if (j + kLinesAhead < touched.count) {
@@ -90,15 +99,16 @@ void apply_sparse_update(const SparseFeatures& touched, const SparseRow* columns
       if constexpr (Update::kFirstMoment) fetch(first + ahead);
       if constexpr (Update::kSecondMoment) fetch(second + ahead);
     }
+    const float factor = touched.penalty_factor(j), root = __builtin_sqrtf(factor);
     Vector gradient[kVectors] = {};
     add_lines(columns[j], scores, gradient);
     for (int v = 0; v < kVectors; ++v) {
-      const int64_t i = touched.line(j) + v * kWidth;
+      const int64_t c = v * kWidth, i = touched.line(j) + c;
       Vector w = load(weights + i), m0{}, m1{}, s, m;
       if constexpr (Update::kFirstMoment) m0 = load(first + i);
       if constexpr (Update::kSecondMoment) m1 = load(second + i);
-      Update::step(scale[v] * gradient[v] + wd[v] * w, m0, m1, column_rates[v], s, m);
-      store(weights + i, soft(w - s * m, s * l1[v]));
+      Update::step(scale[v] * gradient[v] + wd_of(rates, c, factor) * w, m0, m1, column_rates[v], s, m);
+      store(weights + i, soft(w - s * m, s * l1_of(rates, c, root)));
       if constexpr (Update::kFirstMoment) store(first + i, m0);
       if constexpr (Update::kSecondMoment) store(second + i, m1);
     }

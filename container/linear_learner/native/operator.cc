@@ -110,6 +110,7 @@ Call call_of(const Attributes& attributes, std::vector<MXTensor>& inputs, std::v
   call.updates = integer(attributes, "updates");
   call.loss = attributes.at("loss").c_str();
   call.optimizer = attributes.at("optimizer").c_str();
+  call.penalty_factors = reinterpret_cast<const float*>(integer(attributes, "penalty_factors_address"));
   // std::stod throws for a number so small that it is subnormal.
   call.constant = std::strtod(attributes.at("constant").c_str(), nullptr);
   call.mini_batch_size = integer(attributes, "mini_batch_size");

@@ -37,6 +37,8 @@ void check(const Call& call, const LossRow& loss) {
   if (call.d < 1 || call.candidates < 1 || call.outputs < 1 || call.mini_batch_size < 1)
     throw std::runtime_error("features, candidates, outputs and mini-batches have at least one element");
   if (!loss.coupled && call.outputs != 1) throw std::runtime_error("a plain loss has one output");
+  if (call.penalty_factors != nullptr && call.indptr == nullptr)
+    throw std::runtime_error("dense rows have no penalty factors");
   uint64_t last = 0;  // a negative number is a very large one
   for (int64_t i = 0; i < call.m; ++i) last = std::max(last, static_cast<uint64_t>(call.order[i]));
   if (call.m > 0 && last >= static_cast<uint64_t>(call.n))

@@ -186,7 +186,7 @@ class Worker {
       team_.missed[j] = static_cast<int32_t>(number - done);
       done = static_cast<int32_t>(number + 1);
     }
-    const SparseFeatures touched{batch.features.get() + mine.begin, mine.size()};
+    const SparseFeatures touched{batch.features.get() + mine.begin, mine.size(), call_.penalty_factors};
     for (int64_t group = groups_.begin; group < groups_.end; ++group) {
       const Range tiles = plan_.tiles_of({group, group + 1});
       for (int64_t t = tiles.begin; t < tiles.end; ++t) {
@@ -251,7 +251,9 @@ class Worker {
     for (int64_t begin = mine.begin; begin < mine.end; begin += kFlushed) {
       const int64_t count = std::min(kFlushed, mine.end - begin);
       for (int64_t j = 0; j < count; ++j) missed[j] = static_cast<int32_t>(batches - team_.done[begin + j]);
-      for (int64_t t = tiles_.begin; t < tiles_.end; ++t) catch_up({nullptr, count}, missed, t, begin, nullptr);
+      for (int64_t t = tiles_.begin; t < tiles_.end; ++t)
+        catch_up({nullptr, count, call_.penalty_factors == nullptr ? nullptr : call_.penalty_factors + begin}, missed,
+                 t, begin, nullptr);
     }
   }
 

@@ -238,7 +238,7 @@ def _candidate_rows(
                     *([] if by_loss else [candidate["value"]]),
                     loss,
                     best if best >= 0 else None,
-                    *(candidate["hyperparameters"][name] for name in varied),
+                    *(+candidate["hyperparameters"][name] for name in varied),  # yes is 1
                 ],
                 "spark": drawings.spark(candidate["train_loss"], candidate["judge_loss"], *losses),
                 "outcome": "diverged"

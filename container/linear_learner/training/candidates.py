@@ -19,9 +19,9 @@ import numpy as np
 from linear_learner.hyperparameters import HyperParameters
 from linear_learner.training.state import Rates
 
-SCHEDULES = ((1.0, 1.0), (3.0, 4.3), (1.0, 4.3), (0.4, 4.3))
-"""Pairs: times the first candidate's learning rate, and a power of its lr_scheduler_factor. A factor that halves the
-learning rate over the job takes it to a twentieth with power 4.3."""
+SCHEDULES = ((1.0, 1.0, False), (3.0, 4.3, True), (1.0, 4.3, False), (0.4, 4.3, True))
+"""Times the first candidate's learning rate, a power of its lr_scheduler_factor, and whether candidates for sparse rows
+have a raw penalty. A factor that halves the learning rate over the job takes it to a twentieth with power 4.3."""
 
 REGULARISATIONS = ((0.01, 0), (1, 0), (3, 0), (30, 0), (0.01, 1), (0.01, 3), (0.01, 10), (0.01, 30))
 """Pairs (wd, l1), divided by the number of training rows. The first is the first candidate's."""
@@ -32,7 +32,8 @@ VARIED = ("learning_rate", "lr_scheduler_factor", "wd", "l1")
 
 @dataclass(frozen=True)
 class Candidate:
-    """The numbers by which one model is trained; the names are those of the hyperparameters."""
+    """The numbers by which one model is trained; the names are those of the hyperparameters. ``raw_penalty``: whether
+    wd and l1 count the weights of raw columns (see ``training/penalties.py``)."""
 
     learning_rate: float
     lr_scheduler_step: int
@@ -46,12 +47,18 @@ class Candidate:
     bias_lr_mult: float
     bias_wd_mult: float
     positive_weight: float = 1.0
+    raw_penalty: bool = False
 
 
 def make_candidates(
-    requested: HyperParameters, resolved: HyperParameters, *, rows: int, positive_weights: Sequence[float] = (1.0,)
+    requested: HyperParameters,
+    resolved: HyperParameters,
+    *,
+    rows: int,
+    sparse: bool = False,
+    positive_weights: Sequence[float] = (1.0,),
 ) -> list[Candidate]:
-    """The candidates of a job with ``rows`` training rows.
+    """The candidates of a job with ``rows`` training rows, which are ``sparse`` or not.
 
     ``requested`` still holds AUTO where the user left the choice to us, ``resolved`` does not. ``positive_weights``
     are the weights of positive examples to try, dealt out in turn. Returns at most ``resolved.num_models`` candidates;
@@ -61,6 +68,8 @@ def make_candidates(
     varied = [name for name in VARIED if requested.is_auto(name)]
     if not resolved.use_lr_scheduler and "lr_scheduler_factor" in varied:
         varied.remove("lr_scheduler_factor")  # it is 1 in all of them
+    if sparse and {"wd", "l1"} <= set(varied):
+        varied.append("raw_penalty")
     found = dict.fromkeys(_grid(first, varied, rows, positive_weights))
     draws = _draws(first, varied, rows, positive_weights, resolved.seed)
     while varied and len(found) < resolved.num_models:
@@ -98,12 +107,13 @@ def _first(hp: HyperParameters, positive_weight: float) -> Candidate:
 def _grid(first: Candidate, varied: list[str], rows: int, positive_weights: Sequence[float]) -> list[Candidate]:
     """The first candidate and its neighbours, which differ in the ``varied`` names only. May hold equal ones."""
     points = []
-    for (wd, l1), (times, power) in itertools.product(REGULARISATIONS, SCHEDULES):
+    for (wd, l1), (times, power, raw_penalty) in itertools.product(REGULARISATIONS, SCHEDULES):
         values = {
             "learning_rate": first.learning_rate * times,
             "lr_scheduler_factor": first.lr_scheduler_factor**power,
             "wd": wd / rows,
             "l1": l1 / rows,
+            "raw_penalty": raw_penalty,
         }
         points.append(replace(first, **{name: values[name] for name in varied}))
     # Four schedules and at most three weights have no common divisor, so every pair of them comes up.
@@ -124,6 +134,7 @@ def _draws(
             "lr_scheduler_factor": first.lr_scheduler_factor ** rng.uniform(1, 6),
             "wd": 10 ** rng.uniform(-2, 2.5) / rows,
             "l1": float(rng.random() < 0.5) * 10 ** rng.uniform(-1, 1.5) / rows,
+            "raw_penalty": bool(rng.random() < 0.5),
         }
         return replace(
             first,

@@ -147,6 +147,7 @@ def train_job(env: Environment, should_stop: Callable[[], bool]) -> None:
                 requested,
                 hp,
                 rows=expected_rows(found.rows, found.rows_seen),
+                sparse=train.is_sparse,
                 positive_weights=positive_weights(hp, found.class_counts),
             )
             requirements.check_confidence(hp, channels.get("validation"), len(candidates), cluster)

@@ -250,7 +250,7 @@ def _estimate(hp: HyperParameters, configs: Mapping[str, ChannelConfig], found: 
     with found.noted():
         if warm_start.CHANNEL in configs:
             warm_start.read_model(configs[warm_start.CHANNEL], resolved, train.first.feature_names)
-    models = len(make_candidates(hp, resolved, rows=rows))
+    models = len(make_candidates(hp, resolved, rows=rows, sparse=train.is_sparse))
     with found.noted():
         _check_confidence(resolved, models, found.channels.get("validation"))
     outputs = models * (resolved.num_classes if resolved.predictor_type == MULTICLASS else 1)

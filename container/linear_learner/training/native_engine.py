@@ -34,6 +34,7 @@ class NativeEngine:
         self._rates = np.stack(list(columns.values()))
         self._unweighted = np.ones(1, np.float32)
         self._sums = np.zeros(len(rates))
+        self._penalty_factors = factors = objective.penalty_factors
         self._shared_sums = Array(self._sums)
         self._last: list[Array] = []
         self._settings = {
@@ -44,6 +45,7 @@ class NativeEngine:
             "mini_batch_size": objective.mini_batch_size,
             "use_bias": int(objective.use_bias),
             "threads": threads,
+            "penalty_factors_address": 0 if factors is None else _address("penalty factors", factors, np.float32),
         }
 
     def step(self, chunk: Chunk, state: State) -> np.ndarray:
@@ -70,11 +72,11 @@ class NativeEngine:
         """The features as an input of the operator, and the addresses of what is none."""
         addresses = {"features_address": 0, "indptr_address": 0, "indices_address": 0}
         if isinstance(rows, CsrMatrix):
-            arrays = {"features": rows.values, "indptr": rows.indptr, "indices": rows.indices}
-            for (name, array), dtype in zip(arrays.items(), (np.float32, np.int64, np.int32), strict=True):
-                if array.dtype != dtype or not array.flags.c_contiguous:
-                    raise TypeError(f"the {name} of sparse rows are {np.dtype(dtype)} in one piece, not {array.dtype}")
-            return self._unweighted, {f"{name}_address": array.ctypes.data for name, array in arrays.items()}
+            return self._unweighted, {
+                "features_address": _address("values of sparse rows", rows.values, np.float32),
+                "indptr_address": _address("indptr of sparse rows", rows.indptr, np.int64),
+                "indices_address": _address("indices of sparse rows", rows.indices, np.int32),
+            }
         if rows.size > MOST_ELEMENTS:
             return rows[:1], addresses | {"features_address": rows.ctypes.data}
         return rows, addresses
@@ -84,3 +86,10 @@ class NativeEngine:
         known = {id(made.array): made for made in self._last}
         self._last = [known.get(id(array)) or Array(array) for array in arrays]
         return self._last
+
+
+def _address(name: str, array: np.ndarray, dtype: type[np.generic]) -> int:
+    """Of the numbers of an array that comes to the operator by its address, which MXNet does not check."""
+    if array.dtype != dtype or not array.flags.c_contiguous:
+        raise TypeError(f"the {name} are {np.dtype(dtype)} in one piece, not {array.dtype}")
+    return array.ctypes.data

@@ -35,9 +35,7 @@ class OperatorsEngine:
             self._row(getattr(rates, name) if isinstance(name, str) else np.full(len(rates), name))
             for name in self.optimizer.fading
         ]
-        self.wd = self._row(rates.wd)
         self.bias_wd = self._row(rates.wd * rates.bias_wd_mult)
-        self.l1 = self._row(rates.l1)
         self.positive_weight = mx.nd.array(rates.positive_weight.reshape(1, -1))
 
     def step(self, chunk: Chunk, state: State) -> np.ndarray:
@@ -48,19 +46,21 @@ class OperatorsEngine:
         size = self.objective.mini_batch_size
         # The mini-batches of this call that each feature is up to date with.
         done = np.zeros(state.feature_dim + 1, np.int64)
+        penalties = self._penalties(state)
         for number, start in enumerate(range(0, len(chunk.order), size)):
             rows = chunk.order[start : start + size]
             features, touched = self._features(chunk.features, rows)
             labels, row_weights = self._targets(chunk, rows)
             lr = self.rates.learning_rate_at(state.updates).astype(np.float64)
             w, w_moments = weights[touched], [moment[touched] for moment in moments]
-            self._catch_up(w, w_moments, number - done[touched], lr, state.updates)
+            wd, l1 = (penalty[touched] for penalty in penalties)
+            self._catch_up(w, w_moments, number - done[touched], lr, state.updates, wd, l1)
             scores = mx.nd.broadcast_add(mx.nd.dot(features, w), bias)
             loss, gradient = self._loss_and_gradient(scores, labels, row_weights)
             sums += loss
             gradient = gradient / len(rows)
-            w_gradient = mx.nd.dot(features, gradient, transpose_a=True) + self.wd * w
-            self._update(w, w_moments, w_gradient, lr, state.updates, self.l1)
+            w_gradient = mx.nd.dot(features, gradient, transpose_a=True) + wd * w
+            self._update(w, w_moments, w_gradient, lr, state.updates, l1)
             for whole, part in zip((weights, *moments), (w, *w_moments), strict=True):
                 whole[touched] = part
             if self.objective.use_bias:
@@ -69,7 +69,7 @@ class OperatorsEngine:
             state.updates += 1
             done[touched] = number + 1
         if len(chunk.order):
-            self._catch_up(weights, moments, number + 1 - done, lr, state.updates - 1)
+            self._catch_up(weights, moments, number + 1 - done, lr, state.updates - 1, *penalties)
         self._store(state, weights, bias, moments, bias_moments)
         return sums
 
@@ -92,12 +92,22 @@ class OperatorsEngine:
             return mx.nd.array(batch.only_columns(touched).toarray()), touched
         return mx.nd.array(features[rows]), slice(features.shape[1])
 
-    def _catch_up(self, w: Array, moments: list[Array], missed: np.ndarray, lr: np.ndarray, update: int) -> None:
+    def _penalties(self, state: State) -> tuple[Array, Array]:
+        """wd and l1 of every weight, both (d + 1, K * C)."""
+        factors = np.ones(state.feature_dim + 1, np.float32)
+        if self.objective.penalty_factors is not None:
+            factors[:-1] = self.objective.penalty_factors
+        factor = np.where(self.rates.raw_penalty != 0, factors[:, np.newaxis], np.float32(1))
+        return tuple(self._columns(penalty) for penalty in (self.rates.wd * factor, self.rates.l1 * np.sqrt(factor)))
+
+    def _catch_up(
+        self, w: Array, moments: list[Array], missed: np.ndarray, lr: np.ndarray, update: int, wd: Array, l1: Array
+    ) -> None:
         """Bring features (a, K * C) up to date that ``missed``, (a,), mini-batches did not touch."""
         if missed.any():
             rate = self._row(self.optimizer.rate(self.rates, lr, update))
             n = mx.nd.array(missed.reshape(-1, 1))
-            catch_up(mx.nd, w, moments, n, rate, self.fading, self.optimizer.size, self.wd, self.l1)
+            catch_up(mx.nd, w, moments, n, rate, self.fading, self.optimizer.size, wd, l1)
 
     def _update(self, w: Array, moments: list[Array], g: Array, lr: np.ndarray, update: int, l1: Array | None) -> None:
         """One step of the optimizer on the matrix ``w``, in place."""
@@ -140,7 +150,11 @@ class OperatorsEngine:
 
     def _row(self, per_candidate: np.ndarray) -> Array:
         """(K,) -> (1, K * C), each number repeated for the outputs of its candidate."""
-        return mx.nd.array(np.repeat(per_candidate, self.objective.outputs).reshape(1, -1).astype(np.float32))
+        return self._columns(per_candidate.reshape(1, -1))
+
+    def _columns(self, per_candidate: np.ndarray) -> Array:
+        """(n, K) -> (n, K * C), likewise."""
+        return mx.nd.array(np.repeat(per_candidate, self.objective.outputs, axis=1).astype(np.float32))
 
     def _matrix(self, tiles: np.ndarray, state: State) -> Array:
         """Tiles (T, d, 16) as a matrix (d + 1, K * C), or a row of them (1, T * 16) as (1, K * C)."""

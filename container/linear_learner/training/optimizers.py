@@ -15,7 +15,8 @@ once, with the step s that their moments give at the beginning of the gap and th
 
 where M is the first moment, if there is one, and b what a mini-batch multiplies it by: the momentum that is left runs
 out, and the penalties of n mini-batches are paid, L2 as an implicit step, which shrinks and never overshoots. Then both
-moments fade as n gradients of zero make them. ``catch_up`` is that; with n = 0 it changes nothing.
+moments fade as n gradients of zero make them. ``catch_up`` is that; with n = 0 it changes nothing. wd and l1 may be
+those of each weight: see ``Objective.penalty_factors``.
 
 All functions are written over ``F``, which is ``mxnet.nd`` or ``numpy``; arrays are (d, K * C) and the rates (K * C,)
 or scalars. Formulas are those of MXNet 1.9.1's optimizers (``mxnet/optimizer``), with classical momentum written as an

@@ -98,7 +98,7 @@ def metadata(job: TrainingJob, choice: Choice, trained: Trained, scores: Mapping
     hp, task, train = job.hp, job.task, job.channels["train"]
     chosen = job.candidates[choice.candidate]
     values = dataclasses.asdict(chosen)
-    positive_weight = values.pop("positive_weight")
+    positive_weight, raw_penalty = values.pop("positive_weight"), values.pop("raw_penalty")
     ranges = task.ranges()
     return {
         "hyperparameters": hp.as_dict() | values | {"positive_example_weight_mult": positive_weight},
@@ -112,6 +112,7 @@ def metadata(job: TrainingJob, choice: Choice, trained: Trained, scores: Mapping
         "selection": {
             "candidate": choice.candidate,
             "candidates": len(trained.alive),
+            "raw_penalty": raw_penalty,
             "diverged": np.flatnonzero(~trained.alive).tolist(),
             "epoch": int(trained.best_epoch[choice.candidate]),
             "epochs": len(trained.epochs),

@@ -23,6 +23,7 @@ from linear_learner.model.scaler import Scaler
 from linear_learner.training.agreement import Totals, merged, merged_ranges, totals
 from linear_learner.training.class_weights import class_weights, number_of_classes
 from linear_learner.training.cluster.interface import ALONE, Cluster
+from linear_learner.training.penalties import penalty_factors
 from linear_learner.training.state import Objective
 from linear_learner.training.strides import SNAPSHOTS, snapshots_of_sparse_rows
 
@@ -50,9 +51,10 @@ class Task:
     ``ranges`` may be asked for once an epoch is over; ranges are None for more than MOST_RANGES columns. ``columns``:
     int64 (u,), ascending, where ``train`` and ``judge`` hold these columns alone, those in which any sparse row of the
     train channel has something: of the others there is nothing to learn, and their weights are 0. None where they hold
-    all columns. ``snapshots``: how many an epoch is averaged over. ``work``: of a row, for one output of one candidate,
-    in values of a dense row. ``class_weights``: float32 (num_classes,) or None. ``share``: this host's of the rows of
-    ``train`` and of each mini-batch.
+    all columns. ``penalty_factors``: float32 (trained columns,), or None for dense rows: see ``Objective``.
+    ``snapshots``: how many an epoch is averaged over. ``work``: of a row, for one output of one candidate, in values of
+    a dense row. ``class_weights``: float32 (num_classes,) or None. ``share``: this host's of the rows of ``train`` and
+    of each mini-batch.
     """
 
     loss: Loss
@@ -64,6 +66,7 @@ class Task:
     ranges: Callable[[], FeatureRanges | None]
     work: float
     columns: np.ndarray | None = None
+    penalty_factors: np.ndarray | None = None
     snapshots: int = SNAPSHOTS
     share: float = 1.0
 
@@ -86,9 +89,12 @@ def prepare(hp: HyperParameters, channels: Mapping[str, Dataset | Stream], clust
     assert not isinstance(validation, Stream)  # noqa: S101 (for the type checker)
     found = totals(train, number_of_classes(hp), cluster)
     sample = train.survey.sample() if isinstance(train, Stream) else train
+    scaler, factors = fit_scaler(hp, sample, cluster, found.share)
+    columns = _columns_to_train(train, cluster) if found.rows is not None else None
     common = Common(
-        scaler=fit_scaler(hp, sample, cluster, found.share),
-        columns=_columns_to_train(train, cluster) if found.rows is not None else None,
+        scaler=scaler,
+        columns=columns,
+        penalty_factors=factors if factors is None or columns is None else factors[columns],
         class_weights=class_weights(hp, found.class_counts, are_all=found.rows is not None),
         totals=found,
         cluster=cluster,
@@ -104,6 +110,7 @@ class Common:
 
     scaler: Scaler
     columns: np.ndarray | None
+    penalty_factors: np.ndarray | None
     class_weights: np.ndarray | None
     totals: Totals
     cluster: Cluster
@@ -140,6 +147,7 @@ def prepare_in_memory(hp: HyperParameters, train: Dataset, validation: Dataset |
         ranges=functools.cache(lambda: merged_ranges(ranges, train.feature_dim, common.cluster)),
         work=_work(train, common.totals),
         columns=common.columns,
+        penalty_factors=common.penalty_factors,
         snapshots=_snapshots(train, common),
         share=common.totals.share,
     )
@@ -171,22 +179,28 @@ def prepare_stream(hp: HyperParameters, stream: Stream, validation: Dataset | No
         ranges=functools.cache(lambda: merged_ranges(survey.ranges, stream.feature_dim, common.cluster)),
         work=_work(stream, common.totals),
         columns=common.columns,
+        penalty_factors=common.penalty_factors,
         snapshots=_snapshots(stream, common),
         share=common.totals.share,
     )
 
 
-def fit_scaler(hp: HyperParameters, train: Dataset, cluster: Cluster = ALONE, share: float = 1.0) -> Scaler:
-    """From ``num_point_for_scaler`` rows, spread over the channel, of which this host has a ``share``."""
+def fit_scaler(
+    hp: HyperParameters, train: Dataset, cluster: Cluster = ALONE, share: float = 1.0
+) -> tuple[Scaler, np.ndarray | None]:
+    """The scaler and, of sparse rows, the penalty factors of all columns, float32 (d,). From ``num_point_for_scaler``
+    rows, spread over the channel, of which this host has a ``share``."""
     sample = scaler.sample_rows(len(train.labels), math.ceil(hp.num_point_for_scaler * share))
-    return scaler.of_measures(
-        merged(scaler.measure(train.features[sample]), cluster),
+    measures = merged(scaler.measure(train.features[sample]), cluster)
+    fitted = scaler.of_measures(
+        measures,
         merged(scaler.measure(train.labels[sample].reshape(-1, 1)), cluster),
         normalize_data=hp.normalize_data,
         unbias_data=hp.unbias_data,
         normalize_label=hp.normalize_label,
         unbias_label=hp.unbias_label,
     )
+    return fitted, penalty_factors(measures, fitted.std) if train.is_sparse else None
 
 
 def own_mini_batch_size(hp: HyperParameters, share: float) -> int:
@@ -214,6 +228,7 @@ def make_objective(hp: HyperParameters, task: Task) -> Objective:
         mini_batch_size=own_mini_batch_size(hp, task.share),
         use_bias=hp.use_bias,
         constants=constants,
+        penalty_factors=task.penalty_factors,
     )
 
 

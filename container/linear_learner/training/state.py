@@ -17,7 +17,9 @@ TILE = 16
 class Objective:
     """What is minimised: a loss, its constants (in the units of the labels it sees), and how rows are grouped.
 
-    ``outputs`` is C: 1, or the number of classes where the loss couples them.
+    ``outputs`` is C: 1, or the number of classes where the loss couples them. ``penalty_factors``: float32 (d,), for
+    sparse rows alone, by which the penalties on the weights of each feature are multiplied, ``wd`` by the factor and
+    ``l1`` by its root, in the candidates whose ``Rates.raw_penalty`` is 1; None where all of them are 1.
     """
 
     loss: Loss
@@ -26,6 +28,7 @@ class Objective:
     mini_batch_size: int
     use_bias: bool = True
     constants: dict[str, float] = field(default_factory=dict)
+    penalty_factors: np.ndarray | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Rates:
     ``lr_scheduler_step`` is int64 (K,): the learning rate of update t (from 0) is
     max(lr_scheduler_minimum_lr, learning_rate * lr_scheduler_factor ** (t // lr_scheduler_step)), and with
     use_lr_scheduler=false the factor is 1. ``positive_weight`` multiplies the weight of a row whose label is 1
-    (binary losses only).
+    (binary losses only). ``raw_penalty`` is 1 or 0: see ``Objective.penalty_factors``.
     """
 
     learning_rate: np.ndarray
@@ -50,6 +53,7 @@ class Rates:
     bias_lr_mult: np.ndarray
     bias_wd_mult: np.ndarray
     positive_weight: np.ndarray
+    raw_penalty: np.ndarray
 
     def __len__(self) -> int:
         return len(self.learning_rate)

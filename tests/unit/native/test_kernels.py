@@ -32,7 +32,7 @@ def trained(key: tuple[str, str], optimizer: str) -> tuple[np.ndarray, np.ndarra
     loss, rng = LOSSES[key], np.random.default_rng(0)
     outputs = 3 if loss.coupled else 1
     constants = {name: 0.5 for name, _ in loss.constants}
-    numbers = [0.01, 10, 0.9, 0.001, 0.01, 0.01, 0.9, 0.9, 0.99, 2, 0.5, 1.5]
+    numbers = [0.01, 10, 0.9, 0.001, 0.01, 0.01, 0.9, 0.9, 0.99, 2, 0.5, 1.5, 0]
     rates = Rates(*(np.full(5, number, np.float32) for number in numbers))
     labels = rng.normal(size=600) if key[0] == "regressor" else rng.integers(0, 2, 600)
     chunk = Chunk(

@@ -13,10 +13,10 @@ ROWS = 1000
 ALL_GIVEN = {"learning_rate": "0.1", "lr_scheduler_factor": "0.9", "wd": "0", "l1": "0"}
 
 
-def candidates_for(positive_weights: tuple[float, ...] = (1.0,), **given: str) -> list[Candidate]:
+def candidates_for(positive_weights: tuple[float, ...] = (1.0,), sparse: bool = False, **given: str) -> list[Candidate]:
     requested = validate({"predictor_type": "binary_classifier", **given})
     resolved = resolve(requested, feature_dim=3, rows=ROWS)
-    return make_candidates(requested, resolved, rows=ROWS, positive_weights=positive_weights)
+    return make_candidates(requested, resolved, rows=ROWS, sparse=sparse, positive_weights=positive_weights)
 
 
 def test_by_default_there_are_32_and_no_two_are_equal() -> None:
@@ -27,7 +27,7 @@ def test_the_first_candidate_has_the_resolved_values() -> None:
     resolved = resolve(validate({"predictor_type": "binary_classifier"}), feature_dim=3, rows=ROWS)
     first = candidates_for()[0]
     for field in dataclasses.fields(Candidate):
-        if field.name != "positive_weight":
+        if field.name not in ("positive_weight", "raw_penalty"):
             assert getattr(first, field.name) == getattr(resolved, field.name), field.name
 
 
@@ -87,3 +87,22 @@ def test_the_scheduler_multiplies_every_so_many_steps_down_to_a_floor() -> None:
 def test_a_floor_above_the_learning_rate_does_not_raise_it() -> None:
     stacked = rates(candidates_for(learning_rate="0.001", lr_scheduler_minimum_lr="0.1"))
     assert float(stacked.learning_rate_at(500)[0]) == pytest.approx(0.001)
+
+
+def test_of_sparse_rows_every_regularisation_is_tried_with_either_penalty() -> None:
+    found = candidates_for(sparse=True)
+    assert len(found) == len(set(found)) == 32
+    assert not found[0].raw_penalty
+    assert len({(c.wd, c.l1, c.raw_penalty) for c in found}) == 16
+    assert [dataclasses.replace(c, raw_penalty=False) for c in found] == candidates_for()
+    assert {c.raw_penalty for c in candidates_for(sparse=True, num_models="60")[32:]} == {True, False}
+
+
+@pytest.mark.parametrize("name", ["wd", "l1"])
+def test_a_penalty_that_the_user_gave_is_the_same_for_all_columns(name: str) -> None:
+    assert not any(c.raw_penalty for c in candidates_for(sparse=True, **{name: "0.1"}))
+
+
+def test_either_penalty_is_tried_at_a_learning_rate_that_the_user_gave() -> None:
+    found = candidates_for(sparse=True, learning_rate="0.1", lr_scheduler_factor="0.9", num_models="16")
+    assert len({(c.wd, c.l1, c.raw_penalty) for c in found}) == 16

@@ -80,6 +80,7 @@ def run(
         **{name: same(value) for name, value in {"wd": 1e-3, "l1": 1e-3, "momentum": 0.9, "beta_1": 0.9}.items()},
         **{name: same(value) for name, value in {"beta_2": 0.99, "bias_lr_mult": 10, "bias_wd_mult": 0}.items()},
         positive_weight=same(1),
+        raw_penalty=same(0),
     )
     objective = Objective(LOSSES[BINARY, "logistic"], 1, "adam", 30)
     return train(

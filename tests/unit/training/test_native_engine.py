@@ -50,6 +50,7 @@ def some_rates(candidates: int, rng: np.random.Generator) -> Rates:
         bias_lr_mult=draw(0.5, 5),
         bias_wd_mult=draw(0, 1),
         positive_weight=draw(0.5, 3),
+        raw_penalty=rng.integers(0, 2, candidates).astype(np.float32),
     )
 
 

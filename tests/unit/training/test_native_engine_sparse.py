@@ -49,12 +49,17 @@ def some_rates(candidates: int) -> Rates:
         bias_lr_mult=draw(0.5, 5),
         bias_wd_mult=draw(0, 1),
         positive_weight=draw(0.5, 3),
+        raw_penalty=rng.integers(0, 2, candidates).astype(np.float32),
     )
 
 
 def some_objective(loss: Loss, optimizer: str = "adam", batch: int = 50, outputs: int = 3) -> Objective:
     constants = {name: CONSTANTS[name] for name, _ in loss.constants}
     return Objective(loss, outputs if loss.coupled else 1, optimizer, batch, constants=constants)
+
+
+def some_factors(d: int) -> np.ndarray:
+    return np.random.default_rng(4).uniform(0, 4, d).astype(np.float32)
 
 
 def some_chunk(objective: Objective, rows: int, d: int, *, density: float = 0.1, weighted: bool = True) -> Chunk:
@@ -86,6 +91,7 @@ def bits(state: State) -> list[bytes]:
 def check_same(objective: Objective, chunk: Chunk, candidates: int, *, threads: int = 2, calls: int = 2) -> None:
     """Both engines find the same losses, and after some calls of a few mini-batches the same state."""
     rates, d = some_rates(candidates), chunk.features.shape[1]
+    objective = replace(objective, penalty_factors=some_factors(d))
     engines = native(objective, rates, threads), OperatorsEngine(objective, rates)
     states = [some_state(candidates, objective.outputs, d) for _ in engines]
     losses = [engine.evaluate(chunk, state) for engine, state in zip(engines, states, strict=True)]
@@ -147,6 +153,7 @@ def test_the_number_of_threads_changes_no_bit(
     rows: int, d: int, candidates: int, outputs: int, batch: int, density: float, optimizer: str
 ) -> None:
     objective = some_objective(SOFTMAX if outputs > 1 else LOGISTIC, optimizer, batch, outputs)
+    objective = replace(objective, penalty_factors=some_factors(d))
     chunk, rates = some_chunk(objective, rows, d, density=density), some_rates(candidates)
     outcomes = []
     for threads in (1, 2, 3, 7):
@@ -177,6 +184,59 @@ def test_a_view_into_larger_rows_is_trained_on() -> None:
     for one, state in zip((taken, copied), states, strict=True):
         native(objective, some_rates(4)).step(one, state)
     assert bits(states[0]) == bits(states[1])
+
+
+ENGINES = {"native": native, "operators": lambda objective, rates: OperatorsEngine(objective, rates)}
+
+
+@pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES)
+def test_penalty_factors_lead_to_the_closed_form_of_a_ridge_with_those_penalties(engine) -> None:
+    loss = next(loss for loss in LOSSES.values() if loss.value.__name__ == "squared_loss")
+    rows, d = 200, 6
+    objective = replace(some_objective(loss, "sgd", rows), use_bias=False, penalty_factors=some_factors(d))
+    chunk = some_chunk(objective, rows, d, density=0.5, weighted=False)
+    rates = Rates(**{name: np.repeat(values[:1], 2) for name, values in vars(some_rates(1)).items()})
+    constant = {"learning_rate": 0.2, "lr_scheduler_factor": 1.0, "wd": 0.5, "l1": 0.0, "momentum": 0.0}
+    rates = replace(
+        rates,
+        **{name: np.full(2, value, np.float32) for name, value in constant.items()},
+        raw_penalty=np.array([0, 1], np.float32),
+    )
+    state, made = State.zeros(2, 1, d), engine(objective, rates)
+    for _ in range(300):
+        made.step(chunk, state)
+    x, y = chunk.features.toarray().astype(np.float64), chunk.labels
+    for k, factors in enumerate((np.ones(d), objective.penalty_factors)):
+        expected = np.linalg.solve(2 * x.T @ x / rows + np.diag(0.5 * factors), 2 * x.T @ y / rows)
+        np.testing.assert_allclose(state.candidate(k)[0][:, 0], expected, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES)
+def test_a_factor_of_four_is_four_times_the_l2_and_twice_the_l1(engine, optimizer: str) -> None:
+    objective, rates = some_objective(LOGISTIC, optimizer, batch=40), some_rates(3)
+    chunk, states = some_chunk(objective, 400, 60), [some_state(3, 1, 60) for _ in range(2)]
+    raw, flat = replace(rates, raw_penalty=np.ones(3, np.float32)), replace(rates, wd=4 * rates.wd, l1=2 * rates.l1)
+    flat = replace(flat, bias_wd_mult=rates.bias_wd_mult / 4)  # the bias has no factor
+    engine(replace(objective, penalty_factors=np.full(60, 4, np.float32)), raw).step(chunk, states[0])
+    engine(objective, flat).step(chunk, states[1])
+    assert bits(states[0]) == bits(states[1])
+
+
+def test_rows_without_factors_have_factors_of_one() -> None:
+    objective, rates = some_objective(LOGISTIC), some_rates(5)
+    chunk, states = some_chunk(objective, 300, 20), [some_state(5, 1, 20) for _ in range(2)]
+    native(objective, rates).step(chunk, states[0])
+    native(replace(objective, penalty_factors=np.ones(20, np.float32)), rates).step(chunk, states[1])
+    assert bits(states[0]) == bits(states[1])
+
+
+def test_dense_rows_have_no_penalty_factors() -> None:
+    objective = some_objective(LOGISTIC)
+    chunk = some_chunk(objective, 10, 5)
+    engine = native(replace(objective, penalty_factors=np.ones(5, np.float32)), some_rates(1))
+    with pytest.raises(Exception, match="dense rows have no penalty factors"):
+        engine.step(replace(chunk, features=chunk.features.toarray()), some_state(1, 1, 5))
 
 
 def test_wide_column_numbers_are_refused() -> None:

@@ -36,6 +36,7 @@ def some_rates(candidates: int, seed: int = 0) -> Rates:
         bias_lr_mult=draw(1, 5),
         bias_wd_mult=draw(0, 1),
         positive_weight=draw(0.5, 3),
+        raw_penalty=rng.integers(0, 2, candidates).astype(np.float32),
     )
 
 

@@ -14,7 +14,7 @@ def one_rate(**changed: float) -> Rates:
     values = {
         "learning_rate": 0.05, "lr_scheduler_step": 1, "lr_scheduler_factor": 1, "lr_scheduler_minimum_lr": 1e-9,
         "wd": 0, "l1": 0, "momentum": 0.9, "beta_1": 0.9, "beta_2": 0.999, "bias_lr_mult": 1, "bias_wd_mult": 0,
-        "positive_weight": 1,
+        "positive_weight": 1, "raw_penalty": 0,
     } | changed  # fmt: skip
     return Rates(
         **{

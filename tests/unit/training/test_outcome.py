@@ -133,6 +133,6 @@ def test_a_hundred_thousand_classes_take_no_square_of_memory() -> None:
 
 
 def test_every_number_of_a_candidate_is_known() -> None:
-    """metadata() tells of a candidate by the names of the hyperparameters, with one exception that it knows."""
+    """metadata() tells of a candidate by the names of the hyperparameters, with two exceptions that it knows."""
     known = set(validate({"predictor_type": "regressor"}).as_dict())
-    assert {field.name for field in fields(Candidate)} - known == {"positive_weight"}
+    assert {field.name for field in fields(Candidate)} - known == {"positive_weight", "raw_penalty"}

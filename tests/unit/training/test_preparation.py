@@ -109,13 +109,13 @@ class TestFitScaler:
         """Sorted rows are no trap: the head alone would have a mean of 0."""
         features = np.repeat(np.arange(10, dtype=np.float32), 100)[:, None]
         train = Dataset("train", features, np.zeros(1000, np.float32), ())
-        found = fit_scaler(hyperparameters(num_point_for_scaler="100"), train)
+        found, _ = fit_scaler(hyperparameters(num_point_for_scaler="100"), train)
         assert found.mean[0] == pytest.approx(4.5, abs=0.2)
         assert found.std[0] == pytest.approx(features.std(), abs=0.2)
 
     @pytest.mark.parametrize("name", ["normalize_data", "unbias_data", "normalize_label", "unbias_label"])
     def test_leaves_out_what_is_switched_off(self, name: str) -> None:
-        found = fit_scaler(hyperparameters(**{name: "false"}), regression("train"))
+        found, _ = fit_scaler(hyperparameters(**{name: "false"}), regression("train"))
         plain = {
             "normalize_data": bool((found.std == 1).all()),
             "unbias_data": bool((found.mean == 0).all()),
@@ -192,6 +192,16 @@ class TestSparseRows:
         np.testing.assert_array_equal(judge.raw.features.toarray(), [[5, 1, 0, 0], [0, 0, 0, 2]])
         (chunk,) = task.train.chunks(0)
         assert chunk.features.shape == (4, 2)
+
+    def test_penalty_factors_are_those_of_the_columns_that_are_trained(self) -> None:
+        task = self.task()
+        _, of_all = fit_scaler(hyperparameters(), Dataset("train", CsrMatrix.from_dense(self.DENSE), np.ones(4), ()))
+        assert len(of_all) == 4
+        np.testing.assert_array_equal(task.penalty_factors, of_all[[1, 3]])
+        np.testing.assert_array_equal(
+            make_objective(hyperparameters("binary_classifier"), task).penalty_factors, task.penalty_factors
+        )
+        assert prepared(regression("train")).penalty_factors is None
 
     def test_ranges_count_what_is_not_stored_as_zeros(self) -> None:
         ranges = self.task().ranges()
