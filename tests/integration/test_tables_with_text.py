@@ -30,6 +30,7 @@ from sklearn.metrics import log_loss
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from linear_learner import cli
 from linear_learner.data import channel_reader
 from linear_learner.model import artifact
 from linear_learner.serving.app import create_app
@@ -63,8 +64,8 @@ def as_csv(rows: Sequence[Sequence[Any]], names: Sequence[str] | None = NAMES) -
     return out.getvalue().encode()
 
 
-def as_parquet(rows: Table, *, as_dictionary: bool) -> bytes:
-    table = pa.table({name: [row[i] for row in rows] for i, name in enumerate(NAMES)})
+def as_parquet(rows: Table, names: Sequence[str] = NAMES, *, as_dictionary: bool = False) -> bytes:
+    table = pa.table({name: [row[i] for row in rows] for i, name in enumerate(names)})
     if as_dictionary:
         texts = {i: name for i, name in enumerate(NAMES) if pa.types.is_string(table.schema.field(name).type)}
         for i, name in texts.items():
@@ -363,6 +364,30 @@ def test_unseen_categories_of_a_channel_are_counted(job: JobFolder) -> None:
     assert outcome.code == 0, outcome.failure
     (notice,) = outcome.found("(Channel 'validation' has unseen categories.*)")
     assert "2 in 'workclass', 1 in 'education'" in notice
+
+
+@pytest.mark.parametrize("form", ["csv", "csv without a header", "jsonlines", "parquet"])
+def test_predict_counts_unseen_categories(
+    form: str, finished: Outcome, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names, rows = list(NAMES[:-1]), [list(row[:-1]) for row in PEOPLE["validation"][:6]]
+    place = names.index("workclass")
+    for row in rows[:2]:
+        row[place] = "astronaut"
+    content = {
+        "csv": lambda: as_csv([row[::-1] for row in rows], names[::-1]),
+        "csv without a header": lambda: as_csv(rows, None),
+        "jsonlines": lambda: "".join(json.dumps({"features": row}) + "\n" for row in rows).encode(),
+        "parquet": lambda: as_parquet(rows, names),
+    }[form]()
+    path = tmp_path / ("rows.csv" if form.startswith("csv") else f"rows.{form}")
+    path.write_bytes(content)
+    assert cli.main(["predict", "--model", str(finished.model_dir), str(path)]) == 0
+    told = capsys.readouterr()
+    assert len(told.out.splitlines()) == 6
+    assert told.err == (
+        "The data has unseen categories: 2 in 'workclass'. They are 0 in all features of their column.\n"
+    )
 
 
 def test_records_have_no_text(make_job: MakeJob) -> None:

@@ -77,6 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Predict the rows of files, however large: the answers are those of the server, in the same forms. Labels among
     the data are told apart by --has-label or --label-column; then scores are shown as well."""
     openblas.prepare()
+    from linear_learner.data.columns import unseen_notice
     from linear_learner.formats.answer_writer import AnswerWriter
     from linear_learner.model import artifact
     from linear_learner.model.served_model import ServedModel
@@ -100,7 +101,9 @@ def run(arguments: argparse.Namespace) -> int:
     seen = Seen() if reading.has_label else None
     with output_stream(arguments.output) as stream:
         writer = AnswerWriter(stream, accepted)
-        count = predict(ServedModel.of(model), arguments.data, reading, wish, writer, seen)
+        count, unseen = predict(ServedModel.of(model), arguments.data, reading, wish, writer, seen)
+    if notice := unseen_notice("The data", unseen):
+        print(notice, file=sys.stderr)
     told = sys.stdout if arguments.output else sys.stderr
     if seen is not None:
         print(_scores(model, seen, arguments.threshold), file=told)

@@ -95,14 +95,14 @@ class Columns:
             )
 
 
-def unseen_notice(channel: str, unseen: Mapping[str, int]) -> str:
-    """A sentence for the log about cells that are of no level of their column, ``unseen`` by its name; "" if there are
-    none."""
+def unseen_notice(what: str, unseen: Mapping[str, int]) -> str:
+    """A sentence about cells that are of no level of their column, ``unseen`` by its name; "" if there are none.
+    ``what``: whose cells, such as "Channel 'train'"."""
     if not unseen:
         return ""
     named = ", ".join(f"{count} in '{name}'" for name, count in list(unseen.items())[:_SHOWN_COLUMNS])
     more = ", ..." if len(unseen) > _SHOWN_COLUMNS else ""
-    return f"Channel '{channel}' has unseen categories: {named}{more}. They are 0 in all features of their column."
+    return f"{what} has unseen categories: {named}{more}. They are 0 in all features of their column."
 
 
 def unreadable(channel: str, problem: str, *, where: str, fix: str) -> ClientError:

@@ -99,6 +99,6 @@ class Stream:
                 self.survey.add(data)
                 yield data
         self.rows = self.survey.rows
-        if notice := unseen_notice(self.name, self._reader.unseen):
+        if notice := unseen_notice(f"Channel '{self.name}'", self._reader.unseen):
             logger.warning("%s", notice)
         self.survey.check_end()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO, cast
@@ -42,9 +43,11 @@ class Reading:
     label_column: str = ""
 
 
-def decode(unpacked: BinaryIO, source: str, model: ServedModel, reading: Reading) -> Iterator[Batch]:
+def decode(
+    unpacked: BinaryIO, source: str, model: ServedModel, reading: Reading, unseen: Counter[str] | None = None
+) -> Iterator[Batch]:
     """Batches of the rows of file ``source``, their columns in the order of the model's wherever both have names.
-    ``unpacked`` are the file's bytes. ClientError names file and row."""
+    ``unpacked`` are the file's bytes. ``unseen``: see ``table_rows.features``. ClientError names file and row."""
     stream = unpacked if isinstance(unpacked, io.BufferedReader) else io.BufferedReader(cast(io.RawIOBase, unpacked))
     written = reading.content_type or content_type_by_name(source) or content_type_of(_head(stream))
     kind = parse(written)
@@ -63,7 +66,7 @@ def decode(unpacked: BinaryIO, source: str, model: ServedModel, reading: Reading
             allow_missing=allow_missing,
             schema=table,
         )
-        return _records(batches) if table is None else table_rows.features(batches, table, None)
+        return _records(batches) if table is None else table_rows.features(batches, table, None, unseen)
     if kind.name not in CHANNEL_DECODERS:
         raise UnsupportedContentType(written, supported=[*JSON_DECODERS, *CHANNEL_DECODERS], where=source)
     rows, order = cast(BinaryIO, stream), None
@@ -83,7 +86,9 @@ def decode(unpacked: BinaryIO, source: str, model: ServedModel, reading: Reading
     batches = CHANNEL_DECODERS[kind.name](
         rows, label_size=label_size, source=source, threads=cpu_count(), options=options
     )
-    return _in_order(batches, model, order, reading) if table is None else table_rows.features(batches, table, order)
+    if table is None:
+        return _in_order(batches, model, order, reading)
+    return table_rows.features(batches, table, order, unseen)
 
 
 def _records(batches: Iterator[Batch]) -> Iterator[Batch]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,12 +47,14 @@ class Seen:
 
 def predict(
     model: ServedModel, places: Sequence[Path], reading: Reading, wish: Wish, writer: AnswerWriter, seen: Seen | None
-) -> int:
+) -> tuple[int, Counter[str]]:
     """Write the answer for the rows of all ``places`` (files, folders, or ``-`` for standard input); returns how many
-    rows that are, at least 1. ``seen``, if given, is told of scores and labels, and the rows have labels then."""
+    rows that are, at least 1, and how many cells of each column are categories that the training data lacked.
+    ``seen``, if given, is told of scores and labels, and the rows have labels then."""
+    unseen: Counter[str] = Counter()
     count, size = 0, answers.rows_at_once(model, wish)
     for opened, source in _opened(places):
-        for batch in decode(opened.stream, source, model, reading):
+        for batch in decode(opened.stream, source, model, reading, unseen):
             count += len(batch)
             labels = None if seen is None else _labels(model, batch)
             features = model.filled(batch.features)
@@ -64,7 +67,7 @@ def predict(
     if not count:
         raise ClientError("There are no rows to predict", where=", ".join(map(str, places)), fix="give at least one")
     writer.close()
-    return count
+    return count, unseen
 
 
 def _labels(model: ServedModel, batch: Batch) -> np.ndarray:

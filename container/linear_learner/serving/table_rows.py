@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -44,12 +45,17 @@ def decode(body: bytes, kind: ContentType, schema: TableSchema, source: str, *, 
     return features(batches, schema, order)
 
 
-def features(batches: Iterator[Batch], schema: TableSchema, order: list[int] | None) -> Iterator[Batch]:
-    """The features of decoded rows, whose columns are those of the ``schema`` at ``order``."""
+def features(
+    batches: Iterator[Batch], schema: TableSchema, order: list[int] | None, unseen: Counter[str] | None = None
+) -> Iterator[Batch]:
+    """The features of decoded rows, whose columns are those of the ``schema`` at ``order``. ``unseen``, if given, is
+    told how many cells are of no level of their column."""
     try:
         for batch in batches:
             assert isinstance(batch.features, np.ndarray)  # noqa: S101 (for the type checker: rows of tables are dense)
             ordered = batch if order is None else replace(batch, features=batch.features[:, order])
+            if unseen is not None:
+                unseen.update(schema.unseen(ordered))
             yield from schema.batches(ordered)
     except WrongWidth as error:
         raise ClientError(

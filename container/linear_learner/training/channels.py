@@ -100,7 +100,9 @@ def read_channels(
             held_out_reader = reader(name, options)
             data = held_out[name] = read_held_out(name, held_out_reader, budget // 4, check, hp, cluster)
             left -= copies * bytes_of(data.features)
-            if isinstance(held_out_reader, ChannelReader) and (found := unseen_notice(name, held_out_reader.unseen)):
+            if isinstance(held_out_reader, ChannelReader) and (
+                found := unseen_notice(f"Channel '{name}'", held_out_reader.unseen)
+            ):
                 logger.warning("%s", found)
     train = read_train(train_reader, left, hp, cluster, is_judge="validation" not in held_out)
     if cluster.size > 1 and isinstance(train_reader, ChannelReader):
@@ -247,7 +249,7 @@ def read_train(
         check(data, is_train=cluster.size == 1)
         if notice := constant_label_notice(data.name, shape.one_label, predictor_type=hp.predictor_type):
             logger.warning("%s", notice)
-        if isinstance(reader, ChannelReader) and (notice := unseen_notice(data.name, reader.unseen)):
+        if isinstance(reader, ChannelReader) and (notice := unseen_notice(f"Channel '{data.name}'", reader.unseen)):
             logger.warning("%s", notice)
         logger.info("Channel '%s': %d rows of %d features.", data.name, len(data), data.feature_dim)
         return data

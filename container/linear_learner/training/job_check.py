@@ -207,7 +207,7 @@ def _read(reader: ChannelReader, name: str, hp: HyperParameters | None, found: J
     width = reader.columns.width or first.feature_dim
     if isinstance(first.features, CsrMatrix):
         first = replace(first, features=replace(first.features, shape=(1, width)))
-    if notice := unseen_notice(name, reader.unseen):
+    if notice := unseen_notice(f"Channel '{name}'", reader.unseen):
         found.warnings.append(notice)
     seconds = time.perf_counter() - start
     return Channel(name, profile, width, first.is_sparse, reader.columns.names, seconds, first, reader.schema)

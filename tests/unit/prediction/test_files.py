@@ -31,7 +31,7 @@ def lines(
 ) -> list[str]:
     stream = io.BytesIO()
     writer = AnswerWriter(stream, "application/jsonlines")
-    count = predict(served(), list(places), reading or Reading(), wish or Wish(), writer, seen)
+    count, _ = predict(served(), list(places), reading or Reading(), wish or Wish(), writer, seen)
     found = stream.getvalue().decode().splitlines()
     assert count == len(found)
     return found
