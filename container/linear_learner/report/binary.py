@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,8 +13,7 @@ BINS = 10
 """Of a calibration curve, with about as many rows each."""
 
 
-@dataclass(frozen=True, eq=False)
-class Ordered:
+class Ordered(NamedTuple):
     """Rows by their ``scores`` float32 (n,), ascending; ``positive``: bool (n,)."""
 
     scores: np.ndarray

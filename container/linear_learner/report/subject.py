@@ -1,11 +1,13 @@
-"""What a report is about: a finished job, as plain values."""
+"""What a report is about: a finished job, as plain values.
+
+The classes are NamedTuples: to make that of a frozen dataclass takes several times as long, in every job.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,8 +15,7 @@ from linear_learner.formats.csr import Rows
 from linear_learner.model.scaler import Moments
 
 
-@dataclass(frozen=True, eq=False)
-class Channel:
+class Channel(NamedTuple):
     """``rows``: None where a stopped job has not seen the end of them. ``class_counts``: int64 (classes,), of a
     classifier."""
 
@@ -22,13 +23,12 @@ class Channel:
     class_counts: np.ndarray | None
 
 
-@dataclass(frozen=True, eq=False)
 class Sample:
     """Some rows of a channel as training saw them: ``features`` (m, u), normalised, of the trained columns alone;
     ``labels`` float32 (m,), in raw units."""
 
-    features: Rows
-    labels: np.ndarray
+    def __init__(self, features: Rows, labels: np.ndarray) -> None:
+        self.features, self.labels = features, labels
 
     @cached_property
     def moments(self) -> Moments:
@@ -38,8 +38,7 @@ class Sample:
         return moments
 
 
-@dataclass(frozen=True, eq=False)
-class Scored:
+class Scored(NamedTuple):
     """A channel that the chosen model was judged on: ``scores`` float32 (n,) or (n, C), as served, ``labels`` float32
     (n,) in raw units, and the final metrics by name."""
 
@@ -48,8 +47,7 @@ class Scored:
     metrics: dict[str, float]
 
 
-@dataclass(frozen=True, eq=False)
-class Candidates:
+class Candidates(NamedTuple):
     """All K models of a job.
 
     ``settings``: of each, the hyperparameters that make it. ``train_loss`` and ``judge_loss``: float64 (E, K), means in
@@ -65,8 +63,7 @@ class Candidates:
     values: np.ndarray
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """Which candidate was chosen, by which criterion. ``tied``: those whose value counts as equal to the best, itself
     among them."""
 
@@ -76,8 +73,7 @@ class Choice:
     tied: tuple[int, ...]
 
 
-@dataclass(frozen=True, eq=False)
-class Subject:
+class Subject(NamedTuple):
     """A finished job.
 
     ``given`` and ``resolved``: hyperparameters by name, as the user wrote them and as they were used. ``objective``:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -84,7 +83,7 @@ def subject(
         stopped_early=True,
         versions={"linear_learner": "0"},
     )
-    return replace(made, **changes)
+    return made._replace(**changes)
 
 
 def _scores(predictor_type: str, x: np.ndarray) -> np.ndarray:

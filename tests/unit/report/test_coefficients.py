@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +29,7 @@ def test_deviations_of_trained_columns_of_sparse_rows_stand_at_their_features() 
     dense = np.random.default_rng(0).poisson(0.3, (50, 3)).astype(np.float32)
     columns = np.array([1, 4, 8])
     made = subject(features=10, columns=columns, is_sparse=True)
-    made = replace(made, samples={"train": Sample(CsrMatrix.from_dense(dense), np.zeros(50, np.float32))})
+    made = made._replace(samples={"train": Sample(CsrMatrix.from_dense(dense), np.zeros(50, np.float32))})
     expected = np.zeros(10)
     expected[columns] = np.std(dense, axis=0) * made.scale[columns]
     np.testing.assert_allclose(coefficients.deviations(made), expected, rtol=1e-5)

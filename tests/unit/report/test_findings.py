@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,7 +25,9 @@ def found(made: Subject, kind: str) -> list[Finding]:
 
 
 def with_sample(made: Subject, channel: str, **changes: Any) -> Subject:
-    return replace(made, samples={**made.samples, channel: replace(made.samples[channel], **changes)})
+    sample = made.samples[channel]
+    changed = Sample(**{"features": sample.features, "labels": sample.labels, **changes})
+    return made._replace(samples={**made.samples, channel: changed})
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -47,7 +48,7 @@ def test_a_feature_that_is_the_label_with_noise_is_a_leak(kind: str, sparse: boo
 
 def test_a_leak_in_a_sparse_job_has_the_number_of_its_feature() -> None:
     made = subject(columns=np.array([3, 5, 8, 13, 21]), features=5)
-    made = replace(made, weights=np.zeros((30, 1), np.float32), names=None)
+    made = made._replace(weights=np.zeros((30, 1), np.float32), names=None)
     features = made.samples["train"].features.copy()
     features[:, 2] = made.samples["train"].labels
     assert [leak.features for leak in found(with_sample(made, "train", features=features), "leak")] == [[9]]
@@ -89,7 +90,7 @@ def test_classes_of_a_few_rows_have_no_leaks() -> None:
     made = subject("multiclass_classifier", rows=30)
     features = made.samples["train"].labels[:, np.newaxis] + np.zeros((1, 5), np.float32)
     few = Sample(features[:12], made.samples["train"].labels[:12])
-    assert not found(replace(made, samples={**made.samples, "train": few}), "leak")
+    assert not found(made._replace(samples={**made.samples, "train": few}), "leak")
 
 
 def test_a_mean_that_moved_is_drift_and_the_farthest_comes_first() -> None:
@@ -102,7 +103,7 @@ def test_a_mean_that_moved_is_drift_and_the_farthest_comes_first() -> None:
 def test_a_few_rows_are_no_drift() -> None:
     made = subject()
     small = Sample(made.samples["test"].features[:6] + np.float32(0.7), made.samples["test"].labels[:6])
-    assert not found(replace(made, samples={**made.samples, "test": small}), "drift")
+    assert not found(made._replace(samples={**made.samples, "test": small}), "drift")
 
 
 def test_a_column_that_begins_to_vary_is_drift() -> None:
@@ -126,13 +127,13 @@ def test_labels_that_moved(kind: str) -> None:
 def test_a_rare_class() -> None:
     made = subject()
     channels = {**made.channels, "train": Channel(5000, np.array([4980, 20]))}
-    (rare,) = found(replace(made, channels=channels), "rare_class")
+    (rare,) = found(made._replace(channels=channels), "rare_class")
     assert "'1' (20)" in rare.text
 
 
 def test_candidates_that_diverged() -> None:
     alive = np.array([True, False, False, True])
-    (finding,) = found(subject(candidates=replace(candidates(), alive=alive)), "diverged")
+    (finding,) = found(subject(candidates=candidates()._replace(alive=alive)), "diverged")
     assert "2 of 4" in finding.text
 
 
@@ -153,15 +154,15 @@ def test_a_loss_that_stood_still_in_the_end() -> None:
 @pytest.mark.parametrize(("chosen", "kinds"), [(0, ["largest"]), (1, ["smallest"]), (2, [])])
 def test_a_learning_rate_at_the_end_of_those_tried(chosen: int, kinds: list[str]) -> None:
     made = subject()
-    ends = found(replace(made, choice=replace(made.choice, candidate=chosen, tied=(chosen,))), "grid_end")
+    ends = found(made._replace(choice=made.choice._replace(candidate=chosen, tied=(chosen,))), "grid_end")
     assert [kind for end in ends for kind in ("smallest", "largest") if kind in end.text] == kinds
 
 
 def test_the_least_penalty_is_no_end() -> None:
     settings = [{"learning_rate": 0.1, "wd": wd, "l1": 0.0} for wd in (1e-5, 1e-4, 1e-3, 1e-2)]
     for chosen, expected in ((0, 0), (3, 1)):
-        made = subject(candidates=replace(candidates(), settings=settings))
-        made = replace(made, choice=replace(made.choice, candidate=chosen, tied=(chosen,)))
+        made = subject(candidates=candidates()._replace(settings=settings))
+        made = made._replace(choice=made.choice._replace(candidate=chosen, tied=(chosen,)))
         assert len(found(made, "grid_end")) == expected
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -57,7 +56,7 @@ def test_text_of_the_user_stays_text(kind: str, tmp_path: Path, monkeypatch: pyt
         """Of a job in which whatever may be text of the user is one of the ``names`` or the ``text``."""
         classes = {"binary_classifier": names[:2], "multiclass_classifier": names[:3], "regressor": ()}[kind]
         made = subject(kind, names=names, classes=classes, constant=np.array([1]), job=text)
-        return replace(made, given={text: text}, resolved={**made.resolved, text: text}, versions={text: text})
+        return made._replace(given={text: text}, resolved={**made.resolved, text: text}, versions={text: text})
 
     tame = Tags(page(tmp_path, speaking(tuple("abcde"), "f")))
     wild = Tags(page(tmp_path, speaking(tuple(f"{HOSTILE}{i}" for i in range(5)), HOSTILE)))
@@ -98,7 +97,7 @@ def test_a_large_job_is_bounded(tmp_path: Path) -> None:
 def test_the_chosen_candidate_is_among_those_shown(tmp_path: Path) -> None:
     made = subject(candidates=candidates(300, 2))
     worst = int(np.argmax(made.candidates.values))
-    text = page(tmp_path, replace(made, choice=replace(made.choice, candidate=worst)))
+    text = page(tmp_path, made._replace(choice=made.choice._replace(candidate=worst)))
     assert re.search(rf'<tr class="chosen">\s*<td class="n" data-value="{worst}">', text)
 
 
@@ -106,17 +105,17 @@ def test_many_classes_are_bounded(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     made = subject("multiclass_classifier", rows=100)
     scored = {
-        name: replace(
-            s, scores=random.random((100, 1000), np.float32), labels=random.integers(0, 1000, 100).astype(np.float32)
+        name: s._replace(
+            scores=random.random((100, 1000), np.float32), labels=random.integers(0, 1000, 100).astype(np.float32)
         )
         for name, s in made.scored.items()
     }
-    channels = {name: replace(c, class_counts=np.ones(1000, np.int64)) for name, c in made.channels.items()}
+    channels = {name: c._replace(class_counts=np.ones(1000, np.int64)) for name, c in made.channels.items()}
     weights = random.standard_normal((500, 1000)).astype(np.float32)
-    made = replace(
-        made, scored=scored, channels=channels, weights=weights, bias=weights[0], scale=np.ones(500, np.float32)
+    made = made._replace(
+        scored=scored, channels=channels, weights=weights, bias=weights[0], scale=np.ones(500, np.float32)
     )
-    made = replace(made, columns=np.arange(5))
+    made = made._replace(columns=np.arange(5))
     assert len(page(tmp_path, made).encode()) < 400_000
 
 
@@ -126,8 +125,8 @@ def test_candidates_that_diverged_and_one_epoch(kind: str, tmp_path: Path) -> No
     gone = np.array([False, True, False])
     for losses in (found.train_loss, found.judge_loss, found.values[np.newaxis]):
         losses[:, gone] = np.nan
-    made = subject(kind, candidates=replace(found, alive=~gone, best_epoch=np.where(gone, -1, 0)))
-    made = replace(made, choice=replace(made.choice, candidate=0, tied=(0,)))
+    made = subject(kind, candidates=found._replace(alive=~gone, best_epoch=np.where(gone, -1, 0)))
+    made = made._replace(choice=made.choice._replace(candidate=0, tied=(0,)))
     text = page(tmp_path, made)
     assert ">diverged<" in text and not re.search(r'[>"]nan[<"]', text)
 
