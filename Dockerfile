@@ -35,9 +35,7 @@ COPY container/linear_learner/__init__.py /opt/linear-learner/linear_learner/
 COPY container/linear_learner/native /opt/linear-learner/linear_learner/native
 RUN /opt/venv/bin/python -m linear_learner.native.build
 COPY container /opt/linear-learner
-RUN /opt/venv/bin/python -m compileall -q /opt/linear-learner \
-    && /opt/venv/bin/python -c "from linear_learner.report import page; page.compile_templates()" \
-    && chmod -R a+r /opt/linear-learner/linear_learner/report/__pycache__
+RUN /opt/venv/bin/python -m compileall -q /opt/linear-learner
 
 # -- the image ---------------------------------------------------------------------------------------------------
 FROM python

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +9,15 @@ import pytest
 from axe_selenium_python import Axe
 from selenium.webdriver.common.keys import Keys
 from sklearn import metrics
+from subjects import candidates, many_classes, some_diverged, speaking, subject
 
 from browser import DESKTOP, PHONE, Browser
+from linear_learner.report import writing
 from linear_learner.report.subject import Subject
 
 KINDS = ("binary_classifier", "multiclass_classifier", "regressor")
 THEMES = ("light", "dark")
+HOSTILE = '</script></title><script>alert("x")</script><img src=x onerror=alert(1)>&amp;\'"${7 * 7}\u2028'
 CELLS = ("true_negatives", "false_positives", "false_negatives", "true_positives")
 
 
@@ -70,7 +72,7 @@ class TestSlider:
     ) -> None:
         job = jobs["binary_classifier"]
         chromium.open(pages["binary_classifier"], width=width)
-        thresholds = json.loads(chromium.run("return document.getElementById('numbers').textContent"))["thresholds"]
+        thresholds = chromium.run("return details.validation.thresholds")
         slider = chromium.find("#slider")
         assert thresholds[int(slider.get_property("value"))] == job.threshold
         places = []
@@ -167,3 +169,115 @@ def test_coefficients_sort_by_size_and_names_are_as_in_the_data(
     assert sizes == sorted(sizes, reverse=True)
     chromium.find("#coefficients th:last-child button").click()
     assert chromium.texts(f"{rows} th") == list(names)
+
+
+class TestText:
+    def body(self, chromium: Browser, folder: Path, made: Subject) -> str:
+        """What a reader sees of the report of a job, everything unfolded."""
+        chromium.open(writing.write(folder, made))
+        chromium.run("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
+        assert chromium.console() == []
+        body: str = chromium.run("return document.body.innerText")
+        assert not {"undefined", "NaN", "null"} & set(body.split())
+        return body
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_text_of_the_user_stays_text(self, kind: str, chromium: Browser, tmp_path: Path) -> None:
+        found = {}
+        for text in ("tame", HOSTILE):
+            chromium.open(writing.write(tmp_path, speaking(kind, text)))
+            assert chromium.console() == []
+            elements = "[...document.querySelectorAll('*')]"
+            found[text] = chromium.run(f"return {elements}.map((one) => [one.localName, one.getAttributeNames()])")
+        assert found[HOSTILE] == found["tame"]
+        # Each text of the job has its places, as it is.
+        places = {
+            "header strong:last-child": HOSTILE, "#data p code": f"{HOSTILE}={HOSTILE}",
+            "#data details tr:last-child td": HOSTILE, "footer p": f"{HOSTILE} {HOSTILE}",
+            "#findings": f"'{HOSTILE}1'", "#coefficients th[scope=row]": f"{HOSTILE}",
+        }  # fmt: skip
+        for selector, text in places.items():
+            assert text in chromium.run("return document.querySelector(arguments[0]).textContent", selector), selector
+        if kind != "regressor":
+            assert f"{HOSTILE}1: " in chromium.run("return document.querySelector('.balance-text').textContent")
+
+    def test_it_opens_with_what_was_trained_on_what(self, chromium: Browser, tmp_path: Path) -> None:
+        body = self.body(chromium, tmp_path, subject("multiclass_classifier", job="digits-2026"))
+        assert body.split("\n")[2] == (
+            "A multiclass classifier on 5 features: 400 rows of train, 400 rows of validation, 400 rows of test. "
+            "Trained by the loss logistic with the optimizer adam; chosen from 4 candidates after 3 epochs, "
+            "in the job digits-2026."
+        )
+        assert "in the job" not in self.body(chromium, tmp_path, subject())
+
+    def test_several_hosts_are_told_of(self, chromium: Browser, tmp_path: Path) -> None:
+        told = self.body(chromium, tmp_path, subject(hosts=3))
+        assert "3 hosts trained it, and this page looks at the rows of the first host" in told
+        assert "rows of test (of the first host)" in told
+        assert "first host" not in self.body(chromium, tmp_path, subject())
+
+    def test_intervals_stand_below_their_metrics(self, chromium: Browser, tmp_path: Path) -> None:
+        metrics = {"validation": {"some_metric": [0.7125, 0.7875]}, "test": {}}
+        told = {"level": 0.95, "samples": 1000, "threshold": [0.375, 0.4375], "metrics": metrics}
+        body = self.body(chromium, tmp_path, subject(intervals=told))
+        assert chromium.texts("#choice td") == ["0.7500\n0.7125 to 0.7875", "0.7500"]
+        assert "95 % interval of 1000 bootstrap samples" in body
+        assert "that of the threshold is 0.3750 to 0.4375" in body
+        assert "bootstrap" not in self.body(chromium, tmp_path, subject())
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_candidates_that_diverged_and_one_epoch(self, kind: str, chromium: Browser, tmp_path: Path) -> None:
+        self.body(chromium, tmp_path, some_diverged(kind))
+        rows = "#candidate-table tbody tr"
+        assert chromium.texts(f"{rows} td:first-child")[-1] == "1"
+        assert sorted(chromium.texts(f"{rows} td:last-child")) == ["", "chosen", "diverged"]
+        assert chromium.texts(f"{rows}.chosen td:first-child") == ["0"]
+
+    def test_whether_a_candidate_has_a_raw_penalty_is_told_by_1_and_0(self, chromium: Browser, tmp_path: Path) -> None:
+        made = candidates()
+        settings = [{**setting, "raw_penalty": k % 2 == 1} for k, setting in enumerate(made.settings)]
+        self.body(chromium, tmp_path, subject(candidates=made._replace(settings=settings)))
+        expected = [str(int(number) % 2) for number in chromium.texts("#candidate-table td:first-child")]
+        at = chromium.texts("#candidate-table th").index("raw_penalty") + 1
+        cells = f"#candidate-table td:nth-child({at})"
+        assert chromium.texts(cells) == expected
+        assert chromium.run(f"return [...document.querySelectorAll('{cells}')].map((c) => c.dataset.value)") == expected
+
+    def test_of_many_candidates_the_best_are_told(self, chromium: Browser, tmp_path: Path) -> None:
+        body = self.body(chromium, tmp_path, subject(candidates=candidates(300, 2)))
+        assert "The best 100 of 300 candidates" in body
+        assert len(chromium.texts("#candidate-table tbody tr")) == 100
+
+    def test_of_many_classes_some_are_told(self, chromium: Browser, tmp_path: Path) -> None:
+        body = self.body(chromium, tmp_path, many_classes())
+        assert "validation, by class (the 50 with the most rows)" in body
+        assert len(chromium.texts("#classes .sortable tbody tr")) == 50
+        assert "class 9: 1 (0.1%), …" in body and "class 10: 1" not in body
+        assert all(text.startswith("class ") for text in chromium.texts("#coefficients td:nth-child(2)"))
+
+    def test_coefficients_of_classes_are_told_in_both_units(self, chromium: Browser, tmp_path: Path) -> None:
+        made = subject("multiclass_classifier")
+        self.body(chromium, tmp_path, made)
+        cells = [float(text) for text in chromium.texts("#coefficients details td")]
+        assert cells[:3] == pytest.approx(made.bias)
+        assert sorted(cells[3:]) == pytest.approx(np.sort(made.weights, axis=None), rel=1e-3)
+
+    @pytest.mark.parametrize(
+        ("value", "text"),
+        [(0.123456, "0.1235"), (0.0, "0"), (740.123, "740.1"), (1149.4, "1,149"), (-1320987.2, "-1,320,987"),
+         (1e9, "1.000e+9"), (3.1590586e-7, "3.159e-7"), (0.00025, "0.0002500"), (None, "")],
+    )  # fmt: skip
+    def test_numbers_have_four_digits_or_all_before_the_point(
+        self, value: float | None, text: str, chromium: Browser, pages: dict[str, Path]
+    ) -> None:
+        chromium.open(pages["regressor"])
+        assert chromium.run("return number(arguments[0])", value) == text
+
+
+def test_without_scripts_it_says_what_it_needs(chromium: Browser, pages: dict[str, Path]) -> None:
+    chromium.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        chromium.open(pages["regressor"])
+        assert "metrics.json" in chromium.find("noscript").text
+    finally:
+        chromium.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})

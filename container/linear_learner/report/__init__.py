@@ -7,8 +7,9 @@ regression.py     errors
 coefficients.py   the weights, in raw units and per standard deviation
 findings.py       what a careful colleague would point out
 content.py        all of it as one JSON object: metrics.json
-drawings.py       which drawings the page has
-charts.py         how they are drawn
-page.py           report.html, of the templates, the style sheet and the script beside it
+page.py           report.html, of what it shows of that, and the style sheet and the scripts beside it:
+  charts.js         markup, and drawings with axes, by D3
+  page.js           what the page says and draws
+  controls.js       what the reader can press and move
 writing.py        the three files
 """

@@ -35,7 +35,6 @@ from linear_learner.training.engine import make_engine
 from linear_learner.training.epoch_log import EpochLog
 from linear_learner.training.hosts import joined, store_of
 from linear_learner.training.initializer import initial_state
-from linear_learner.training.job_report import import_report_ahead
 from linear_learner.training.memory import candidates_that_fit
 from linear_learner.training.preparation import Task, make_objective, prepare
 from linear_learner.training.progress import Progress, Trained
@@ -242,8 +241,6 @@ def train_candidates(
     hp, task, cluster, models = job.hp, job.task, job.cluster, len(job.candidates)
     objective = make_objective(hp, task)
     engine = make_engine(hp._engine, objective, rates(job.candidates), cpu_count())
-    if cluster.is_first:
-        import_report_ahead()
     logger.info("Training %d models on %d threads.", models, cpu_count())
     criterion = model_selection.criterion_of(hp)
     state = initial_state(hp, candidates=models, outputs=objective.outputs, feature_dim=task.trained_columns)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -16,6 +14,7 @@ from linear_learner.data.stream import Stream
 from linear_learner.formats.csr import CsrMatrix
 from linear_learner.hyperparameters import HyperParameters
 from linear_learner.model.linear_model import LinearModel
+from linear_learner.report import writing
 from linear_learner.report.subject import Candidates, Channel, Choice, Sample, Scored, Subject
 from linear_learner.training import model_selection
 from linear_learner.training.class_weights import number_of_classes
@@ -31,17 +30,6 @@ SAMPLED_ROWS, SAMPLED_VALUES = 10_000, 1 << 21
 """Of a channel, what the report looks at column by column, at most."""
 
 
-def import_report_ahead() -> None:
-    """Begin to import what writes the report, in a thread of its own, while the native library trains. Should it fail,
-    ``leave_report`` tries again and tells of it."""
-
-    def load() -> None:
-        with contextlib.suppress(Exception):
-            from linear_learner.report import writing  # noqa: F401
-
-    threading.Thread(target=load, name="import report").start()
-
-
 def leave_report(job: TrainingJob, describe_job: Callable[[], Subject]) -> None:
     """Write the report of a job whose model is saved. Whatever goes wrong here, in ``describe_job`` too, ends in a
     warning: a job does not fail for its report. Of several hosts, it is about the rows of this one."""
@@ -51,9 +39,6 @@ def leave_report(job: TrainingJob, describe_job: Callable[[], Subject]) -> None:
         return
     start = time.perf_counter()
     try:
-        # Here, since a job that fails has no use for it.
-        from linear_learner.report import writing
-
         page = writing.write(job.env.output_data_dir, describe_job())
         logger.info("The report is in %s (%.3f s)", page, time.perf_counter() - start)
     except Exception as error:

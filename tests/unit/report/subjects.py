@@ -86,6 +86,49 @@ def subject(
     return made._replace(**changes)
 
 
+def speaking(predictor_type: str, text: str) -> Subject:
+    """A job in which whatever may be text of the user is, or begins with, ``text``."""
+    made = subject(predictor_type, names=[f"{text}{i}" for i in range(5)], constant=np.array([1]), job=text)
+    classes = tuple(
+        f"{text}{c}" for c in range({"binary_classifier": 2, "multiclass_classifier": 3}.get(predictor_type, 0))
+    )
+    return made._replace(
+        classes=classes, given={text: text}, resolved={**made.resolved, text: text}, versions={text: text}
+    )
+
+
+def many_classes() -> Subject:
+    """1,000 of them, and 500 features."""
+    random = np.random.default_rng(0)
+    made = subject("multiclass_classifier", rows=100, names=[f"column {i}" for i in range(500)])
+    weights = random.standard_normal((500, 1000)).astype(np.float32)
+    return made._replace(
+        scored={
+            name: scored._replace(
+                scores=random.random((100, 1000), np.float32),
+                labels=random.integers(0, 1000, 100).astype(np.float32),
+            )
+            for name, scored in made.scored.items()
+        },
+        channels={name: Channel(rows=100, class_counts=np.ones(1000, np.int64)) for name in made.channels},
+        classes=[f"class {c}" for c in range(1000)],
+        weights=weights,
+        bias=weights[0],
+        scale=np.ones(500, np.float32),
+        columns=np.arange(5),
+    )
+
+
+def some_diverged(predictor_type: str) -> Subject:
+    """One candidate of three, in the only epoch."""
+    found = candidates(3, 1)
+    gone = np.array([False, True, False])
+    for losses in (found.train_loss, found.judge_loss, found.values[np.newaxis]):
+        losses[:, gone] = np.nan
+    made = subject(predictor_type, candidates=found._replace(alive=~gone, best_epoch=np.where(gone, -1, 0)))
+    return made._replace(choice=made.choice._replace(candidate=0, tied=(0,)))
+
+
 def _scores(predictor_type: str, x: np.ndarray) -> np.ndarray:
     if predictor_type == "regressor":
         return x[:, 0]

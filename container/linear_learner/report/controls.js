@@ -1,11 +1,4 @@
-"use strict";
 (() => {
-  const count = (value) => value.toLocaleString("en-GB");
-  const format = (value) => {
-    const size = Math.abs(value);
-    return size >= 1000 && size < 1e9 ? count(Math.round(value)) : value ? value.toPrecision(4) : "0";
-  };
-
   // -- tables that sort by the column whose heading is pressed ------------------------------------------------
   const value = (row, column) => {
     const cell = row.cells[column];
@@ -50,30 +43,16 @@
   // -- the threshold ------------------------------------------------------------------------------------------
   const slider = document.getElementById("slider");
   if (!slider) return;
-  const numbers = JSON.parse(document.getElementById("numbers").textContent);
-  const ratio = (part, whole) => (whole ? part / whole : 0);
   const move = () => {
     const at = Number(slider.value);
-    const text = format(numbers.thresholds[at]);
+    const text = number(details[choice.channel].thresholds[at]);
     document.getElementById("threshold-value").value = text;
     slider.setAttribute("aria-valuetext", text);
     for (const matrix of document.querySelectorAll(".matrix")) {
-      const counts = numbers.channels[matrix.dataset.channel];
-      const of = (name) => counts[name][at];
-      for (const cell of matrix.querySelectorAll("[data-cell]")) cell.textContent = count(of(cell.dataset.cell));
-      const right = of("true_positives");
-      const wrong = of("false_positives");
-      const missed = of("false_negatives");
-      const rest = of("true_negatives");
-      const ratios = {
-        accuracy: ratio(right + rest, right + wrong + missed + rest),
-        precision: ratio(right, right + wrong),
-        recall: ratio(right, right + missed),
-        F1: ratio(2 * right, 2 * right + wrong + missed),
-      };
-      for (const cell of matrix.querySelectorAll("[data-ratio]")) {
-        cell.textContent = format(ratios[cell.dataset.ratio]);
-      }
+      const counts = details[matrix.dataset.channel].confusion;
+      const found = ratios(counts, at);
+      for (const cell of matrix.querySelectorAll("[data-cell]")) cell.textContent = count(counts[cell.dataset.cell][at]);
+      for (const cell of matrix.querySelectorAll("[data-ratio]")) cell.textContent = number(found[cell.dataset.ratio]);
     }
     for (const marker of document.querySelectorAll("[data-places]")) {
       const [x, y] = marker.dataset.places.split(";")[at].split(",");
@@ -86,5 +65,4 @@
     slider.value = slider.dataset.chosen;
     move();
   });
-  move();
 })();
