@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 BLOCK_VALUES = 1 << 20
-"""Products worked on at a time, so that memory does not follow the number of rows."""
+"""Values or products worked on at a time, so that memory does not follow the number of rows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +83,9 @@ class CsrMatrix:
     def toarray(self) -> np.ndarray:
         """float32 (n, d)."""
         dense = np.zeros(self.shape, np.float32)
-        dense[self.row_numbers(), self.indices] = self.values
+        for start, stop in self._blocks(BLOCK_VALUES):
+            block = self._adjacent(start, stop)
+            dense[start:stop][block.row_numbers(), block.indices] = block.values
         return dense
 
     def __matmul__(self, matrix: np.ndarray) -> np.ndarray:

@@ -23,6 +23,7 @@ from linear_learner.environment import ChannelConfig, Environment, Part, availab
 from linear_learner.errors import ClientError
 from linear_learner.formats import imputation
 from linear_learner.formats.batch import Batch
+from linear_learner.formats.csr import CsrMatrix
 from linear_learner.formats.options import Options
 from linear_learner.formats.schema_learner import SchemaLearner, TextSettings
 from linear_learner.formats.table_schema import TableSchema
@@ -45,6 +46,9 @@ coming do not wait for ever."""
 SHARE_OF_FREE_MEMORY = 0.75
 LARGEST_BUDGET_IN_PIPE_MODE = 256 * MIB
 """Who chooses Pipe mode wants to stream; such windows shuffle as well as any."""
+FILLED = 0.5
+"""The share of values stored from which sparse rows are held as dense ones: half, so that they take no more memory. A
+stored value takes eight bytes with its column, a dense one four."""
 BUDGET_UNKNOWN = 1024 * MIB
 """Where neither the machine nor its control group tells what is free."""
 
@@ -109,6 +113,7 @@ def read_channels(
         train_reader.should_stop = later(should_stop, SECONDS_TO_A_JOIN)
     if isinstance(train, Dataset):
         train = replace(train, schema=options.schema)  # a host without rows has learnt nothing by itself
+    train = dense_where_filled(train, cluster)
     check_same_columns(train, held_out.values())
     return {"train": train} | {
         name: fill_missing(in_form_of(train, data), train.fills) for name, data in held_out.items()
@@ -179,6 +184,27 @@ def read_rows(
         logger.info("Channel '%s' has no rows on this host; all of them are on the others.", name)
         data = without_rows(name, shape.feature_dim, is_sparse=shape.is_sparse, feature_names=shape.feature_names)
     return replace(data, feature_names=shape.feature_names), rest, shape
+
+
+def dense_where_filled(train: Dataset | Stream, cluster: Cluster) -> Dataset | Stream:
+    """The train channel with dense rows where its sparse ones, those of all hosts, have FILLED of their values.
+
+    LIBSVM is the form of many a table of plain numbers, and the form should not decide what is learnt: sparse rows are
+    not shifted, and a column far from 0 beside its std then goes together with the bias. A stream stays as it is.
+    """
+    if not train.is_sparse:
+        return train
+    streams, rows, values = cluster.sum(
+        np.array([isinstance(train, Stream), train.rows_seen, train.values_per_row * train.rows_seen], np.float64)
+    )
+    if streams or values < FILLED * rows * train.feature_dim or not isinstance(train, Dataset):
+        return train
+    logger.info(
+        "Channel '%s': rows hold %.0f %% of their values, and are taken as dense ones: features are unbiased.",
+        *(train.name, 100 * values / max(1, rows * train.feature_dim)),
+    )
+    assert isinstance(train.features, CsrMatrix)  # noqa: S101 (for the type checker)
+    return replace(train, features=train.features.toarray())
 
 
 def fill_missing(data: Dataset, fills: np.ndarray | None) -> Dataset:

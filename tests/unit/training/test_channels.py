@@ -4,14 +4,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from in_threads import together
 
 from linear_learner.data.channel_reader import ChannelReader
 from linear_learner.data.dataset import Dataset
 from linear_learner.data.stream import Stream
 from linear_learner.environment import ChannelConfig, Environment
+from linear_learner.formats.csr import CsrMatrix
 from linear_learner.hyperparameters import HyperParameters, validate
 from linear_learner.training import channels
-from linear_learner.training.channels import MIB, memory_budget, read_channels, read_held_out
+from linear_learner.training.channels import MIB, dense_where_filled, memory_budget, read_channels, read_held_out
 
 ROW = 4 * 2 + 16
 
@@ -89,3 +91,47 @@ def test_a_held_out_channel_that_does_not_fit_is_a_sample(env: Environment) -> N
     assert 10_000 <= len(sample) <= 35_000
     assert sum(checked) == 40_000
     assert sample.where(0).startswith(str(config.path / "a"))
+
+
+def libsvm(base: Path, **channels: list[str]) -> Environment:
+    for name, lines in channels.items():
+        file = base / "input/data" / name / "data.svm"
+        file.parent.mkdir(parents=True)
+        file.write_text("".join(f"{line}\n" for line in lines))
+    return Environment(base)
+
+
+def test_sparse_rows_that_are_filled_are_held_as_dense_ones_and_the_other_channels_follow(tmp_path: Path) -> None:
+    env = libsvm(tmp_path, train=["1 1:5 3:7", "0 2:-1", "2 1:4 2:3 4:2"], test=["3 4:9"])
+    read = read_channels(env, hyperparameters())
+    assert isinstance(read["train"], Dataset)
+    np.testing.assert_array_equal(read["train"].features, [[5, 0, 7, 0], [0, -1, 0, 0], [4, 3, 0, 2]])
+    assert isinstance(read["test"], Dataset)
+    np.testing.assert_array_equal(read["test"].features, [[0, 0, 0, 9]])
+
+
+def test_sparse_rows_with_less_than_half_of_their_values_stay_sparse(tmp_path: Path) -> None:
+    env = libsvm(tmp_path, train=["1 1:5 3:7", "0 2:-1", "2 1:4 4:2"], test=["3 1:9 2:9 3:9 4:9"])
+    assert all(channel.is_sparse for channel in read_channels(env, hyperparameters()).values())
+
+
+def test_sparse_rows_of_a_stream_stay_sparse_and_so_do_those_of_the_other_hosts(tmp_path: Path) -> None:
+    env = libsvm(tmp_path, train=["1 1:1 2:2 3:3"] * 200_000)
+    stream = read_channels(env, hyperparameters(memory_mb="1"))["train"]
+    assert isinstance(stream, Stream)
+    held = Dataset("train", CsrMatrix.from_dense(np.ones((2, 3), np.float32)), np.zeros(2, np.float32), ())
+    hosts: list[Dataset | Stream] = [stream, held]
+    found = together(2, lambda host: dense_where_filled(hosts[host.rank], host).is_sparse)
+    assert (stream.is_sparse, found) == (True, [True, True])
+
+
+def test_hosts_hold_their_rows_in_the_form_that_suits_all_of_them() -> None:
+    full, empty = np.ones((2, 4), np.float32), np.zeros((3, 4), np.float32)
+    full[0, 0] = 0
+
+    def are_sparse(*rows: np.ndarray) -> list[bool]:
+        parts = [Dataset("train", CsrMatrix.from_dense(part), np.zeros(len(part), np.float32), ()) for part in rows]
+        return together(len(parts), lambda host: dense_where_filled(parts[host.rank], host).is_sparse)
+
+    assert are_sparse(full, empty[:1]) == [False, False]
+    assert are_sparse(full, empty) == [True, True]
