@@ -11,10 +11,10 @@ dense ones), and in the way of SageMaker's XGBoost container, which gathers each
 
 Every reader gets the same files, warm in the page cache, on the same processors, in turns; the median of its times
 counts (one that takes more than MOST_SECONDS reads a file once). Processor time stands beside it, which other work on
-the machine disturbs less. Ours ends with what training takes: features (n, d), float32 or sparse rows, and labels,
-checked, every row's place known. The others end with their own table, pandas' of float32 and those of polars and
-pyarrow of what they infer. Prints Markdown tables and writes results/decoding-CORES.json. The others are measured where
-they are installed; the SDK is ``sagemaker<3``.
+the machine disturbs less. The process keeps freed memory as a job does, whoever reads. Ours ends with what training
+takes: features (n, d), float32 or sparse rows, and labels, checked, every row's place known. The others end with their
+own table, pandas' of float32 and those of polars and pyarrow of what they infer. Prints Markdown tables and writes
+results/decoding-CORES.json. The others are measured where they are installed; the SDK is ``sagemaker<3``.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
 sys.path.insert(0, str(HERE.parent / "container"))
 
+from linear_learner.allocator import keep_freed_memory  # noqa: E402
 from linear_learner.data.channel_reader import ChannelReader  # noqa: E402
 from linear_learner.environment import ChannelConfig  # noqa: E402
 from linear_learner.native import decoders  # noqa: E402
@@ -357,6 +358,7 @@ def main() -> None:
     if not decoders.available():
         sys.exit("the native library is missing: make native")
     os.sched_setaffinity(0, allowed[: arguments.cores])
+    keep_freed_memory()
     os.environ["POLARS_MAX_THREADS"] = str(arguments.cores)
     chosen = arguments.only.split(",") if arguments.only else None
     by_type = readers(arguments.cores)

@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "s3": {"errors", "aws"},
     "whole_file": {"errors"},
     "openblas": set(),
+    "allocator": set(),
     "environment": {"errors"},
     "native": set(),
     "hyperparameters": {"errors"},

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from linear_learner import openblas
+from linear_learner import allocator, openblas
 from linear_learner.commands import plain_job
 from linear_learner.commands.arguments import Commands, add_base, add_command, place
 from linear_learner.environment import Environment
@@ -58,6 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _train_in_folder(base: Path | None) -> int:
     should_stop = stop_on_sigterm()  # the imports below take their time
     openblas.prepare()
+    allocator.keep_freed_memory()
     from linear_learner.training import job
 
     with _results_on_disk(Environment.from_environ(base)) as env:
@@ -75,6 +76,7 @@ def _results_on_disk(env: AnyJob) -> Iterator[AnyJob]:
 
 def _train_on_files(env: plain_job.PlainJob) -> int:
     openblas.prepare()
+    allocator.keep_freed_memory()
     from linear_learner.commands.training_summary import summary
     from linear_learner.training import job
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from linear_learner import openblas
+from linear_learner import allocator, openblas
 from linear_learner.commands import plain_job
 from linear_learner.commands.arguments import Commands, add_base, add_command
 from linear_learner.environment import Environment
@@ -34,6 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     that the job would stumble over, what its data is like, and about how much memory and time it would take. Ends with
     0 if the job can run, and with 2 if not. Nothing is written."""
     openblas.prepare()
+    allocator.keep_freed_memory()
     from linear_learner.training.job_check import check_job
     from linear_learner.training.job_check_report import as_json, as_text
 
