@@ -113,7 +113,7 @@ def read_channels(
         train_reader.should_stop = later(should_stop, SECONDS_TO_A_JOIN)
     if isinstance(train, Dataset):
         train = replace(train, schema=options.schema)  # a host without rows has learnt nothing by itself
-    train = dense_where_filled(train, cluster)
+    train = dense_where_filled(train, left, cluster)
     check_same_columns(train, held_out.values())
     return {"train": train} | {
         name: fill_missing(in_form_of(train, data), train.fills) for name, data in held_out.items()
@@ -186,18 +186,22 @@ def read_rows(
     return replace(data, feature_names=shape.feature_names), rest, shape
 
 
-def dense_where_filled(train: Dataset | Stream, cluster: Cluster) -> Dataset | Stream:
+def dense_where_filled(train: Dataset | Stream, budget: int, cluster: Cluster) -> Dataset | Stream:
     """The train channel with dense rows where its sparse ones, those of all hosts, have FILLED of their values.
 
     LIBSVM is the form of many a table of plain numbers, and the form should not decide what is learnt: sparse rows are
-    not shifted, and a column far from 0 beside its std then goes together with the bias. A stream stays as it is.
+    not shifted, and a column far from 0 beside its std then goes together with the bias. A stream stays as it is, and
+    so do rows of which the ``budget``, in bytes, has no room for both forms on every host.
     """
     if not train.is_sparse:
         return train
-    streams, rows, values = cluster.sum(
-        np.array([isinstance(train, Stream), train.rows_seen, train.values_per_row * train.rows_seen], np.float64)
+    fits = isinstance(train, Dataset) and (
+        bytes_of(train.features) + 4 * train.rows_seen * train.feature_dim <= budget  # float32
     )
-    if streams or values < FILLED * rows * train.feature_dim or not isinstance(train, Dataset):
+    misfits, rows, values = cluster.sum(
+        np.array([not fits, train.rows_seen, train.values_per_row * train.rows_seen], np.float64)
+    )
+    if misfits or values < FILLED * rows * train.feature_dim or not isinstance(train, Dataset):
         return train
     logger.info(
         "Channel '%s': rows hold %.0f %% of their values, and are taken as dense ones: features are unbiased.",

@@ -14,6 +14,7 @@ from linear_learner.formats.csr import CsrMatrix
 from linear_learner.hyperparameters import HyperParameters, validate
 from linear_learner.training import channels
 from linear_learner.training.channels import MIB, dense_where_filled, memory_budget, read_channels, read_held_out
+from linear_learner.training.cluster.interface import ALONE
 
 ROW = 4 * 2 + 16
 
@@ -121,7 +122,7 @@ def test_sparse_rows_of_a_stream_stay_sparse_and_so_do_those_of_the_other_hosts(
     assert isinstance(stream, Stream)
     held = Dataset("train", CsrMatrix.from_dense(np.ones((2, 3), np.float32)), np.zeros(2, np.float32), ())
     hosts: list[Dataset | Stream] = [stream, held]
-    found = together(2, lambda host: dense_where_filled(hosts[host.rank], host).is_sparse)
+    found = together(2, lambda host: dense_where_filled(hosts[host.rank], MIB, host).is_sparse)
     assert (stream.is_sparse, found) == (True, [True, True])
 
 
@@ -131,7 +132,15 @@ def test_hosts_hold_their_rows_in_the_form_that_suits_all_of_them() -> None:
 
     def are_sparse(*rows: np.ndarray) -> list[bool]:
         parts = [Dataset("train", CsrMatrix.from_dense(part), np.zeros(len(part), np.float32), ()) for part in rows]
-        return together(len(parts), lambda host: dense_where_filled(parts[host.rank], host).is_sparse)
+        return together(len(parts), lambda host: dense_where_filled(parts[host.rank], MIB, host).is_sparse)
 
     assert are_sparse(full, empty[:1]) == [False, False]
     assert are_sparse(full, empty) == [True, True]
+
+
+def test_both_forms_must_fit_for_sparse_rows_to_become_dense() -> None:
+    rows = CsrMatrix.from_dense(np.ones((10, 4), np.float32))
+    data = Dataset("train", rows, np.zeros(10, np.float32), ())
+    needed = rows.indptr.nbytes + rows.indices.nbytes + rows.values.nbytes + 10 * 4 * 4
+    assert not dense_where_filled(data, needed, ALONE).is_sparse
+    assert dense_where_filled(data, needed - 1, ALONE).is_sparse
