@@ -8,6 +8,7 @@ from in_threads import together
 
 from linear_learner.data.channel_reader import ChannelReader
 from linear_learner.data.dataset import Dataset
+from linear_learner.data.dataset_builder import bytes_of
 from linear_learner.data.stream import Stream
 from linear_learner.environment import ChannelConfig, Environment
 from linear_learner.formats.csr import CsrMatrix
@@ -141,6 +142,6 @@ def test_hosts_hold_their_rows_in_the_form_that_suits_all_of_them() -> None:
 def test_both_forms_must_fit_for_sparse_rows_to_become_dense() -> None:
     rows = CsrMatrix.from_dense(np.ones((10, 4), np.float32))
     data = Dataset("train", rows, np.zeros(10, np.float32), ())
-    needed = rows.indptr.nbytes + rows.indices.nbytes + rows.values.nbytes + 10 * 4 * 4
+    needed = bytes_of(rows) + 10 * 4 * 4
     assert not dense_where_filled(data, needed, ALONE).is_sparse
     assert dense_where_filled(data, needed - 1, ALONE).is_sparse
