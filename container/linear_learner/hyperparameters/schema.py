@@ -162,7 +162,8 @@ class HyperParameters:
         "normal",
         default="uniform",
         text="How the weights start: uniform in (-init_scale, init_scale), or normal with mean 0 and standard "
-        "deviation init_sigma.",
+        "deviation init_sigma. Where none of the four init_ values is given, many dense rows start near the minimum "
+        "instead.",
     )
     init_scale: float = number(
         above=0, default=0.07, used_if={"init_method": ("uniform",)}, text="The half width of uniform first weights."

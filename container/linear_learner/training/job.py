@@ -33,6 +33,7 @@ from linear_learner.training.conclusion import finish
 from linear_learner.training.early_stopping import EarlyStopping
 from linear_learner.training.engine import make_engine
 from linear_learner.training.epoch_log import EpochLog
+from linear_learner.training.head_start import head_start
 from linear_learner.training.hosts import joined, store_of
 from linear_learner.training.initializer import initial_state
 from linear_learner.training.memory import candidates_that_fit
@@ -246,6 +247,8 @@ def train_candidates(
     state = initial_state(hp, candidates=models, outputs=objective.outputs, feature_dim=task.trained_columns)
     if start is not None:
         warm_start.start_from(start, task, state)
+    elif (near := head_start(hp, task, objective, cluster)) is not None:
+        state.set_every_candidate(*near)
     progress = Progress.at_the_start(
         state,
         EarlyStopping(hp.early_stopping_patience, hp.early_stopping_tolerance, higher_is_better=criterion is not None),
