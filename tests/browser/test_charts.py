@@ -34,10 +34,7 @@ def ticks(drawing: ET.Element, side: str) -> dict[str | None, float]:
     """Where the ticks of an axis are, by label."""
     found = drawing.findall(f".//g[@class='axis {side}']/g[@class='tick']")
     places = [tick.get("transform", "").removeprefix("translate(").removesuffix(")").split(",") for tick in found]
-    return {
-        tick.findtext("text"): float(place[side == "left"]) - 0.5  # D3 puts its lines in the middle of a pixel
-        for tick, place in zip(found, places, strict=True)
-    }
+    return {tick.findtext("text"): float(place[side == "left"]) for tick, place in zip(found, places, strict=True)}
 
 
 def points(line: ET.Element) -> list[list[float]]:
@@ -51,12 +48,24 @@ def points(line: ET.Element) -> list[list[float]]:
         (0.33, 0.52, "0.30 0.35 0.40 0.45 0.50 0.55"),
         (326, 18_823, "0 5,000 10,000 15,000 20,000"),
         (-5234, 7231, "−6,000 −4,000 −2,000 0 2,000 4,000 6,000 8,000"),
+        (0, 0.5861, "0.0 0.1 0.2 0.3 0.4 0.5 0.6"),
+        (-700_000, 800_000, "−1,000,000 −500,000 0 500,000 1,000,000"),
         (0, 2.4e-6, "0 5e-7 1e-6 1.5e-6 2e-6 2.5e-6"),
     ],
 )
 def test_ticks_are_round_and_enclose_the_numbers(low: float, high: float, labels: str, chromium: Browser) -> None:
     found = ticks(draw(chromium, loss(low, high), f"line([[0, {low}], [2, {high}]], '')"), "left")
     assert sorted(found, key=lambda label: -found[label]) == labels.split()
+
+
+def test_labels_stand_beside_the_frame(chromium: Browser) -> None:
+    ends = """
+        const boxes = (side) => [...document.querySelectorAll(`.${side} .tick text`)].map((text) => text.getBBox());
+        return [boxes("left").map((box) => box.x + box.width), boxes("bottom").map((box) => box.x + box.width / 2)];
+    """
+    left, bottom = chromium.run(ends)
+    np.testing.assert_allclose(left, -3, atol=0.1)
+    np.testing.assert_allclose(bottom, 0, atol=0.1)
 
 
 def test_what_is_written_is_escaped(chromium: Browser) -> None:

@@ -145,6 +145,15 @@ class TestCandidates:
                 assert chromium.find(heading).get_attribute("aria-sort") == direction
         assert len(chromium.texts("#candidate-table th[aria-sort]")) == 1
 
+    def test_few_curves_leave_the_drawings(
+        self, chromium: Browser, jobs: dict[str, Subject], pages: dict[str, Path]
+    ) -> None:
+        chromium.open(pages["regressor"])
+        found, chosen = jobs["regressor"].candidates, jobs["regressor"].choice.candidate
+        losses = np.array([found.train_loss, found.judge_loss])
+        expected = [losses.min(), max(np.quantile(losses, 0.95), losses[:, :, chosen].max())]
+        assert chromium.run("return lossRange()") == pytest.approx(expected)
+
     def test_pressing_a_number_shows_its_curves(self, chromium: Browser, pages: dict[str, Path]) -> None:
         chromium.open(pages["regressor"])
         button = chromium.find('button[data-candidate="7"]')

@@ -47,6 +47,8 @@ ANYTHING_BELOW_IT = {"cli", "commands", "__main__"}
 MXNET_MODULE = "model.mxnet_import"
 MAY_IMPORT_MXNET = {"model.network", "training.operators_engine"}
 MAY_IMPORT_FLASK = {"serving.app"}
+IMPORTED_AS = {"xstatic_d3": "xstatic"}
+"""Of distributions, where it is another name."""
 MAY_READ_ENVIRONMENT_VARIABLES = {"environment", "serving.settings", "openblas"}
 NAMES_THAT_SAY_NOTHING = {"util", "utils", "common", "helpers", "misc"}
 
@@ -181,7 +183,8 @@ def test_what_is_imported_from_outside_is_declared_as_a_dependency() -> None:
     with (REPOSITORY / "pyproject.toml").open("rb") as stream:
         project = tomllib.load(stream)["project"]
     declared = [*project["dependencies"], *project["optional-dependencies"]["onnx"]]
-    known = {re.split(r"[^\w-]", name)[0].replace("-", "_") for name in declared} | {"linear_learner"}
+    distributions = {re.split(r"[^\w-]", name)[0].replace("-", "_") for name in declared}
+    known = {IMPORTED_AS.get(name, name) for name in distributions} | {"linear_learner"}
     used = {name.split(".")[0] for source in ALL for name in source.imports()}
     assert used - sys.stdlib_module_names - known == set()
 

@@ -7,7 +7,7 @@ regression.py     errors
 coefficients.py   the weights, in raw units and per standard deviation
 findings.py       what a careful colleague would point out
 content.py        all of it as one JSON object: metrics.json
-page.py           report.html, of what it shows of that, and the style sheet and the scripts beside it:
+page.py           report.html, of what it shows of that, with D3, and the style sheet and the scripts beside it:
   charts.js         markup, and drawings with axes, by D3
   page.js           what the page says and draws
   controls.js       what the reader can press and move

@@ -33,22 +33,41 @@ const WIDTH = 396;
 const HEIGHT = 214; // of the frame; below it are labels and a title
 const BELOW = 42;
 const TICKS = 5; // or so
+const MOST_TICKS = 8;
 const FURTHEST = -1e4; // above the frame: browsers lose count of larger coordinates
 
 const share = (name) => ({ name, low: 0, high: 1 });
 
-// The scale of an axis {name, low, high, ticks}, which ends at ticks unless it was told how many there are; longer where
-// its numbers are all but the same.
-const scaled = ({ low, high, ticks }, range) => {
-  const margin = 1e-6 * Math.max(Math.abs(low), Math.abs(high), 1e-6);
-  const ends = high - low > margin ? [low, high] : [low - margin, high + margin];
-  return ticks ? d3.scaleLinear(ends, range) : d3.scaleLinear(ends, range).nice(TICKS);
+// The multiples of a round step that enclose two numbers. (D3's own now and then lack the last, by a rounding error.)
+const enclosing = (low, high) => {
+  const rough = (high - low) / TICKS;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const digits = rough / power;
+  const step = power * (digits > Math.sqrt(50) ? 10 : digits > Math.sqrt(10) ? 5 : digits > Math.sqrt(2) ? 2 : 1);
+  const [first, last] = [Math.floor(low / step + 1e-9), Math.ceil(high / step - 1e-9)];
+  if (last - first >= MOST_TICKS) return enclosing(first * step, last * step);
+  return { step, places: d3.range(first, last + 1).map((i) => Number((i * step).toPrecision(12))) };
 };
-const labels = (scale) => {
-  const largest = Math.max(...scale.domain().map(Math.abs));
-  if (largest >= 1e-4 && largest < 1e7) return scale.tickFormat(TICKS);
-  const short = scale.tickFormat(TICKS, "~e");
-  return (tick) => (tick ? short(tick) : "0");
+const labels = ({ step, places }) => {
+  const largest = Math.max(...places.map(Math.abs));
+  const plain = d3.format(`,.${Math.max(0, -Math.floor(Math.log10(step) + 1e-9))}f`);
+  const short = (tick) => (tick ? tick.toExponential() : "0");
+  const label = largest >= 1e-4 && largest < 1e7 ? plain : short;
+  return (tick) => label(tick).replace(/^-/, "−");
+};
+// The axis {name, low, high, ticks} on a side. It ends at ticks, unless it was told how many there are, and is longer where
+// its numbers are all but the same.
+const axis = (side, { low, high, ticks }, range) => {
+  const scale = d3.scale.linear().range(range);
+  const made = d3.svg.axis().scale(scale).orient(side);
+  if (ticks) {
+    scale.domain([low, high]);
+    return made.ticks(ticks).tickFormat(String);
+  }
+  const margin = 1e-6 * Math.max(Math.abs(low), Math.abs(high), 1e-6);
+  const found = high - low > margin ? enclosing(low, high) : enclosing(low - margin, high + margin);
+  scale.domain(d3.extent(found.places));
+  return made.tickValues(found.places).tickFormat(labels(found));
 };
 
 // Shapes: functions of a function that says where a point is.
@@ -70,22 +89,22 @@ const columns = (edges, heights) => (at) =>
 
 // The style sheet cuts off lines above the frame.
 const draw = (title, x, y, shapes) => {
-  const down = scaled(y, [HEIGHT, 0]);
-  const texts = down.ticks(TICKS).map(labels(down));
+  const down = axis("left", y, [HEIGHT, 0]);
+  const texts = down.tickValues().map(down.tickFormat());
   const left = 22 + 8.5 * Math.max(...texts.map((text) => text.length));
   const width = WIDTH - left;
-  const across = scaled(x, [0, width]);
+  const across = axis("bottom", x, [0, width]);
   const short = (place) => Math.round(10 * place) / 10;
-  const at = ([a, b]) => [short(across(a)), short(Math.max(down(b), FURTHEST))];
+  const at = ([a, b]) => [short(across.scale()(a)), short(Math.max(down.scale()(b), FURTHEST))];
 
-  const svg = d3.create("svg").attr("viewBox", `0 -8 ${WIDTH + 12} ${HEIGHT + BELOW + 8}`).attr("role", "img").attr("aria-label", title);
+  const element = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  const svg = d3.select(element).attr("viewBox", `0 -8 ${WIDTH + 12} ${HEIGHT + BELOW + 8}`).attr("role", "img").attr("aria-label", title);
   const frame = svg.append("g").attr("transform", `translate(${left} 0)`);
-  const ticks = x.ticks ?? TICKS;
-  const bottom = d3.axisBottom(across).ticks(ticks).tickFormat(x.ticks ? String : labels(across)).tickSize(-HEIGHT);
-  frame.append("g").attr("class", "axis bottom").attr("transform", `translate(0 ${HEIGHT})`).call(bottom);
-  frame.append("g").attr("class", "axis left").call(d3.axisLeft(down).ticks(TICKS).tickFormat(labels(down)).tickSize(-width));
+  frame.append("g").attr("class", "axis bottom").attr("transform", `translate(0 ${HEIGHT})`).call(across.tickSize(-HEIGHT));
+  frame.append("g").attr("class", "axis left").call(down.tickSize(-width));
+  frame.selectAll("[style]").attr("style", null); // which the page's policy does not let in; the style sheet has what D3 put there
   frame.append("text").attr("x", width / 2).attr("y", HEIGHT + 37).attr("text-anchor", "middle").text(x.name);
   frame.append("text").attr("transform", `translate(${13 - left} ${HEIGHT / 2}) rotate(270)`).attr("text-anchor", "middle").text(y.name);
   frame.append("g").attr("class", "shapes").html(put(shapes.map((shape) => shape(at))));
-  return new Markup(svg.node().outerHTML);
+  return new Markup(element.outerHTML);
 };

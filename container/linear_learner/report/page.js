@@ -129,8 +129,8 @@ const chosenLosses = () => {
 // it, so that one wild candidate does not press all others to the ground.
 const lossRange = () => {
   const both = (candidate) => [...candidate.train_loss, ...candidate.judge_loss].filter((loss) => loss !== null);
-  const known = content.candidates.flatMap(both);
-  const [low, high] = [d3.min(known), Math.max(d3.quantile(known, 0.95), ...both(chosen))];
+  const known = content.candidates.flatMap(both).sort(d3.ascending);
+  const [low, high] = [known[0], Math.max(d3.quantile(known, 0.95), ...both(chosen))];
   return high > low ? [low, high] : [low, low + 1];
 };
 const losses = (name, channel, [low, high]) => {

@@ -11,11 +11,12 @@ from string import Template
 from typing import Any
 
 import numpy as np
+from xstatic.pkg import d3
 
 from linear_learner.model.losses import MULTICLASS, REGRESSOR
 
 HERE = Path(__file__).parent
-SCRIPTS = ("charts.js", "d3.min.js", "page.js", "controls.js")
+SCRIPTS = ("charts.js", "page.js", "controls.js")
 """One after the other; the strict mode of the first holds for all."""
 
 MOST_CANDIDATES = 100
@@ -31,18 +32,21 @@ MOST_CONFUSIONS = 20
 
 def render(content: dict[str, Any]) -> str:
     """``content``: of content.describe."""
-    style, script = _read("style.css"), "".join(map(_read, SCRIPTS))
-    return Template(_read("page.html")).substitute(
+    style, script = _read(HERE / "style.css"), "".join(_read(HERE / name) for name in SCRIPTS)
+    library = _read(Path(d3.BASE_DIR) / "d3.js")
+    return Template(_read(HERE / "page.html")).substitute(
         style=style,
         style_hash=_hash(style),
+        d3=library,
+        d3_hash=_hash(library),
         script=script,
         script_hash=_hash(script),
         content=_inert(json.dumps(shown(content), allow_nan=False)),
     )
 
 
-def _read(name: str) -> str:
-    return (HERE / name).read_text(encoding="utf-8")
+def _read(file: Path) -> str:
+    return file.read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:
