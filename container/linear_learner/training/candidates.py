@@ -26,6 +26,10 @@ have a raw penalty. A factor that halves the learning rate over the job takes it
 REGULARISATIONS = ((0.01, 0), (1, 0), (3, 0), (30, 0), (0.01, 1), (0.01, 3), (0.01, 10), (0.01, 30))
 """Pairs (wd, l1), divided by the number of training rows. The first is the first candidate's."""
 
+STRONGER = {1: 300, 2: 3000}
+"""Of the schedules with these numbers, the wd in the place of the largest: once each is enough of what suits noise and
+more columns than rows. They fall as the third schedule does."""
+
 VARIED = ("learning_rate", "lr_scheduler_factor", "wd", "l1")
 """What candidates differ in, as far as the user left it to us."""
 
@@ -107,7 +111,11 @@ def _first(hp: HyperParameters, positive_weight: float) -> Candidate:
 def _grid(first: Candidate, varied: list[str], rows: int, positive_weights: Sequence[float]) -> list[Candidate]:
     """The first candidate and its neighbours, which differ in the ``varied`` names only. May hold equal ones."""
     points = []
-    for (wd, l1), (times, power, raw_penalty) in itertools.product(REGULARISATIONS, SCHEDULES):
+    largest = max(REGULARISATIONS)
+    for (wd, l1), number in itertools.product(REGULARISATIONS, range(len(SCHEDULES))):
+        times, power, raw_penalty = SCHEDULES[number]
+        if (wd, l1) == largest and number in STRONGER:
+            wd, (times, power, _) = STRONGER[number], SCHEDULES[2]
         values = {
             "learning_rate": first.learning_rate * times,
             "lr_scheduler_factor": first.lr_scheduler_factor**power,
@@ -132,7 +140,7 @@ def _draws(
         values = {
             "learning_rate": first.learning_rate * 10 ** rng.uniform(-1, 0.7),
             "lr_scheduler_factor": first.lr_scheduler_factor ** rng.uniform(1, 6),
-            "wd": 10 ** rng.uniform(-2, 2.5) / rows,
+            "wd": 10 ** rng.uniform(-2, 3.5) / rows,
             "l1": float(rng.random() < 0.5) * 10 ** rng.uniform(-1, 1.5) / rows,
             "raw_penalty": bool(rng.random() < 0.5),
         }
