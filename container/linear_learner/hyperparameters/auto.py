@@ -26,6 +26,11 @@ LEARNING_RATES: dict[str, Callable[[float], float]] = {
 """By optimizer, for d features of unit variance: a step of adam's size in each of d weights moves a score d times as
 far, and sgd is stable below 2 over the curvature, which may be as large as d."""
 
+STEEP_LOSSES = ("squared_loss", "eps_insensitive_squared_loss")
+LESS_FOR_STEEP_LOSSES = 1 / 8
+"""Their curvature is eight times that of the logistic loss, for which LEARNING_RATES are: with momentum, and the larger
+learning rate of the bias, sgd diverged at those."""
+
 DECAY_OVER_THE_JOB = 0.5
 """What a whole job multiplies the learning rate by."""
 
@@ -77,6 +82,11 @@ def _for_regressors(with_bias_only: bool = False) -> Callable[[HyperParameters, 
     return lambda hp, train: hp.predictor_type == REGRESSOR and (hp.use_bias or not with_bias_only)
 
 
+def _learning_rate(hp: HyperParameters, train: TrainChannel) -> float:
+    rate = LEARNING_RATES[hp.optimizer](train.values_per_row)
+    return rate * LESS_FOR_STEEP_LOSSES if hp.optimizer == "sgd" and hp.loss in STEEP_LOSSES else rate
+
+
 def _factor(hp: HyperParameters, train: TrainChannel) -> float:
     """One decrease of the learning rate, so that those of a job of ``epochs`` epochs come to DECAY_OVER_THE_JOB."""
     updates = hp.epochs * math.ceil(train.rows_or_guess / hp.mini_batch_size)
@@ -93,8 +103,9 @@ AUTO_MEANS: dict[str, Meaning] = {
     "num_models": _always(32),
     "learning_rate": Meaning(
         "the smaller of 0.2 and d^-0.7 (`adam`), 0.3 times that (`rmsprop`), 5 times that (`adagrad`); the smaller of "
-        "0.2 and 2 / d (`sgd`); d is feature_dim, and of sparse rows the mean number of values in a row",
-        lambda hp, train: LEARNING_RATES[hp.optimizer](train.values_per_row),
+        "0.2 and 2 / d (`sgd`), and an eighth of that for squared losses; d is feature_dim, and of sparse rows the "
+        "mean number of values in a row",
+        _learning_rate,
     ),
     "wd": Meaning("0.01 / rows", lambda hp, train: NEGLIGIBLE_PENALTY / train.rows_or_guess),
     "l1": _always(0.0),

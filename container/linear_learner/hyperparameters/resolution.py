@@ -6,11 +6,14 @@ import dataclasses
 
 from linear_learner.errors import ClientError
 from linear_learner.hyperparameters.auto import AUTO_MEANS, TrainChannel, replace_auto
-from linear_learner.hyperparameters.schema import HyperParameters
+from linear_learner.hyperparameters.schema import REGRESSOR, HyperParameters
 from linear_learner.hyperparameters.tuning import is_for_one_model
 
 UPDATES_PER_EPOCH = 128
 """A data set of a few mini-batches of the default size would be done after a few updates, far from any minimum."""
+
+FEWEST_ROWS_OF_SGD = 8
+"""Of a regressor's mini-batch: the gradient of a squared error on one or two rows is so large that sgd diverges."""
 
 
 def resolve(
@@ -41,8 +44,10 @@ def _mini_batch_size(hp: HyperParameters, rows: int | None) -> int:
     """Not more than there are rows; and where the user gave none, small enough for UPDATES_PER_EPOCH."""
     if rows is None:
         return hp.mini_batch_size
-    most = rows if "mini_batch_size" in hp.given else rows // UPDATES_PER_EPOCH
-    return max(1, min(hp.mini_batch_size, most))
+    if "mini_batch_size" in hp.given:
+        return max(1, min(hp.mini_batch_size, rows))
+    fewest = FEWEST_ROWS_OF_SGD if hp.optimizer == "sgd" and hp.predictor_type == REGRESSOR else 1
+    return max(1, min(hp.mini_batch_size, max(fewest, rows // UPDATES_PER_EPOCH), rows))
 
 
 def _check_width(hp: HyperParameters, feature_dim: int) -> None:

@@ -21,6 +21,9 @@ from linear_learner.training.strides import SNAPSHOTS, pieces_of, rows_per_join,
 
 logger = logging.getLogger(__name__)
 
+MOST_NAMED = 10
+"""Models whose numbers a line of the log gives."""
+
 
 class Epochs(Protocol):
     """The training rows, in a new order every epoch."""
@@ -269,10 +272,15 @@ def _drop_diverged(progress: Progress, diverged: np.ndarray) -> None:
             where=f"epoch {progress.epoch}",
             fix="lower learning_rate, leave normalize_data on, and look for values far beyond the others in the data",
         )
-    for k in np.flatnonzero(diverged & trained.alive):
-        logger.warning(
-            "Model %d diverged in epoch %d and is dropped. Its learning_rate is too high.", k, progress.epoch
-        )
+    if (dropped := np.flatnonzero(diverged & trained.alive)).size:
+        numbers = ", ".join(map(str, dropped[:MOST_NAMED])) + (", ..." if dropped.size > MOST_NAMED else "")
+        which = f"Model {numbers} diverged in epoch {progress.epoch} and is dropped. Its learning_rate is"
+        if dropped.size > 1:
+            which = (
+                f"{dropped.size} models diverged in epoch {progress.epoch} and are dropped: {numbers}. Their "
+                "learning rates are"
+            )
+        logger.warning("%s too high.", which)
     trained.alive &= ~diverged
     columns = _columns(state, diverged)
     if not columns.any():

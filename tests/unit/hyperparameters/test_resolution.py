@@ -63,6 +63,15 @@ def test_auto_learning_rate_is_that_of_the_optimizer_and_smaller_for_wide_rows(
     assert resolved({**given, "learning_rate": "0.3"}).learning_rate == 0.3
 
 
+@pytest.mark.parametrize(
+    ("loss", "share"),
+    [("squared_loss", 1 / 8), ("eps_insensitive_squared_loss", 1 / 8), ("auto", 1 / 8), ("huber_loss", 1)],
+)
+def test_sgd_learns_more_slowly_from_squared_losses_which_are_steep(loss: str, share: float) -> None:
+    assert resolved({**REGRESSOR, "optimizer": "sgd", "loss": loss}).learning_rate == pytest.approx(0.2 * share)
+    assert resolved({**REGRESSOR, "loss": loss}).learning_rate == pytest.approx(0.2)
+
+
 def test_auto_wd_weighs_a_hundredth_of_a_row() -> None:
     assert resolved(BINARY, rows=1000).wd == 1e-5
 
@@ -88,6 +97,13 @@ def test_auto_lr_scheduler_factor_halves_the_learning_rate_over_the_job(given: d
 def test_mini_batches_are_small_enough_for_the_data(rows: int | None, given: dict[str, str], size: int) -> None:
     """A given size is only lowered to the number of rows; the default also to make 128 updates an epoch."""
     assert resolved({**BINARY, **given}, rows=rows).mini_batch_size == size
+
+
+@pytest.mark.parametrize(("rows", "size"), [(150_000, 1000), (3200, 25), (300, 8), (5, 5)])
+def test_mini_batches_of_a_regressor_under_sgd_have_some_rows(rows: int, size: int) -> None:
+    assert resolved({**REGRESSOR, "optimizer": "sgd"}, rows=rows).mini_batch_size == size
+    given = {**REGRESSOR, "optimizer": "sgd", "mini_batch_size": "2"}
+    assert resolved(given, rows=rows).mini_batch_size == 2
 
 
 @pytest.mark.parametrize("predictor_type", ["binary_classifier", "regressor"])

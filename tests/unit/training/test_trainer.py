@@ -115,6 +115,15 @@ def test_a_diverged_candidate_is_dropped_and_the_others_go_on(caplog: pytest.Log
     assert "Model 0 diverged in epoch 1" in caplog.text
 
 
+def test_diverged_candidates_are_told_of_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    run(Scripted([[np.nan] * 12 + [1]]))
+    (line,) = [record.getMessage() for record in caplog.records if "diverged" in record.getMessage()]
+    assert line == (
+        "12 models diverged in epoch 0 and are dropped: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, .... "
+        "Their learning rates are too high."
+    )
+
+
 def test_when_all_diverge_the_error_says_what_to_do(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(ClientError, match=r"every model.*Lower learning_rate, leave normalize_data on, and look for"):
         run(Scripted([[np.inf, np.nan]]))
