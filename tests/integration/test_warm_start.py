@@ -52,7 +52,7 @@ def test_every_model_starts_with_the_answers_of_the_one_given(
 
 def test_going_on_begins_where_the_first_job_ended(make_job: MakeJob) -> None:
     rows = some_rows(2, 0)
-    settings = {"epochs": 1, "num_models": 1, "learning_rate": 0.003, "mini_batch_size": 100}
+    settings = {"epochs": 1, "num_models": 1, "learning_rate": 0.003, "mini_batch_size": 100, "init_scale": 0.07}
     first = make_job().train("binary_classifier", rows, **settings)
     on, anew = with_model(make_job(), first.model_dir), make_job()
     assert losses(on.train("binary_classifier", rows, **settings))[0] < losses(first)[0]
