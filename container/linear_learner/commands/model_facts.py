@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from linear_learner.commands.training_summary import score_table, short
+from linear_learner.commands.training_summary import score_table, settings_of, short
 from linear_learner.model import additional_params, archive, artifact
 from linear_learner.model.linear_model import LinearModel
 from linear_learner.model.losses import MULTICLASS
@@ -159,7 +159,7 @@ def _training(training: dict[str, Any]) -> Iterator[str]:
     if isinstance(chosen, dict):
         yield ""
         yield "training"
-        yield "  " + ", ".join(f"{name} {short(chosen[name])}" for name in TOLD if name in chosen)
+        yield "  " + settings_of(chosen, TOLD, selection)
     if isinstance(selection, dict) and {"candidate", "candidates", "epoch", "epochs", "channel"} <= selection.keys():
         yield (
             f"  model {short(selection['candidate'])} (from 0) of {short(selection['candidates'])}, as it was after "

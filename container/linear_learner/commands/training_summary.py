@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from linear_learner.commands.plain_job import PlainJob
@@ -23,6 +23,15 @@ def summary(env: PlainJob) -> str:
     return "\n".join(_lines(env, artifact.load(env.model_dir)))
 
 
+def settings_of(chosen: dict[str, Any], names: Sequence[str], selection: Any) -> str:
+    """What the model was trained with: those of the hyperparameters ``chosen`` that ``names`` are, as far as they are
+    there, and a raw penalty, which ``wd`` and ``l1`` do not show."""
+    told = [f"{name} {short(chosen[name])}" for name in names if name in chosen]
+    if isinstance(selection, dict) and selection.get("raw_penalty") is True:
+        told.append("wd and l1 on the weights of raw columns")
+    return ", ".join(told)
+
+
 def _lines(env: PlainJob, model: Model) -> Iterator[str]:
     facts: dict[str, Any] = model.metadata
     selection, chosen = facts["selection"], facts["hyperparameters"]
@@ -32,7 +41,7 @@ def _lines(env: PlainJob, model: Model) -> Iterator[str]:
         f"{selection['candidate']} (from 0), as it was after epoch {selection['epoch']} (from 0) of "
         f"{selection['epochs']}:"
     )
-    yield "  " + ", ".join(f"{name} {short(chosen[name])}" for name in TOLD)
+    yield "  " + settings_of(chosen, TOLD, selection)
     yield ""
     yield from score_table(facts["metrics"])
     yield ""

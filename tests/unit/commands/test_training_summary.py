@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from linear_learner.commands.plain_job import PlainJob
-from linear_learner.commands.training_summary import TOLD, score_table, summary
+from linear_learner.commands.training_summary import TOLD, score_table, settings_of, summary
 from linear_learner.environment import ChannelConfig
 from linear_learner.model import artifact
 from linear_learner.model.linear_model import LinearModel
@@ -41,6 +41,12 @@ def test_it_counts_models_and_epochs_as_the_log_and_the_report_do(job: PlainJob)
         in summary(job)
     )
     assert "optimizer adam, learning_rate 0.125" in summary(job)
+
+
+@pytest.mark.parametrize(("raw_penalty", "told"), [(True, True), (False, False), ("yes", False)])
+def test_a_raw_penalty_is_told_since_its_numbers_do_not_show_it(raw_penalty: Any, told: bool) -> None:
+    found = settings_of({"wd": 0.125, "l1": 0.0}, ("wd", "l1", "epochs"), {"raw_penalty": raw_penalty})
+    assert found == "wd 0.125, l1 0" + ", wd and l1 on the weights of raw columns" * told
 
 
 def test_it_says_that_scores_of_training_rows_are_such(job: PlainJob) -> None:
