@@ -37,7 +37,10 @@ CURVATURES = {
 LEAST_VARIANCE = 1e-8
 """Of the largest variance of a direction: below, float32 weights of the columns would drown it in rounding."""
 
-MOST_STEPS, SMALL_GRADIENT = 60, 1e-6
+MOST_STEPS = 60
+
+NOISE = 0.03
+"""Of the standard deviation that a gradient has by which rows came into the sample: one that small is next to none."""
 
 
 def head_start(
@@ -61,39 +64,39 @@ def head_start(
 def _minimum(
     features: np.ndarray, labels: np.ndarray, objective: Objective, curvature: float, cluster: Cluster
 ) -> tuple[np.ndarray, np.ndarray]:
-    """By accelerated gradient descent with restarts (Nesterov 1983, O'Donoghue and Candes 2015) in uncorrelated
-    coordinates. ``features`` are written over."""
-    mean, rotation, rows = _uncorrelated(features, cluster, unbias=objective.use_bias)
-    inputs = (features - mean) @ rotation
-    if objective.use_bias:
-        inputs = np.hstack([inputs, np.ones((len(inputs), 1))])
-    targets = _targets(labels, objective.outputs)
-    point = last = np.zeros((inputs.shape[1], objective.outputs))
+    """By accelerated gradient descent with restarts (Nesterov 1983, O'Donoghue and Candes 2015) of weights in
+    uncorrelated coordinates, and of a bias where there is one. ``features`` are written over."""
+    columns, outputs = features.shape[1], objective.outputs
+    *totals, rows = cluster.sum(np.append(features.sum(axis=0), len(features)))
+    mean = np.array(totals) / rows if objective.use_bias else np.zeros(columns)
+    features -= mean
+    rotation = _uncorrelating(cluster.sum(features.T @ features) / rows)
+    targets = _targets(labels, outputs)
+    point = last = np.zeros((columns + objective.use_bias, outputs))
     momentum = 1.0
     for _ in range(MOST_STEPS):
-        gradient = cluster.sum(inputs.T @ _slopes(inputs @ point, targets, objective)) / rows
-        if np.abs(gradient).max() < SMALL_GRADIENT:
-            break
+        scores = features @ (rotation @ point[:columns]) + point[columns:].sum(axis=0)
+        slopes = _slopes(scores, targets, objective)
+        sums = cluster.sum(np.vstack([features.T @ slopes, slopes.sum(axis=0), np.square(slopes).sum(axis=0)]))
+        gradient = np.vstack([rotation.T @ sums[:columns], sums[columns:-1]])[: len(point)] / rows
         step = point - gradient / curvature
         if np.vdot(gradient, step - last) > 0:
             momentum = 1.0
         following = (1 + math.sqrt(1 + 4 * momentum * momentum)) / 2
         point, last, momentum = step + (momentum - 1) / following * (step - last), step, following
-    weights = rotation @ last[: len(mean)]
-    bias = last[-1] - mean @ weights if objective.use_bias else np.zeros(objective.outputs)
+        if (np.abs(gradient).max(axis=0) <= NOISE * np.sqrt(sums[-1]) / rows).all():
+            break
+    weights = rotation @ last[:columns]
+    bias = last[columns:].sum(axis=0) - mean @ weights
     return weights.astype(np.float32), bias.astype(np.float32)
 
 
-def _uncorrelated(features: np.ndarray, cluster: Cluster, *, unbias: bool) -> tuple[np.ndarray, np.ndarray, float]:
-    """Means (d,) and a matrix (d, d), so that the columns of ``(features - mean) @ matrix`` are uncorrelated and have a
-    variance of 1, or less where the columns hold next to nothing in a direction; and the rows of all hosts."""
-    columns = features.shape[1]
-    sums = cluster.sum(np.append(features.sum(axis=0), len(features)))
-    rows = sums[-1]
-    mean = sums[:-1] / rows if unbias else np.zeros(columns)
-    centered = features - mean
-    variances, directions = np.linalg.eigh(cluster.sum(centered.T @ centered) / rows)
-    return mean, directions / np.sqrt(variances.clip(0) + max(LEAST_VARIANCE * variances[-1], 1e-30)), rows
+def _uncorrelating(covariance: np.ndarray) -> np.ndarray:
+    """A matrix (d, d): the products of centered rows with it are uncorrelated and have a variance of 1, or less where
+    the columns hold next to nothing in a direction."""
+    variances, directions = np.linalg.eigh(covariance)
+    matrix: np.ndarray = directions / np.sqrt(variances.clip(0) + max(LEAST_VARIANCE * variances[-1], 1e-30))
+    return matrix
 
 
 def _targets(labels: np.ndarray, outputs: int) -> np.ndarray:
