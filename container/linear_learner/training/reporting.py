@@ -41,6 +41,8 @@ BEST_MODEL_KEYS = (
 )
 TIMERS = ("finalize.time", "initialize.time", "check_early_stopping.time", "setuptime", "update.time")
 
+_JSON = json.JSONEncoder(allow_nan=False)
+
 _log = logging.getLogger(__name__)
 
 
@@ -197,10 +199,12 @@ class Reporter:
             # Sorting puts nan last.
             models = [int(k) for k in np.argsort(judged, kind="stable")[:BEST_OF_MANY]]
             _log.info("Epoch %d: %s", epoch, _summary(objective, judged))
-        for channel, losses in channels.items():
-            for model in models:
-                metrics = {f"{channel}_{objective}": _spread([float(losses[model])])}
-                self._metrics(metrics, {"epoch": epoch, "model": model})
+        lines = [
+            self._metrics({f"{channel}_{objective}": _spread([float(losses[model])])}, {"epoch": epoch, "model": model})
+            for channel, losses in channels.items()
+            for model in models
+        ]
+        self._always("\n".join(lines), bare=True)  # one by one they take longer than an epoch of few rows
         self._since = self._clock()
 
     def epoch_quality(self, epoch: int, channel: str, objective: str, value: float) -> None:
@@ -241,7 +245,8 @@ class Reporter:
     def counters(self, meta: str, counter: PassCounter, epoch: int | None = None) -> None:
         """``meta``: ``init_train_data_iter``, ``training_data_iter`` (with its epoch) or ``test_data_iter``."""
         dimensions: dict[str, Any] = {"Meta": meta} if epoch is None else {"Meta": meta, "epoch": epoch}
-        self._metrics({name: _spread([float(count)]) for name, count in counter.counts().items()}, dimensions)
+        metrics = {name: _spread([float(count)]) for name, count in counter.counts().items()}
+        self._always(self._metrics(metrics, dimensions), bare=True)
         self._since = self._clock()
 
     # -- the outcome
@@ -269,16 +274,16 @@ class Reporter:
         """The last line. ``epochs``: the hyperparameter, however many were run."""
         self._since = self._job_start
         metrics = {name: _spread(times) for name, times in timers.spent().items()}
-        self._metrics(metrics | {"epochs": _spread([float(epochs)])}, {})
+        self._always(self._metrics(metrics | {"epochs": _spread([float(epochs)])}, {}), bare=True)
 
-    def _metrics(self, metrics: Mapping[str, Any], dimensions: Mapping[str, Any]) -> None:
+    def _metrics(self, metrics: Mapping[str, Any], dimensions: Mapping[str, Any]) -> str:
         line = {
             "StartTime": self._since,
             "EndTime": self._clock(),
             "Dimensions": {"Algorithm": ALGORITHM, "Host": self._host, "Operation": "training", **dimensions},
             "Metrics": metrics,
         }
-        self._always(f"#metrics {json.dumps(line, allow_nan=False)}", bare=True)
+        return f"#metrics {_JSON.encode(line)}"
 
     def _always(self, message: str, *, bare: bool = False) -> None:
         """Past the logger's level, which ``handle`` does not ask."""

@@ -169,6 +169,8 @@ def best_values(scores: np.ndarray, labels: np.ndarray, criterion: Criterion) ->
     # What a promise allows depends on all cuts together.
     if criterion.error is None and native.available():
         values, left = _best_by_buckets(scores, positive, criterion)
+    if not left.any():
+        return values
     with ThreadPoolExecutor(cpu_count()) as pool:
         columns = flush(scores[:, left].T)
         values[left] = list(pool.map(lambda column: _best_value(column, positive, criterion), columns))
