@@ -36,6 +36,7 @@ const char* const kCoupledLosses[] = {"softmax_loss", "multiclass_hinge_loss"};
 const char* const kOptimizers[] = {"sgd", "adam", "rmsprop", "adagrad"};
 const char* const kInstructionSets[] = {"baseline", "avx2", "avx512"};
 constexpr int kTablesPerChunk = 20;
+constexpr int kArrays = 8;
 
 struct Random {
   std::mt19937_64 bits;
@@ -59,7 +60,7 @@ std::unique_ptr<T[]> exactly(const std::vector<T>& values) {
 }
 
 struct State {
-  std::vector<std::vector<float>> arrays;  // weights, two moments, bias, two moments
+  std::vector<std::vector<float>> arrays;  // weights, two moments, bias, two moments; averages of weights and of bias
   bool operator==(const State& other) const {
     for (size_t i = 0; i < arrays.size(); ++i)
       if (memcmp(arrays[i].data(), other.arrays[i].data(), arrays[i].size() * sizeof(float)) != 0) return false;
@@ -114,6 +115,11 @@ struct Case {
         start.arrays.push_back(array);
       }
     }
+    for (const int64_t rows : {call.d, int64_t{1}}) start.arrays.emplace_back(tiles * rows * kTile);
+    if (!sparse && random.below(2) != 0) {
+      call.snapshot_rows = call.mini_batch_size * (1 + random.below(4));
+      call.snapshot_done = call.mini_batch_size * random.below(4);
+    }
   }
 
   // Rows that store some of their values: none, a few, or all.
@@ -134,8 +140,8 @@ struct Case {
     const auto rows = exactly(order), starts = exactly(indptr);
     const auto columns = exactly(indices);
     const auto table = exactly(rates);
-    std::unique_ptr<float[]> arrays[6];
-    for (int i = 0; i < 6; ++i) arrays[i] = exactly(start.arrays[i]);
+    std::unique_ptr<float[]> arrays[kArrays];
+    for (int i = 0; i < kArrays; ++i) arrays[i] = exactly(start.arrays[i]);
     const std::unique_ptr<double[]> sums(new double[call.candidates]);
     Call made = call;
     made.features = sparse ? nullptr : x.get();
@@ -145,6 +151,7 @@ struct Case {
     made.weights = arrays[0].get(), made.moments[0] = arrays[1].get(), made.moments[1] = arrays[2].get();
     made.bias = arrays[3].get(), made.bias_moments[0] = arrays[4].get(), made.bias_moments[1] = arrays[5].get();
     made.penalty_factors = factors.empty() ? nullptr : penalty_factors.get();
+    made.average_weights = arrays[6].get(), made.average_bias = arrays[7].get();
     made.sums = sums.get(), made.threads = threads;
 
     Outcome outcome;
@@ -152,7 +159,7 @@ struct Case {
     outcome.evaluated.assign(sums.get(), sums.get() + call.candidates);
     train(made);
     outcome.trained.assign(sums.get(), sums.get() + call.candidates);
-    for (int i = 0; i < 6; ++i)
+    for (int i = 0; i < kArrays; ++i)
       outcome.state.arrays.emplace_back(arrays[i].get(), arrays[i].get() + start.arrays[i].size());
     return outcome;
   }

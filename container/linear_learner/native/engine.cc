@@ -126,6 +126,7 @@ class Worker {
     if (!plan_.training) return;
     team_.wait();
     update_weights(batch, update);
+    if (call_.snapshot_rows > 0 && (call_.snapshot_done + after) % call_.snapshot_rows == 0) take_snapshot();
     team_.wait();
   }
 
@@ -190,6 +191,19 @@ class Worker {
         plan_.update.apply(1, call_.bias + t * kTile, call_.bias_moments[0] + t * kTile,
                            call_.bias_moments[1] + t * kTile, bias_gradient(0, t), batch.slices, shared_.columns,
                            rates_.bias[t - tiles_.begin]);
+    }
+  }
+
+  // Adds the weights that this member has updated to the average.
+  void take_snapshot() {
+    const Range features = Range::part(member_, plan_.team_size, call_.d);
+    const auto add = [](const float* from, int64_t count, float* to) {
+      for (int64_t i = 0; i < count; ++i) to[i] += from[i];
+    };
+    for (int64_t t = tiles_.begin; t < tiles_.end; ++t) {
+      const int64_t place = (t * call_.d + features.begin) * kTile;
+      add(call_.weights + place, features.size() * kTile, call_.average_weights + place);
+      if (member_ == 0) add(call_.bias + t * kTile, kTile, call_.average_bias + t * kTile);
     }
   }
 

@@ -53,6 +53,12 @@ struct Call {
   int64_t use_bias;
   int64_t threads;
 
+  // Of dense rows: after every so many, mini-batches that are whole, the weights are added to those of an average;
+  // ``snapshot_done`` rows of the first such stretch came before this call. No averages where it is 0.
+  int64_t snapshot_rows, snapshot_done;
+  float* average_weights;  // (T, d, 16)
+  float* average_bias;     // (T * 16)
+
   double* sums;  // (K): receives each candidate's sum of weighted losses
 };
 

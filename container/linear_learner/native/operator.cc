@@ -116,6 +116,10 @@ Call call_of(const Attributes& attributes, std::vector<MXTensor>& inputs, std::v
   call.mini_batch_size = integer(attributes, "mini_batch_size");
   call.use_bias = integer(attributes, "use_bias");
   call.threads = integer(attributes, "threads");
+  call.snapshot_rows = integer(attributes, "snapshot_rows");
+  call.snapshot_done = integer(attributes, "snapshot_done");
+  call.average_weights = reinterpret_cast<float*>(integer(attributes, "average_weights_address"));
+  call.average_bias = reinterpret_cast<float*>(integer(attributes, "average_bias_address"));
   call.sums = outputs[0].data<double>();
   return call;
 }

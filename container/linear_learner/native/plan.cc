@@ -39,6 +39,9 @@ void check(const Call& call, const LossRow& loss) {
   if (!loss.coupled && call.outputs != 1) throw std::runtime_error("a plain loss has one output");
   if (call.penalty_factors != nullptr && call.indptr == nullptr)
     throw std::runtime_error("dense rows have no penalty factors");
+  if (call.snapshot_rows < 0 || call.snapshot_rows % call.mini_batch_size != 0)
+    throw std::runtime_error("snapshots are taken after whole mini-batches");
+  if (call.snapshot_rows > 0 && call.indptr != nullptr) throw std::runtime_error("sparse rows have no snapshots");
   uint64_t last = 0;  // a negative number is a very large one
   for (int64_t i = 0; i < call.m; ++i) last = std::max(last, static_cast<uint64_t>(call.order[i]));
   if (call.m > 0 && last >= static_cast<uint64_t>(call.n))

@@ -8,6 +8,8 @@ all mini-batches of a chunk in a call. Both give the same numbers up to float32 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -20,11 +22,32 @@ from linear_learner.training.state import Objective, Rates, State
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Snapshots:
+    """After every ``stride`` rows, whole mini-batches, the weights and the bias are added to ``average``. ``done``:
+    rows since the last time."""
+
+    average: State
+    stride: int
+    done: int
+
+    def along(self, step: Callable[[Chunk, State], np.ndarray], chunk: Chunk, state: State) -> np.ndarray:
+        """Train over the chunk by a ``step`` that takes none."""
+        sums, rows, start = np.zeros(state.candidates), len(chunk.order), 0
+        while start < rows:
+            stop = min(start + self.stride - (self.done + start) % self.stride, rows)
+            sums += step(replace(chunk, order=chunk.order[start:stop]), state)
+            if (self.done + stop) % self.stride == 0:
+                self.average.add(state)
+            start = stop
+        return sums
+
+
 class Engine(Protocol):
     """Trains K candidates of one objective."""
 
-    def step(self, chunk: Chunk, state: State) -> np.ndarray:
-        """Train over the chunk's mini-batches in order, changing ``state`` in place.
+    def step(self, chunk: Chunk, state: State, snapshots: Snapshots | None = None) -> np.ndarray:
+        """Train over the chunk's mini-batches in order, changing ``state`` in place, and the average of ``snapshots``.
 
         Returns float64 (K,): the sums over the rows of each candidate's weighted loss, taken before the update that the
         row takes part in. A candidate that diverged has a sum that is not finite.

@@ -11,6 +11,7 @@ from linear_learner.formats.csr import CsrMatrix, Rows
 from linear_learner.model.losses import BINARY
 from linear_learner.native import library
 from linear_learner.native.mxnet_arrays import Array
+from linear_learner.training.engine import Snapshots
 from linear_learner.training.state import Objective, Rates, State
 
 MOST_ELEMENTS = 2**31 - 2
@@ -48,22 +49,25 @@ class NativeEngine:
             "penalty_factors_address": 0 if factors is None else _address("penalty factors", factors, np.float32),
         }
 
-    def step(self, chunk: Chunk, state: State) -> np.ndarray:
-        sums = self._call(chunk, state, train=True)
+    def step(self, chunk: Chunk, state: State, snapshots: Snapshots | None = None) -> np.ndarray:
+        if snapshots is not None and isinstance(chunk.features, CsrMatrix):
+            # A snapshot needs all weights up to date, which the end of a call brings.
+            return snapshots.along(self.step, chunk, state)
+        sums = self._call(chunk, state, train=True, snapshots=snapshots)
         state.updates += -(-len(chunk.order) // self._mini_batch_size)
         return sums
 
     def evaluate(self, chunk: Chunk, state: State) -> np.ndarray:
         return self._call(chunk, state, train=False)
 
-    def _call(self, chunk: Chunk, state: State, train: bool) -> np.ndarray:
+    def _call(self, chunk: Chunk, state: State, train: bool, snapshots: Snapshots | None = None) -> np.ndarray:
         if len(chunk.order) == 0:
             return np.zeros_like(self._sums)  # MXNet knows no arrays without elements
         features, addresses = self._features(chunk.features)
         weights = self._unweighted if chunk.weights is None else chunk.weights
         arrays = [features, chunk.labels, weights, chunk.order, self._rates]
         arrays += [state.weights, state.bias, *state.moments, *state.bias_moments]
-        settings = self._settings | addresses
+        settings = self._settings | addresses | _snapshot_settings(snapshots)
         settings |= {"updates": state.updates, "weighted": int(chunk.weights is not None), "train": int(train)}
         self._operator(self._shared(arrays), self._shared_sums, settings)
         return self._sums.copy()
@@ -86,6 +90,17 @@ class NativeEngine:
         known = {id(made.array): made for made in self._last}
         self._last = [known.get(id(array)) or Array(array) for array in arrays]
         return self._last
+
+
+def _snapshot_settings(snapshots: Snapshots | None) -> dict[str, int]:
+    if snapshots is None:
+        return {"snapshot_rows": 0, "snapshot_done": 0, "average_weights_address": 0, "average_bias_address": 0}
+    return {
+        "snapshot_rows": snapshots.stride,
+        "snapshot_done": snapshots.done,
+        "average_weights_address": _address("average weights", snapshots.average.weights, np.float32),
+        "average_bias_address": _address("average bias", snapshots.average.bias, np.float32),
+    }
 
 
 def _address(name: str, array: np.ndarray, dtype: type[np.generic]) -> int:

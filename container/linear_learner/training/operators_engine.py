@@ -11,6 +11,7 @@ from linear_learner.data.chunk import Chunk
 from linear_learner.formats.csr import CsrMatrix, Rows
 from linear_learner.model.losses import BINARY
 from linear_learner.model.mxnet_import import mx
+from linear_learner.training.engine import Snapshots
 from linear_learner.training.optimizers import OPTIMIZERS, catch_up, soft_threshold
 from linear_learner.training.state import Objective, Rates, State, tile, untile
 
@@ -38,7 +39,9 @@ class OperatorsEngine:
         self.bias_wd = self._row(rates.wd * rates.bias_wd_mult)
         self.positive_weight = mx.nd.array(rates.positive_weight.reshape(1, -1))
 
-    def step(self, chunk: Chunk, state: State) -> np.ndarray:
+    def step(self, chunk: Chunk, state: State, snapshots: Snapshots | None = None) -> np.ndarray:
+        if snapshots is not None:
+            return snapshots.along(self.step, chunk, state)
         weights, bias = self._matrix(state.weights, state), self._matrix(state.bias[None], state)
         moments = [self._matrix(moment, state) for moment in state.moments]
         bias_moments = [self._matrix(moment[None], state) for moment in state.bias_moments]

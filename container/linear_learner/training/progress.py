@@ -65,6 +65,10 @@ class Pass:
     def rows(self) -> int:
         return int(self.rows_by_host.sum())
 
+    def had_snapshots(self, stride: int) -> None:
+        """One after every ``stride`` rows until now."""
+        self.snapshots, self.rows_then = self.rows // stride, self.rows // stride * stride
+
 
 @dataclass
 class Progress:
@@ -98,8 +102,7 @@ class Progress:
 
     def take_snapshot(self) -> None:
         """Add the weights as they are to the average."""
-        self.average.weights += self.state.weights
-        self.average.bias += self.state.bias
+        self.average.add(self.state)
         self.current.snapshots += 1
         self.current.rows_then = self.current.rows
 

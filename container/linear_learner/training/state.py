@@ -116,6 +116,11 @@ class State:
         """K * C, the columns that are not padding."""
         return self.candidates * self.outputs
 
+    def add(self, other: State) -> None:
+        """The other's weights and bias to these."""
+        self.weights += other.weights
+        self.bias += other.bias
+
     def weight_matrix(self) -> np.ndarray:
         """A copy of the weights as a matrix (d, K * C)."""
         return untile(self.weights)[:, : self.columns]

@@ -76,17 +76,24 @@ def rows_per_join(
     return (stretch if most is None else min(stretch, most)) * mini_batch_size
 
 
-def pieces_of(chunks: Iterator[Chunk], stride: int, at_once: int, done: int) -> Iterator[Chunk]:
-    """The chunks without the first ``done`` rows, cut wherever a multiple of ``stride`` rows is complete, and between
-    into pieces of ``at_once`` rows. Where a piece ends depends on none of those before, so that a pass that was cut off
-    after one goes on with the same ones: sparse rows that are cut elsewhere come to other bits."""
+def pieces_of(chunks: Iterator[Chunk], stride: int, at_once: int | None, done: int) -> Iterator[Chunk]:
+    """The chunks without the first ``done`` rows, cut into pieces of at most ``at_once`` rows: as many strides of
+    ``stride`` rows as that takes, or parts of a stride. Where a piece ends depends on none of those before, so that a
+    pass that was cut off after one goes on with the same ones: sparse rows that are cut elsewhere come to other
+    bits."""
     rows = 0
     for chunk in chunks:
         start = min(max(done - rows, 0), len(chunk.order))
         rows += start
         while start < len(chunk.order):
-            into = rows % stride
-            stop = start + min(stride - into, at_once - into % at_once)
+            if at_once is None:
+                stop = len(chunk.order)
+            elif at_once < stride:
+                into = rows % stride
+                stop = start + min(stride - into, at_once - into % at_once)
+            else:
+                piece_rows = at_once // stride * stride
+                stop = start + piece_rows - rows % piece_rows
             piece = replace(chunk, order=chunk.order[start:stop])
             rows += len(piece.order)
             start = stop

@@ -13,7 +13,7 @@ from linear_learner.data.chunk import Chunk
 from linear_learner.errors import ClientError
 from linear_learner.training.averaging import Averaging
 from linear_learner.training.cluster.interface import Cluster
-from linear_learner.training.engine import Engine
+from linear_learner.training.engine import Engine, Snapshots
 from linear_learner.training.progress import EpochReport, Progress, Trained
 from linear_learner.training.reporting import Timers
 from linear_learner.training.state import TILE, State
@@ -86,8 +86,9 @@ def train(
                     known, mini_batch_size, snapshots, rows_at_once, cluster, weights=progress.state.weights.size
                 )
             done = int(progress.current.rows_by_host[cluster.rank])
-            pieces = pieces_of(epochs.chunks(epoch), stride, rows_at_once or stride, done)
-            stretches = _stretches(engine, progress.state, pieces, cluster, stride, done, known)
+            most = rows_at_once if cluster.size == 1 else min(rows_at_once or stride, stride)
+            pieces = pieces_of(epochs.chunks(epoch), stride, most, done)
+            stretches = _stretches(engine, progress, pieces, cluster, stride, done, known)
 
             def at_a_join(rows: int, stride: int = stride) -> bool:
                 return rows % stride == 0 or (epochs.rows is not None and rows >= epochs.rows)
@@ -138,20 +139,24 @@ class Stretch:
 
 def _stretches(
     engine: Engine,
-    state: State,
+    progress: Progress,
     pieces: Iterator[Chunk],
     cluster: Cluster,
     stride: int,
     done: int,
     known: int | None,
 ) -> Iterator[Stretch]:
-    """Trains. On one host every piece is a stretch. Several join after ``stride`` rows each, of which ``known`` are
-    expected and ``done`` done before, and go on to do so without rows when they have no more: another may have. The
-    last of the known rows are joined once the pieces have come to their end: a reader that is left before its end
-    counts as abandoned, and later epochs would get nothing from it."""
+    """Trains. On one host every piece is a stretch, on whose way a snapshot is taken every ``stride`` rows. Several
+    join after ``stride`` rows each, of which ``known`` are expected and ``done`` done before, and go on to do so
+    without rows when they have no more: another may have. The last of the known rows are joined once the pieces have
+    come to their end: a reader that is left before its end counts as abandoned, and later epochs would get nothing from
+    it."""
+    state = progress.state
     if cluster.size == 1:
         for piece in pieces:
-            yield Stretch(len(piece.order), engine.step(piece, state), has_more=True)
+            snapshots = Snapshots(progress.average, stride, done % stride)
+            done += len(piece.order)
+            yield Stretch(len(piece.order), engine.step(piece, state, snapshots), has_more=True)
         return
     rows, sums = 0, np.zeros(state.candidates)
     for piece in pieces:
@@ -176,9 +181,9 @@ def _run_epoch(
     checkpoints: Checkpoints | None,
     watch: Callable[[Progress], None],
 ) -> bool:
-    """The rest of the pass over the rows that is in hand, with a snapshot every ``stride`` rows, or whenever hosts have
-    joined. Returns whether it was cut short. ``at_a_join``: whether a pass that is not cut short joins the hosts
-    after so many rows of this one."""
+    """The rest of the pass over the rows that is in hand. One host has taken a snapshot every ``stride`` rows; several
+    take one whenever they have joined. Returns whether it was cut short. ``at_a_join``: whether a pass that is not cut
+    short joins the hosts after so many rows of this one."""
     current, cluster = progress.current, averaging.cluster
     for stretch in stretches:
         joined = averaging.join(
@@ -186,7 +191,9 @@ def _run_epoch(
         )
         current.sums += joined.sums
         current.rows_by_host += joined.rows
-        if joined.rows.any() and (current.rows % stride == 0 or cluster.size > 1):
+        if cluster.size == 1:
+            current.had_snapshots(stride)
+        elif joined.rows.any():
             progress.take_snapshot()
         watch(progress)
         if joined.stops or not joined.has_more:

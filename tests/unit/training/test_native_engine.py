@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linear_learner.data.chunk import Chunk
+from linear_learner.formats.csr import CsrMatrix
 from linear_learner.model.losses import BINARY, LOSSES, MULTICLASS, Loss
 from linear_learner.native import library
 from linear_learner.native.mxnet_library import MXNetError
-from linear_learner.training.engine import make_engine
+from linear_learner.training.engine import Snapshots, make_engine
 from linear_learner.training.state import Objective, Rates, State, tile
 
 pytestmark = pytest.mark.skipif(library.problem() is not None, reason="the native library is not built")
@@ -373,6 +374,26 @@ class TestCalls:
         first, second = (replace(self.chunk, order=part) for part in np.split(self.chunk.order, [300]))
         assert self.trained(first, second) == self.trained(self.chunk)
 
+    @pytest.mark.parametrize("engine", ["native", "operators"])
+    @pytest.mark.parametrize("sparse", [False, True])
+    def test_snapshots_on_the_way(self, engine: str, sparse: bool) -> None:
+        """After 200, 500 and 800 of 1,000 rows, where 100 of the first 300 came before."""
+        chunk = self.chunk
+        if sparse:
+            chunk = replace(chunk, features=CsrMatrix.from_dense(chunk.features))
+        made = make_engine(engine, self.objective, self.rates, 2)
+        state, average, in_parts, sums = copy_of(self.start), self.start.like(), copy_of(self.start), self.start.like()
+        losses = made.step(chunk, state, Snapshots(average, 300, 100))
+        parts = np.split(chunk.order, [200, 500, 800])
+        for part in parts:
+            losses -= made.step(replace(chunk, order=part), in_parts)
+            if part is not parts[-1]:
+                sums.weights += in_parts.weights
+                sums.bias += in_parts.bias
+        np.testing.assert_allclose(losses, 0, atol=1e-6)
+        assert bits(state) == bits(in_parts)
+        assert bits(average) == bits(sums)
+
     def test_rows_in_order_of_memory(self) -> None:
         order = self.chunk.order
         sorted_chunk = Chunk(
@@ -419,6 +440,10 @@ class TestCalls:
         order[500] = row
         with pytest.raises(MXNetError, match="order names a row that is not there"):
             self.engine.step(replace(self.chunk, order=order), copy_of(self.start))
+
+    def test_snapshots_inside_a_mini_batch_are_refused(self) -> None:
+        with pytest.raises(MXNetError, match="snapshots are taken after whole mini-batches"):
+            self.engine.step(self.chunk, copy_of(self.start), Snapshots(self.start.like(), 250, 0))
 
     def test_after_an_error_it_goes_on(self) -> None:
         with pytest.raises(MXNetError):

@@ -14,6 +14,7 @@ from linear_learner.errors import ClientError
 from linear_learner.training.averaging import Averaging
 from linear_learner.training.cluster.interface import ALONE, Cluster
 from linear_learner.training.early_stopping import EarlyStopping
+from linear_learner.training.engine import Snapshots
 from linear_learner.training.progress import EpochReport, Progress, Trained
 from linear_learner.training.reporting import Timers
 from linear_learner.training.state import State
@@ -46,10 +47,14 @@ class Scripted:
         self.losses, self.zero_weight = losses, zero_weight
         self.evaluations = 0
         self.seen: list[np.ndarray] = []
+        self.calls: list[int] = []
         self.pieces: list[int] = []
         self.judged: list[list[int]] = []
 
-    def step(self, piece: Chunk, state: State) -> np.ndarray:
+    def step(self, piece: Chunk, state: State, snapshots: Snapshots | None = None) -> np.ndarray:
+        if snapshots is not None:
+            self.calls.append(len(piece.order))
+            return snapshots.along(self.step, piece, state)
         state.weights += 1
         self.pieces.append(len(piece.order))
         if self.zero_weight and state.updates == 3:
@@ -145,12 +150,11 @@ def test_a_rising_criterion_keeps_training_alive() -> None:
 
 
 def test_a_stop_cuts_the_epoch_short_and_keeps_what_there_is() -> None:
-    asked = iter([False, False, True, True])
     engine = Scripted([[1.0], [0.5]])
-    trained, reports = run(engine, should_stop=lambda: next(asked))
-    assert len(reports) == 1
+    trained, reports = run(engine, rows_at_once=32, should_stop=lambda: len(engine.pieces) >= 2)
+    assert [report.rows for report in reports] == [32]
     assert reports[0].train_loss.tolist() == [1.0]
-    assert float(trained.best.candidate(0)[0][0, 0]) == 2.0
+    assert float(trained.best.candidate(0)[0][0, 0]) == 1.5
 
 
 class Noting:
@@ -175,6 +179,13 @@ class TestLongCalls:
         run(engine, InChunks(20, 236, rows=256), mini_batch_size=4, rows_at_once=12)
         assert engine.pieces == [12, 4, 4, 8, 4, *[12, 4] * 14]
         assert engine.seen[0][0, 0] == pytest.approx(np.mean([2, 5, *range(7, 35, 2)]))
+
+    def test_a_call_takes_as_many_whole_strides_as_it_may(self) -> None:
+        """Two of 16 rows each, counted from the beginning of the epoch, of 40 rows at most."""
+        engine = Scripted([[1.0]])
+        run(engine, InChunks(20, 236, rows=256), mini_batch_size=4, rows_at_once=40)
+        assert engine.calls == [20, 12, *[32] * 7]
+        assert engine.seen[0][0, 0] == pytest.approx(np.mean([1, *range(3, 18)]))
 
     def test_judging_goes_piece_by_piece_too(self) -> None:
         engine = Scripted([[1.5]])
