@@ -18,9 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from linear_learner.native import mxnet_library
-from linear_learner.native.library import LIBRARY
-
-SOURCES = Path(__file__).parent
+from linear_learner.native.library import LIBRARY, SOURCES, stamp_of
 
 FLAGS = ["-std=c++17", "-O3", "-fPIC", "-fno-math-errno"]
 WARNINGS = ["-Wall", "-Wextra"]
@@ -43,7 +41,9 @@ def build(library: Path = LIBRARY, *, compiler: str = "g++", extra_flags: Sequen
             subprocess.run([compiler, *flags, "-c", str(source), "-o", target], check=True)  # noqa: S603
             return target
 
-        jobs = [pool.submit(compiled, source, WARNINGS) for source in sources]
+        stamp = Path(folder) / "stamp.cc"
+        stamp.write_text(f'extern "C" unsigned ll_stamp() {{ return {stamp_of(SOURCES)}u; }}\n', encoding="utf-8")
+        jobs = [pool.submit(compiled, source, WARNINGS) for source in [*sources, stamp]]
         # MXNet's half of the operator interface is compiled into every operator library; its warnings are not ours.
         jobs.append(pool.submit(compiled, mxnet / "src" / "lib_api.cc", ["-w"]))
         objects = [job.result() for job in jobs]

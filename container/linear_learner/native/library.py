@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 import ctypes
+import zlib
 from functools import cache
 from pathlib import Path
 
 from linear_learner.native import mxnet_library
 from linear_learner.native.mxnet_arrays import Operator
 
-LIBRARY = Path(__file__).parent / "liblinear_learner.so"
+SOURCES = Path(__file__).parent
+LIBRARY = SOURCES / "liblinear_learner.so"
 
 
 @cache
 def problem() -> str | None:
-    """None if the library is there and loads; else the reason why not, in a few words. MXNet is not loaded."""
+    """None if the library is there and loads, and was built from the sources beside this file; else the reason why not,
+    in a few words. MXNet is not loaded."""
     if not LIBRARY.exists():
         return f"{LIBRARY} is not there; 'make native' builds it"
     try:
-        plain()
+        stamp = getattr(plain(), "ll_stamp", None)
     except OSError as error:
         return str(error)
+    # Structures that Python and C++ have to agree on change with the sources.
+    if stamp is None or stamp() & 0xFFFFFFFF != stamp_of(SOURCES):
+        return f"{LIBRARY} was built from other sources than those beside it; 'make native' builds it anew"
     return None
+
+
+def stamp_of(sources: Path) -> int:
+    """What a library that was built from the C++ files there has in it: their CRC-32."""
+    stamp = 0
+    for file in sorted(sources.glob("*.[ch]*")):
+        stamp = zlib.crc32(file.name.encode() + file.read_bytes(), stamp)
+    return stamp
 
 
 @cache
