@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,33 @@ BLOCK_VALUES = 1 << 16
 
 MOST_RANGES = 1 << 17
 """Columns up to which a model tells what the train channel held in each: the lists are text, in a file of the model."""
+
+FEWEST_STEPS = 64
+"""Of a column: where all its values lie on fewer neighbouring float32 numbers, rounding is part of what is learned."""
+
+_SHOWN = 5
+
+
+def coarse_columns_notice(
+    channel: str, minima: np.ndarray, maxima: np.ndarray, names: Sequence[str] | None
+) -> str | None:
+    """A sentence for the log where columns are far from zero beside how much they vary, so that float32 keeps little of
+    it, such as seconds since 1970 within an hour. ``minima``, ``maxima``: (d,)."""
+    spread = maxima.astype(np.float64) - minima
+    step = np.spacing(np.maximum(np.abs(minima), np.abs(maxima)).astype(np.float32)).astype(np.float64)
+    coarse = np.flatnonzero((spread > 0) & (spread < FEWEST_STEPS * step))
+    if not coarse.size:
+        return None
+    shown = [
+        f"{names[column] if names else column + 1} ({minima[column]:.9g} to {maxima[column]:.9g} in steps of "
+        f"{step[column]:g})"
+        for column in coarse[:_SHOWN]
+    ]
+    more = f", and {coarse.size - _SHOWN} more" if coarse.size > _SHOWN else ""
+    return (
+        f"Columns of channel '{channel}' vary less than the float32 numbers that hold them can tell: "
+        f"{', '.join(shown)}{more}. Subtract a constant from each, here and in the rows to predict."
+    )
 
 
 @dataclass(frozen=True)

@@ -53,10 +53,15 @@ class Profile:
 
     def constant_columns(self) -> np.ndarray:
         """int64 (c,): the columns, from 0, in which all rows have the same, or nothing."""
+        minima, maxima = self.extremes()
+        return np.flatnonzero(~(minima < maxima))
+
+    def extremes(self) -> tuple[np.ndarray, np.ndarray]:
+        """float32 (d,), both: the least and the largest value of each column, infinite where it has none."""
         has_zeros = self._values < self.rows
         minima = np.where(has_zeros, np.fmin(self._minima, 0), self._minima)
         maxima = np.where(has_zeros, np.fmax(self._maxima, 0), self._maxima)
-        return np.flatnonzero(~(minima < maxima))
+        return minima, maxima
 
     def _widen(self, columns: int) -> None:
         more = columns - len(self._values)

@@ -18,6 +18,7 @@ from linear_learner.data.channel_reader import ChannelReader
 from linear_learner.data.columns import unseen_notice
 from linear_learner.data.dataset import Dataset, check_same_columns
 from linear_learner.data.dataset_builder import BESIDE_FEATURES
+from linear_learner.data.feature_ranges import coarse_columns_notice
 from linear_learner.data.labels import absent_classes_notice, check_labels, one_label_notice, only_one_class
 from linear_learner.data.profile import Profile
 from linear_learner.environment import ChannelConfig, Environment, cpu_count
@@ -233,6 +234,10 @@ def _judge(channel: Channel, hp: HyperParameters | None, found: JobCheck) -> Non
             found.add(only_one_class(channel.name, one_label, channel.profile.rows))
         elif notice := one_label_notice(channel.name, one_label, predictor_type=hp.predictor_type):
             found.warnings.append(notice)
+    if channel.name == "train" and (
+        notice := coarse_columns_notice(channel.name, *channel.profile.extremes(), channel.names)
+    ):
+        found.warnings.append(notice)
     if hp is not None and hp.predictor_type == MULTICLASS and channel.name == "train" and labels is not None:
         absent = sorted(set(range(hp.num_classes)) - set(map(int, labels)))
         if notice := absent_classes_notice(channel.name, absent):

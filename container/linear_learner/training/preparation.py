@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import numpy as np
 from linear_learner.data.chunk import Chunk
 from linear_learner.data.dataset import Dataset
 from linear_learner.data.epochs import Epochs
-from linear_learner.data.feature_ranges import MOST_RANGES, FeatureRanges
+from linear_learner.data.feature_ranges import MOST_RANGES, FeatureRanges, coarse_columns_notice
 from linear_learner.data.stream import Stream
 from linear_learner.data.streamed_epochs import StreamedEpochs
 from linear_learner.formats.csr import CsrMatrix
@@ -26,6 +27,8 @@ from linear_learner.training.cluster.interface import ALONE, Cluster
 from linear_learner.training.penalties import penalty_factors
 from linear_learner.training.state import Objective
 from linear_learner.training.strides import SNAPSHOTS, snapshots_of_sparse_rows
+
+logger = logging.getLogger(__name__)
 
 FEWEST_ROWS = 32
 """Of a mini-batch on one of several hosts, for sgd: its steps follow the gradient's size, and a few rows are so far
@@ -134,6 +137,7 @@ def prepare_in_memory(hp: HyperParameters, train: Dataset, validation: Dataset |
     """The train channel is normalised in place, to hold it once, unless its raw rows are needed as the judge."""
     judge_channel = "train" if validation is None else "validation"
     ranges = FeatureRanges.of(train.features) if train.feature_dim <= MOST_RANGES and len(train) else None
+    _warn_of_coarse_columns(train, ranges)
     raw_judge = train if validation is None else validation
     judge = Judge(raw_judge, common.normalise(raw_judge))
     rows = judge.rows if judge_channel == "train" else common.normalise(train, in_place=True)
@@ -157,6 +161,7 @@ def prepare_stream(hp: HyperParameters, stream: Stream, validation: Dataset | No
     """Scaler and class weights come from the rows surveyed so far; the judging rows, where there is no ``validation``,
     are a sample of all rows of the first epoch."""
     survey = stream.survey
+    _warn_of_coarse_columns(stream, survey.ranges)
 
     @functools.cache
     def judge() -> Judge:
@@ -183,6 +188,14 @@ def prepare_stream(hp: HyperParameters, stream: Stream, validation: Dataset | No
         snapshots=_snapshots(stream, common),
         share=common.totals.share,
     )
+
+
+def _warn_of_coarse_columns(train: Dataset | Stream, ranges: FeatureRanges | None) -> None:
+    """By the rows of this host that are known so far."""
+    if ranges is not None and (
+        notice := coarse_columns_notice(train.name, ranges.minima, ranges.maxima, train.feature_names)
+    ):
+        logger.warning("%s", notice)
 
 
 def fit_scaler(

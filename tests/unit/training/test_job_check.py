@@ -51,6 +51,16 @@ def test_a_good_job_has_no_problems(base: Path) -> None:
     assert text.endswith("No problems: the job can run.")
 
 
+def test_columns_that_float32_holds_little_of_are_told(base: Path) -> None:
+    times = [f"{second % 2},{second},{1_700_000_000 + second}\n" for second in range(3600)]
+    channel(base, "train", "label,age,time\n" + "".join(times))
+    (warning,) = found_in(base).warnings
+    assert warning.endswith(
+        "time (1.7e+09 to 1.70000358e+09 in steps of 128). Subtract a constant from each, here and in the rows to "
+        "predict."
+    )
+
+
 def test_all_problems_are_told_at_once(base: Path) -> None:
     hyperparameters(base, predictor_type="binary_classifier", feature_dim="7", _log_level="info")
     (base / "input/config/resourceconfig.json").write_text('{"current_host": "a", "hosts": ["b", "c"]}')

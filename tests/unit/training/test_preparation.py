@@ -48,6 +48,14 @@ def chunk_of(task: Task) -> Chunk:
 
 
 class TestPrepare:
+    def test_warns_of_columns_that_float32_holds_little_of(self, caplog: pytest.LogCaptureFixture) -> None:
+        train = regression("train")
+        prepared(train)
+        assert not caplog.records
+        prepared(replace(train, features=train.features + np.float32([0, 1e8, 0]), feature_names=("a", "b", "c")))
+        (record,) = caplog.records
+        assert "channel 'train'" in record.getMessage() and ": b (1" in record.getMessage()
+
     def test_normalises_by_the_train_channel(self) -> None:
         train, validation = regression("train"), regression("validation", 20, seed=5)
         raw, labels, others = train.features.astype(float), train.labels.astype(float), validation.features.copy()
