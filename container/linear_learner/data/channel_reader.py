@@ -8,9 +8,9 @@ import itertools
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 
@@ -38,6 +38,7 @@ from linear_learner.formats.schema_learner import SchemaLearner, TextSettings
 from linear_learner.formats.table_schema import TableSchema
 from linear_learner.formats.width import WrongWidth
 
+Item = TypeVar("Item")
 logger = logging.getLogger(__name__)
 
 HEAD_BYTES = 1 << 24
@@ -66,7 +67,7 @@ class ChannelReader:
         self.columns = Columns(channel.name, feature_dim)
         self.fills: np.ndarray | None = None
         self.unseen: Counter[str] = Counter()
-        self._begun: Iterator[tuple[ChannelFile, str]] | None = None
+        self._begun: Generator[tuple[ChannelFile, str], None, None] | None = None
         self._channel = channel
         self._abandoned = threading.Event()
         self._pace = Pace(BETWEEN_SIGNS)
@@ -117,9 +118,10 @@ class ChannelReader:
                 self._learn(learn(io.BytesIO(head), learner, source=source), 0)
         else:
             rows = 0
-            for opened, source in self._source.streams(None):
-                with self._told_of_channel():
-                    rows = self._learn(learn(opened.stream, learner, source=source), rows)
+            with contextlib.closing(self._source.streams(None)) as streams:
+                for opened, source in streams:
+                    with self._told_of_channel():
+                        rows = self._learn(learn(opened.stream, learner, source=source), rows)
         return learner
 
     def use_schema(self, schema: TableSchema) -> None:
@@ -144,7 +146,7 @@ class ChannelReader:
         head = opened.stream.read(HEAD_BYTES) + opened.stream.readline(LONGEST_LINE)
         logger.info("Channel '%s': its first %d bytes tell categories and labels.", self._channel.name, len(head))
         again = ChannelFile(rejoined(head, opened.stream), opened.packed)
-        self._begun = itertools.chain([(again, source)], streams)
+        self._begun = _with_first((again, source), streams)
         return head, source
 
     def _learner(self) -> Learn:
@@ -205,23 +207,25 @@ class ChannelReader:
         the pass goes on with the next file."""
         bytes_before = rows = 0
         self.unseen.clear()
-        streams, self._begun = self._begun or self._source.streams(random), None
-        for opened, source in streams:
-            try:
-                for batch in self._own(self._decoded(opened.stream, source), source):
-                    if self._ends():
-                        raise Stopped
-                    self._check_width(batch)
-                    self.columns.check(batch)
-                    rows += len(batch)
-                    if random is None and self._pace.is_time():
-                        self._show_life(rows, bytes_before + opened.bytes_read)
-                    yield self._filled(batch), bytes_before + opened.bytes_read
-            except ClientError as error:
-                if on_error is None:
-                    raise
-                on_error(error)
-            bytes_before += opened.bytes_read
+        begun, self._begun = self._begun or self._source.streams(random), None
+        # An error holds the frames that it came through, and the open file with them, for as long as it is looked at.
+        with contextlib.closing(begun) as streams:
+            for opened, source in streams:
+                try:
+                    for batch in self._own(self._decoded(opened.stream, source), source):
+                        if self._ends():
+                            raise Stopped
+                        self._check_width(batch)
+                        self.columns.check(batch)
+                        rows += len(batch)
+                        if random is None and self._pace.is_time():
+                            self._show_life(rows, bytes_before + opened.bytes_read)
+                        yield self._filled(batch), bytes_before + opened.bytes_read
+                except ClientError as error:
+                    if on_error is None:
+                        raise
+                    on_error(error)
+                bytes_before += opened.bytes_read
         if self.columns.width_is_open:
             self.columns.close()
             self._options = replace(self._options, feature_dim=self.columns.width)
@@ -297,6 +301,13 @@ class ChannelReader:
         if is_table and error.message.endswith(NOT_A_NUMBER) and VERIFY in error.fix:
             return f"{error.fix}; or {TEXT_ADVICE}"
         return error.fix
+
+
+def _with_first(first: Item, following: Generator[Item, None, None]) -> Generator[Item, None, None]:
+    """``first``, and what follows it, which is closed with it."""
+    with contextlib.closing(following):
+        yield first
+        yield from following
 
 
 def _unlabeled(channel: ChannelConfig, found: int, *, where: str, but: str = "") -> ClientError:

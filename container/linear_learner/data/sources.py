@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -43,7 +43,7 @@ class Files:
         self.size: int | None = sum(file.stat().st_size for file in self._files)
         self.content_type = channel.content_type or _sniffed(channel, self._files)
 
-    def streams(self, random: np.random.Generator | None) -> Iterator[tuple[ChannelFile, str]]:
+    def streams(self, random: np.random.Generator | None) -> Generator[tuple[ChannelFile, str], None, None]:
         """Each file, open, and its name; in natural order, or in one drawn by ``random``."""
         order = range(len(self._files)) if random is None else random.permutation(len(self._files))
         for number in order:
@@ -67,7 +67,7 @@ class Pipes:
         """The latest pipe."""
         return str(self._path(self._passes - 1))
 
-    def streams(self, random: np.random.Generator | None) -> Iterator[tuple[ChannelFile, str]]:
+    def streams(self, random: np.random.Generator | None) -> Generator[tuple[ChannelFile, str], None, None]:
         """The next pipe, open, and its name. What it carries comes in the order in which it comes."""
         path = self._path(self._passes)
         self._passes += 1

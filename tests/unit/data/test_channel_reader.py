@@ -263,6 +263,15 @@ def test_what_a_decoder_says_is_told_of_the_channel(channel: ChannelConfig, line
     assert str(raised.value) == expected.format(file=file)
 
 
+def test_after_an_error_the_file_is_closed_while_the_error_is_looked_at(channel: ChannelConfig) -> None:
+    file = channel.path / "part-1.csv"
+    file.write_text("1,6,7\n1,x,7\n")
+    with pytest.raises(ClientError) as raised:
+        read_channel(channel)
+    assert raised.value.__traceback__ is not None
+    assert not [link for link in Path("/proc/self/fd").iterdir() if os.path.realpath(link) == str(file.resolve())]
+
+
 def test_missing_labels_are_told_in_amazons_words(channel: ChannelConfig) -> None:
     expected = "Labeled train data required with label size equal 1. Label size on train dataset found to be 0"
     with pytest.raises(ClientError, match=rf"^{expected} \(content type 'text/csv; label_size=0'\)"):
