@@ -57,12 +57,12 @@ class Worker {
         tiles_(plan.tiles_of(groups_)) {
     arena.lay_out([&](Arena& from) {
       for (Rows& rows : panels_) {
-        rows.features = from.take<const float*>(plan_.panel_rows);
-        rows.labels = from.take<float>(plan_.panel_rows);
-        rows.weights = from.take<float>(plan_.panel_rows);
+        rows.features = from.take<const float*>(kPanelRows);
+        rows.labels = from.take<float>(kPanelRows);
+        rows.weights = from.take<float>(kPanelRows);
       }
       no_row_ = from.take<float>(call_.d);
-      scores_ = from.take<float>(plan_.group_tiles * plan_.panel_rows * kTile);
+      scores_ = from.take<float>(plan_.group_tiles * kPanelRows * kTile);
       transposed_ = from.take<float>(plan_.group_tiles * kTile * plan_.kernels.width);
       rates_.lay_out(plan_, groups_, from);
     });
@@ -72,8 +72,8 @@ class Worker {
     rates_.fill_constants();
     std::fill(no_row_, no_row_ + call_.d, 0.0f);
     for (Rows& rows : panels_) {
-      std::fill(rows.labels, rows.labels + plan_.panel_rows, 0.0f);
-      std::fill(rows.weights, rows.weights + plan_.panel_rows, 1.0f);
+      std::fill(rows.labels, rows.labels + kPanelRows, 0.0f);
+      std::fill(rows.weights, rows.weights + kPanelRows, 1.0f);
     }
     const Range mine = my_slices(plan_.slices), candidates = plan_.candidates_of(groups_);
     for (int64_t slice = mine.begin; slice < mine.end; ++slice)
@@ -149,7 +149,7 @@ class Worker {
       __builtin_prefetch(call_.labels + order[r]);
       if (call_.row_weights != nullptr) __builtin_prefetch(call_.row_weights + order[r]);
     }
-    std::fill(rows.features + rows.count, rows.features + plan_.panel_rows, no_row_);
+    std::fill(rows.features + rows.count, rows.features + kPanelRows, no_row_);
   }
 
   void fill(Rows& rows) {

@@ -148,7 +148,7 @@ void backward(const float* const* features, const float* const* ahead, int64_t r
 INLINE Vector compounded(Vector sum, Vector odds) { return sum * (1.0f + odds) + odds; }
 
 // Odds are at most 1, and 2^127 is the largest power of two that is a float.
-constexpr int64_t kMostCompounded = 96;
+static_assert(kPanelRows <= 96, "the odds of a panel can be compounded");
 
 // The rows of one tile under a plain loss. Unweighted rows count 1.
 template <class Loss, bool kWeighted>
@@ -185,9 +185,6 @@ void apply_plain(const LossPanel& panel, float* scores, const float* positive_we
       gradient_sums[v] += gradient;
       store(place, gradient);
     }
-    if constexpr (Loss::kHasOdds && !kWeighted)
-      if (r % kMostCompounded == kMostCompounded - 1)
-        for (int v = 0; v < kVectors; ++v) loss_sums[v] += log1p(compound[v]), compound[v] = Vector{};
   }
   for (int v = 0; v < kVectors; ++v) {
     if constexpr (Loss::kHasOdds && !kWeighted) loss_sums[v] += log1p(compound[v]);

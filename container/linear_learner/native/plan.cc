@@ -10,11 +10,6 @@
 namespace linear_learner {
 namespace {
 
-// A panel's rows and their scores should stay in the second-level cache while the tiles pass over them.
-constexpr int64_t kPanelFloats = 1 << 16;
-// Below this many rows, wide tiles would be read from memory too often.
-constexpr int64_t kFewestPanelRows = 48;
-
 // Where candidates are few, mini-batches are sliced, for so many threads to have work.
 constexpr int64_t kShares = 16;
 constexpr int64_t kMostSlices = 8;
@@ -67,8 +62,6 @@ Plan::Plan(const Call& call, bool training)
   const int64_t shared = std::gcd(call.outputs, kTile);
   const int64_t unit_candidates = kTile / shared, unit_tiles = call.outputs / shared;
   const int64_t units = quotient_up(call.candidates, unit_candidates);
-  const int64_t rows = kPanelFloats / (call.d + unit_tiles * kTile);
-  panel_rows = std::clamp(rows / row_unit * row_unit, kFewestPanelRows, kPanelRows);
   // A power of two, so that most numbers of threads get equal shares.
   slices = 1;
   while (2 * slices * units <= kShares && 2 * slices <= kMostSlices && 2 * slices * kFewestSliceRows <= batch_rows)
@@ -102,7 +95,7 @@ Range Plan::tiles_of(Range of) const {
 BatchPlan Plan::batch(int64_t rows) const {
   // Panels of nearly one size, and as many for each slice: a last one of a few rows would cost as much as a whole one.
   const int64_t shares = std::min(slices, quotient_up(rows, row_unit));
-  const int64_t panel = round_up(quotient_up(rows, shares * quotient_up(rows, shares * panel_rows)), row_unit);
+  const int64_t panel = round_up(quotient_up(rows, shares * quotient_up(rows, shares * kPanelRows)), row_unit);
   const int64_t panels = quotient_up(rows, panel);
   return {rows, panel, panels, std::min(slices, panels)};
 }

@@ -51,7 +51,6 @@ struct Plan {
   int64_t groups;
   int64_t batch_rows;  // of a mini-batch, the last one excepted
   int64_t row_unit;    // kernels take a multiple of it
-  int64_t panel_rows;  // of a panel, at most
   int64_t slices;      // of a mini-batch, at most
   int64_t teams, team_size;
 };
