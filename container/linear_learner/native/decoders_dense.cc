@@ -3,6 +3,7 @@
 #include <cstring>
 #include <utility>
 
+#include "decoders_record_kernels.h"
 #include "decoders_recordio.h"
 
 namespace linear_learner {
@@ -15,14 +16,11 @@ struct Run {
   int64_t end = 0;
 };
 
-// Copies the numbers of a run; returns whether all are finite and, if int32, of one byte each.
-bool copy_run(const uint8_t* frame, const Run& run, float* to) {
-  return copy_numbers(run.kind, frame + run.begin, run.end - run.begin, to);
-}
-
 // A frame in which only the numbers vary.
 class Template {
  public:
+  explicit Template(const RecordKernels& kernels) : kernels_(kernels) {}
+
   // Takes over the layout of a dense record, or that of no record if its numbers are not each in one fixed place.
   void learn(const uint8_t* data, const Frame& frame, const Record& record) {
     frame_ = nullptr;
@@ -45,6 +43,12 @@ class Template {
   int64_t size() const { return size_; }
 
  private:
+  // Copies the numbers of a run; returns whether all are finite and, if int32, of one byte each.
+  bool copy_run(const uint8_t* frame, const Run& run, float* to) const {
+    const int64_t size = run.end - run.begin;
+    return run.kind == TensorKind::kFloat32 ? kernels_.copy_float32(frame + run.begin, size / 4, to)
+                                            : copy_numbers(run.kind, frame + run.begin, size, to);
+  }
   // A tensor without values is a run of none.
   static bool find_run(const uint8_t* frame, const Tensor& tensor, Run* run) {
     *run = {};
@@ -64,10 +68,12 @@ class Template {
   // By words: the stretches are of some twenty bytes, for which a call of memcmp takes longer.
   bool is_alike(const uint8_t* frame, int64_t begin, int64_t end) const {
     uint64_t differences = 0;
-    int64_t i = begin;
-    for (; i + 8 <= end; i += 8) differences |= word(frame + i) ^ word(frame_ + i);
-    for (; i < end; ++i) differences |= static_cast<uint64_t>(frame[i] ^ frame_[i]);
-    return differences == 0;
+    if (end - begin < 8) {
+      for (int64_t i = begin; i < end; ++i) differences |= static_cast<uint64_t>(frame[i] ^ frame_[i]);
+      return differences == 0;
+    }
+    for (int64_t i = begin; i + 8 < end; i += 8) differences |= word(frame + i) ^ word(frame_ + i);
+    return (differences | (word(frame + end - 8) ^ word(frame_ + end - 8))) == 0;
   }
   static uint64_t word(const uint8_t* from) {
     uint64_t bytes;
@@ -75,6 +81,7 @@ class Template {
     return bytes;
   }
 
+  const RecordKernels kernels_;
   const uint8_t* frame_ = nullptr;
   int64_t size_ = 0;
   Run features_;
@@ -107,7 +114,7 @@ void decode_dense_part(RecordPart* part) {
   FrameReader frames(part->data, part->begin, part->end, true);
   ll_outcome& outcome = part->outcome;
   const int64_t columns = part->layout->columns;
-  Template layout;
+  Template layout(record_kernels(part->layout->portable));
   Record record;
   Frame frame;
   while (frames.at() < part->end) {

@@ -3,8 +3,8 @@
 #include <cstring>
 #include <utility>
 
+#include "decoders_record_kernels.h"
 #include "decoders_recordio.h"
-#include "decoders_sparse.h"
 
 namespace linear_learner {
 namespace {
@@ -95,7 +95,7 @@ int64_t count_of(const Packed& numbers) {
 //
 // What is written beyond the row stays in the part's room: that is half a number for each byte of a record, and a plain
 // one has thirty beside its numbers.
-bool copy_plain_row(RecordPart* part, const Frame& frame, const SparseKernels& kernels) {
+bool copy_plain_row(RecordPart* part, const Frame& frame, const RecordKernels& kernels) {
   PlainRecord record;
   if (!find_plain_record(frame.payload, frame.size, part->data + part->data_end, &record) ||
       record.columns != static_cast<uint64_t>(part->layout->columns))
@@ -127,7 +127,7 @@ bool copy_plain_row(RecordPart* part, const Frame& frame, const SparseKernels& k
 void decode_sparse_part(RecordPart* part) {
   FrameReader frames(part->data, part->begin, part->end, true);
   ll_outcome& outcome = part->outcome;
-  const SparseKernels kernels = sparse_kernels(part->layout->portable);
+  const RecordKernels kernels = record_kernels(part->layout->portable);
   std::vector<Entry> sorted;
   Record record;
   Frame frame;

@@ -1,6 +1,6 @@
-// Keys and values of sparse records with AVX2. Keys ascend, so that most take as many bytes as the one before: eight of
-// one length are read by a dozen instructions.
-#include "decoders_sparse.h"
+// The numbers of records with AVX2. Keys ascend, so that most take as many bytes as the one before: eight of one length
+// are read by a dozen instructions.
+#include "decoders_record_kernels.h"
 
 #include "decoders_record.h"
 
@@ -74,25 +74,22 @@ LL_AVX2 bool read_keys_avx2(const uint8_t* p, const uint8_t* end, int64_t count,
 }
 
 LL_AVX2 bool copy_float32_avx2(const uint8_t* from, int64_t count, float* to) {
+  if (count < 8) return copy_float32(from, count, to);
   const __m256i all_but_sign = _mm256_set1_epi32(0x7FFFFFFF), largest = _mm256_set1_epi32(0x7F7FFFFF);
-  const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
   __m256i odd = _mm256_setzero_si256();
-  for (; count > 0; count -= 8, from += 32, to += 8) {
-    const __m256i bits = load(from);
-    store(to, bits);
-    __m256i odd_here = _mm256_cmpgt_epi32(_mm256_and_si256(bits, all_but_sign), largest);
-    if (count < 8) {
-      const __m256i left = _mm256_set1_epi32(static_cast<int32_t>(count));
-      odd_here = _mm256_and_si256(odd_here, _mm256_cmpgt_epi32(left, lanes));
-    }
-    odd = _mm256_or_si256(odd, odd_here);
-  }
+  const auto copy_eight = [&](int64_t i) LL_AVX2 {
+    const __m256i bits = load(from + 4 * i);
+    store(to + i, bits);
+    odd = _mm256_or_si256(odd, _mm256_cmpgt_epi32(_mm256_and_si256(bits, all_but_sign), largest));
+  };
+  for (int64_t i = 0; i + 8 < count; i += 8) copy_eight(i);
+  copy_eight(count - 8);  // some of them once more
   return _mm256_testz_si256(odd, odd);
 }
 
 }  // namespace
 
-SparseKernels sparse_kernels(bool portable) {
+RecordKernels record_kernels(bool portable) {
   if (portable || !__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("bmi")) return {read_keys, copy_float32};
   return {read_keys_avx2, copy_float32_avx2};
 }
@@ -103,7 +100,7 @@ SparseKernels sparse_kernels(bool portable) {
 
 namespace linear_learner {
 
-SparseKernels sparse_kernels(bool) { return {read_keys, copy_float32}; }
+RecordKernels record_kernels(bool) { return {read_keys, copy_float32}; }
 
 }  // namespace linear_learner
 
