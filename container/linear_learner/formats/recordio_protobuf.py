@@ -91,7 +91,8 @@ def decode(
             sparse=rows.sparse,
             is_final=is_final,
             allow_missing=options.allow_missing,
-            threads=min(threads, max(1, len(block) // _LEAST_PER_THREAD)),
+            # One processor is left to those who take the rows.
+            threads=max(1, min(threads - 1, len(block) // _LEAST_PER_THREAD)),
             room=room,
         )
         if found is not None and found.rows is not None:

@@ -9,6 +9,7 @@ wrong comes as numbers, in ``BadRows``, for ``formats`` to put into words.
 from __future__ import annotations
 
 import ctypes
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -26,6 +27,8 @@ _MOST_THREADS = 64
 _OUT_OF_MEMORY = 1
 _DENSE, _SPARSE = 1, 2
 _WIDEST_INT32 = 2**31
+_REFERENCES_OF_IDLE = 2
+"""To an array, as sys.getrefcount counts: that of the list which holds it, and its own."""
 
 
 class Kind(Enum):
@@ -142,20 +145,24 @@ class LibsvmRows:
 
 
 class Room:
-    """Where sparse rows are decoded to while nobody knows how many values they have: more memory than they take, and
-    written over with every block, because new memory costs more time than decoding into it."""
+    """Where the rows of block after block are decoded to. An array is used again once nobody looks into it any more,
+    because new memory costs more time than decoding into it."""
+
+    _MOST_IDLE = 8
 
     def __init__(self) -> None:
-        self._columns = np.empty(0, np.int32)
-        self._values = np.empty(0, np.float32)
+        self._arrays: list[np.ndarray] = []
 
-    def arrays(self, size: int, column_type: type) -> tuple[np.ndarray, np.ndarray]:
-        """For columns and values, ``size`` or more of each."""
-        if len(self._columns) < size or self._columns.dtype != column_type:
-            self._columns = np.empty(size, column_type)
-        if len(self._values) < size:
-            self._values = np.empty(size, np.float32)
-        return self._columns, self._values
+    def array(self, size: int, dtype: type) -> np.ndarray:
+        """(size,), not cleared. As long as there is a view of it, it is not used again."""
+        is_idle = [sys.getrefcount(self._arrays[i]) == _REFERENCES_OF_IDLE for i in range(len(self._arrays))]
+        used = [array for array, idle in zip(self._arrays, is_idle, strict=True) if not idle]
+        others = [array for array, idle in zip(self._arrays, is_idle, strict=True) if idle]
+        fitting = [i for i, array in enumerate(others) if len(array) >= size and array.dtype == dtype]
+        # The latest one, of which most is still in a cache; or one with room for blocks that are a little larger.
+        array = others.pop(fitting[-1]) if fitting else np.empty(size + size // 8, dtype)
+        self._arrays = [*used, *others[-self._MOST_IDLE :], array]
+        return array[:size]
 
 
 class _CProblem(ctypes.Structure):
@@ -313,7 +320,7 @@ def decode_records(
     if sparse:
         rows, labels = _sparse_rows(data, scan, layout, outcome, room or Room())
     else:
-        rows, labels = _dense_rows(data, scan, layout, outcome)
+        rows, labels = _dense_rows(data, scan, layout, outcome, room or Room())
     problems, count, last_row = outcome.bad_rows_found(), outcome.bad_rows, outcome.last_bad_row
     if scan.problem.kind:
         problems, count, last_row = [*problems, scan.problem.to_problem()], count + 1, scan.problem.row
@@ -323,10 +330,10 @@ def decode_records(
 
 
 def _dense_rows(
-    data: np.ndarray, scan: _CRecordScan, layout: _CRecordLayout, outcome: _COutcome
+    data: np.ndarray, scan: _CRecordScan, layout: _CRecordLayout, outcome: _COutcome, room: Room
 ) -> tuple[DenseRows, np.ndarray]:
     capacity = int(_functions().ll_records_dense_capacity(scan, layout))
-    features = np.empty((capacity, layout.columns), np.float32)
+    features = room.array(capacity * layout.columns, np.float32).reshape(capacity, layout.columns)
     labels = np.empty(capacity if layout.label_size else 0, np.float32)
     _check(_functions().ll_records_dense(_address(data), scan, layout, _address(features), _address(labels), outcome))
     return DenseRows(features), labels
@@ -337,12 +344,13 @@ def _sparse_rows(
 ) -> tuple[SparseRows, np.ndarray]:
     capacity = int(_functions().ll_records_sparse_capacity(scan))
     row_starts = np.empty(scan.records + 1, np.int64)
-    columns, values = room.arrays(capacity, np.int64 if layout.wide_indices else np.int32)
+    columns = room.array(capacity, np.int64 if layout.wide_indices else np.int32)
+    values = room.array(capacity, np.float32)
     labels = np.empty(scan.records if layout.label_size else 0, np.float32)
     addresses = [_address(array) for array in (row_starts, columns, values, labels)]
     _check(_functions().ll_records_sparse(_address(data), scan, layout, *addresses, outcome))
     count = outcome.values
-    return SparseRows(row_starts, columns[:count].copy(), values[:count].copy(), layout.columns), labels
+    return SparseRows(row_starts, columns[:count], values[:count], layout.columns), labels
 
 
 def _csv_without_rows(data: np.ndarray, label_size: int) -> CsvRows:

@@ -214,6 +214,19 @@ class TestSparse:
         decode(second, room=room)
         assert contents(before) == contents(decode(first))
 
+    def test_room_is_used_again_once_nobody_looks_into_it(self) -> None:
+        room = decoders.Room()
+        held = [room.array(10, np.float32) for _ in range(30)]
+        begins = {array.ctypes.data for array in held}
+        assert len(begins) == 30
+        view = held[7][3:].reshape(1, 7)
+        del held
+        again = [room.array(size, np.float32) for size in (10, 5, 10)]
+        assert {array.ctypes.data for array in again} < begins - {view.ctypes.data - 12}
+        assert [len(array) for array in again] == [10, 5, 10]
+        assert room.array(10, np.int32).dtype == np.int32 and len(room.array(12, np.float32)) == 12
+        assert len(room._arrays) <= 1 + len(again) + 8 + 1
+
     def test_columns_beyond_int32(self) -> None:
         rows = decode(file_of(sparse_record([2**40, 1], [1, 2], [2**40 + 1]))).rows
         assert (rows.columns.dtype, rows.columns.tolist()) == (np.int64, [1, 2**40])
