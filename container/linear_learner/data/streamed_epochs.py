@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from linear_learner.data.ahead import one_ahead
+from linear_learner.data.ahead import made_ahead
 from linear_learner.data.chunk import Chunk
 from linear_learner.data.dataset import Dataset
 from linear_learner.data.dataset_builder import bytes_of
@@ -61,7 +61,7 @@ class StreamedEpochs:
     def chunks(self, epoch: int) -> Iterator[Chunk]:
         """The chunks of an epoch; together they visit every row once. They end early where the job is stopped."""
         try:
-            yield from one_ahead(self._windows(epoch), self._stream.abandon)
+            yield from made_ahead(self._windows(epoch), self._stream.abandon)
         except Stopped:
             return
 

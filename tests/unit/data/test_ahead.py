@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 
 import pytest
 
-from linear_learner.data.ahead import one_ahead
+from linear_learner.data.ahead import made_ahead
 
 
 def unused() -> None:
@@ -15,25 +16,27 @@ def unused() -> None:
 
 
 def test_items_come_in_their_order() -> None:
-    assert list(one_ahead(iter(range(100)), unused)) == list(range(100))
-    assert list(one_ahead(iter(()), unused)) == []
+    assert list(made_ahead(iter(range(100)), unused)) == list(range(100))
+    assert list(made_ahead(iter(()), unused)) == []
 
 
-def test_one_item_is_made_ahead_and_no_more() -> None:
+@pytest.mark.parametrize("count", [1, 2])
+def test_so_many_items_are_made_ahead_and_no_more(count: int) -> None:
     made: list[int] = []
-    third = threading.Event()
+    latest = threading.Event()
 
     def items() -> Iterator[int]:
-        for i in range(5):
+        for i in range(9):
             made.append(i)
-            if i == 2:
-                third.set()
+            if i == 1 + count:
+                latest.set()
             yield i
 
-    ahead = one_ahead(items(), lambda: None)
+    ahead = made_ahead(items(), lambda: None, count=count)
     assert next(ahead) == 0 and next(ahead) == 1
-    assert third.wait(10)
-    assert made == [0, 1, 2]
+    assert latest.wait(10)
+    time.sleep(0.05)  # for one too many to be made
+    assert made == list(range(2 + count))
     ahead.close()
 
 
@@ -43,7 +46,7 @@ def test_an_error_comes_after_the_items_before_it() -> None:
         raise KeyError("broken")
 
     abandoned = threading.Event()
-    ahead = one_ahead(items(), abandoned.set)
+    ahead = made_ahead(items(), abandoned.set)
     assert next(ahead) == 1
     with pytest.raises(KeyError, match="broken"):
         next(ahead)
@@ -57,7 +60,7 @@ def test_who_leaves_early_abandons_the_thread_before_waiting_for_it() -> None:
         abandoned.wait()
         yield 2
 
-    ahead = one_ahead(items(), abandoned.set)
+    ahead = made_ahead(items(), abandoned.set)
     assert next(ahead) == 1
     ahead.close()  # type: ignore[attr-defined]
     assert abandoned.is_set()
@@ -78,7 +81,7 @@ def test_what_the_items_held_is_let_go_with_the_error(leaves_early: bool) -> Non
 
     gc.disable()  # what is let go is gone at once, without its help
     try:
-        ahead = one_ahead(items(), lambda: None)
+        ahead = made_ahead(items(), lambda: None)
         assert next(ahead) == 1
         if leaves_early:
             ahead.close()  # type: ignore[attr-defined]
