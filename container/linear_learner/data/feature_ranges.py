@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,9 @@ MOST_RANGES = 1 << 17
 FEWEST_STEPS = 64
 """Of a column: where all its values lie on fewer neighbouring float32 numbers, rounding is part of what is learned."""
 
+FAR = 100
+"""Ranges of a train column: a value that lies so many of them beyond is a mistake, or outweighs all other rows."""
+
 _SHOWN = 5
 
 
@@ -32,16 +35,42 @@ def coarse_columns_notice(
     coarse = np.flatnonzero((spread > 0) & (spread < FEWEST_STEPS * step))
     if not coarse.size:
         return None
-    shown = [
-        f"{names[column] if names else column + 1} ({minima[column]:.9g} to {maxima[column]:.9g} in steps of "
-        f"{step[column]:g})"
-        for column in coarse[:_SHOWN]
-    ]
-    more = f", and {coarse.size - _SHOWN} more" if coarse.size > _SHOWN else ""
+    listed = _listed(coarse, names, lambda c: f"{minima[c]:.9g} to {maxima[c]:.9g} in steps of {step[c]:g}")
     return (
-        f"Columns of channel '{channel}' vary less than the float32 numbers that hold them can tell: "
-        f"{', '.join(shown)}{more}. Subtract a constant from each, here and in the rows to predict."
+        f"Columns of channel '{channel}' vary less than the float32 numbers that hold them can tell: {listed}. "
+        "Subtract a constant from each, here and in the rows to predict."
     )
+
+
+def far_columns_notice(
+    channel: str,
+    found: tuple[np.ndarray, np.ndarray],
+    train: tuple[np.ndarray, np.ndarray],
+    names: Sequence[str] | None,
+) -> str | None:
+    """A sentence for the log where columns of a channel go much further than in the train rows, such as 999999 for a
+    value that is missing. ``found``, ``train``: minima and maxima, (d,) each."""
+    minima, maxima = (extremes.astype(np.float64) for extremes in found)
+    lowest, highest = (extremes.astype(np.float64) for extremes in train)
+    with np.errstate(invalid="ignore"):  # of columns without values
+        width = highest - lowest
+        far = np.flatnonzero((width > 0) & (np.maximum(maxima - highest, lowest - minima) > FAR * width))
+    if not far.size:
+        return None
+    listed = _listed(
+        far, names, lambda c: f"{minima[c]:.6g} to {maxima[c]:.6g}, in train {lowest[c]:.6g} to {highest[c]:.6g}"
+    )
+    return (
+        f"Columns of channel '{channel}' go more than {FAR} times as far as in channel 'train': {listed}. The rows "
+        "that hold such values outweigh all others in what is measured. If they are mistakes, or stand for missing "
+        "values, mend them."
+    )
+
+
+def _listed(columns: np.ndarray, names: Sequence[str] | None, tell: Callable[[int], str]) -> str:
+    """The first few columns, by name or number, with what there is to tell of each, and how many more there are."""
+    shown = [f"{names[column] if names else column + 1} ({tell(column)})" for column in columns[:_SHOWN]]
+    return ", ".join(shown) + (f", and {columns.size - _SHOWN} more" if columns.size > _SHOWN else "")
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from linear_learner.data.channel_reader import ChannelReader
 from linear_learner.data.columns import unseen_notice
 from linear_learner.data.dataset import Dataset, check_same_columns
 from linear_learner.data.dataset_builder import BESIDE_FEATURES
-from linear_learner.data.feature_ranges import coarse_columns_notice
+from linear_learner.data.feature_ranges import coarse_columns_notice, far_columns_notice
 from linear_learner.data.labels import absent_classes_notice, check_labels, one_label_notice, only_one_class
 from linear_learner.data.profile import Profile
 from linear_learner.environment import ChannelConfig, Environment, cpu_count
@@ -161,6 +161,7 @@ def _check_channels(
             found.channels[name] = channel
             _judge(channel, hp, found)
     if "train" in found.channels:
+        _compare_columns(found)
         firsts = {name: channel.first for name, channel in found.channels.items()}
         for name in firsts.keys() - {"train"}:
             with found.noted():
@@ -241,6 +242,17 @@ def _judge(channel: Channel, hp: HyperParameters | None, found: JobCheck) -> Non
     if hp is not None and hp.predictor_type == MULTICLASS and channel.name == "train" and labels is not None:
         absent = sorted(set(range(hp.num_classes)) - set(map(int, labels)))
         if notice := absent_classes_notice(channel.name, absent):
+            found.warnings.append(notice)
+
+
+def _compare_columns(found: JobCheck) -> None:
+    """Those of each channel with those of the train channel."""
+    train = found.channels["train"]
+    for name, channel in found.channels.items():
+        if name == "train" or channel.is_sparse or channel.features != train.features:
+            continue
+        extremes = channel.profile.extremes(), train.profile.extremes()
+        if notice := far_columns_notice(name, *extremes, train.names):
             found.warnings.append(notice)
 
 

@@ -13,7 +13,12 @@ import numpy as np
 from linear_learner.data.chunk import Chunk
 from linear_learner.data.dataset import Dataset
 from linear_learner.data.epochs import Epochs
-from linear_learner.data.feature_ranges import MOST_RANGES, FeatureRanges, coarse_columns_notice
+from linear_learner.data.feature_ranges import (
+    MOST_RANGES,
+    FeatureRanges,
+    coarse_columns_notice,
+    far_columns_notice,
+)
 from linear_learner.data.stream import Stream
 from linear_learner.data.streamed_epochs import StreamedEpochs
 from linear_learner.formats.csr import CsrMatrix
@@ -137,7 +142,7 @@ def prepare_in_memory(hp: HyperParameters, train: Dataset, validation: Dataset |
     """The train channel is normalised in place, to hold it once, unless its raw rows are needed as the judge."""
     judge_channel = "train" if validation is None else "validation"
     ranges = FeatureRanges.of(train.features) if train.feature_dim <= MOST_RANGES and len(train) else None
-    _warn_of_coarse_columns(train, ranges)
+    _warn_of_columns(train, ranges, validation)
     raw_judge = train if validation is None else validation
     judge = Judge(raw_judge, common.normalise(raw_judge))
     rows = judge.rows if judge_channel == "train" else common.normalise(train, in_place=True)
@@ -161,7 +166,7 @@ def prepare_stream(hp: HyperParameters, stream: Stream, validation: Dataset | No
     """Scaler and class weights come from the rows surveyed so far; the judging rows, where there is no ``validation``,
     are a sample of all rows of the first epoch."""
     survey = stream.survey
-    _warn_of_coarse_columns(stream, survey.ranges)
+    _warn_of_columns(stream, survey.ranges, validation)
 
     @functools.cache
     def judge() -> Judge:
@@ -190,11 +195,17 @@ def prepare_stream(hp: HyperParameters, stream: Stream, validation: Dataset | No
     )
 
 
-def _warn_of_coarse_columns(train: Dataset | Stream, ranges: FeatureRanges | None) -> None:
-    """By the rows of this host that are known so far."""
-    if ranges is not None and (
-        notice := coarse_columns_notice(train.name, ranges.minima, ranges.maxima, train.feature_names)
-    ):
+def _warn_of_columns(train: Dataset | Stream, ranges: FeatureRanges | None, validation: Dataset | None) -> None:
+    """By the rows of this host that are known so far. ``ranges``: those of ``train``."""
+    if ranges is None:
+        return
+    notices = [coarse_columns_notice(train.name, ranges.minima, ranges.maxima, train.feature_names)]
+    # That a sparse column holds more than it did, as counts of words do, means little.
+    if validation is not None and len(validation) and not validation.is_sparse:
+        found = FeatureRanges.of(validation.features)
+        extremes = (found.minima, found.maxima), (ranges.minima, ranges.maxima)
+        notices.append(far_columns_notice(validation.name, *extremes, train.feature_names))
+    for notice in filter(None, notices):
         logger.warning("%s", notice)
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from linear_learner.data.feature_ranges import coarse_columns_notice
+from linear_learner.data.feature_ranges import coarse_columns_notice, far_columns_notice
 
 
 def notice(*columns: tuple[float, float], names: tuple[str, ...] | None = None) -> str | None:
@@ -39,3 +39,37 @@ def test_the_notice_says_which_and_what_to_do() -> None:
     )
     assert "vary less than the float32 numbers that hold them can tell: 2 (" in str(notice((0, 1), (1e8, 1e8 + 9)))
     assert ", and 2 more. " in str(notice(*[(1e8, 1e8 + 9)] * 7))
+
+
+def far(*columns: tuple[float, float, float, float], names: tuple[str, ...] | None = None) -> str | None:
+    minima, maxima, lowest, highest = np.array(columns, np.float32).T
+    return far_columns_notice("validation", (minima, maxima), (lowest, highest), names)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        (0, 1, 0, 1),
+        (-99, 101, 0, 1),
+        (5, 6, 5, 5),  # a column that was constant has no weight
+        (np.inf, -np.inf, 0, 1),  # without values
+        (0, 1, np.inf, -np.inf),
+    ],
+)
+def test_columns_that_go_no_further(column: tuple[float, float, float, float]) -> None:
+    assert far(column) is None
+
+
+@pytest.mark.parametrize("column", [(0, 102, 0, 1), (-102, 1, 0, 1), (0, 3e38, -3e38, -2.99e38)])
+def test_columns_that_go_much_further(column: tuple[float, float, float, float]) -> None:
+    assert far((0, 1, 0, 1), column) is not None
+
+
+def test_the_notice_says_how_far_and_what_to_do() -> None:
+    assert far((0, 1, 0, 1), (18, 999999, 17, 90), names=("member", "age")) == (
+        "Columns of channel 'validation' go more than 100 times as far as in channel 'train': "
+        "age (18 to 999999, in train 17 to 90). "
+        "The rows that hold such values outweigh all others in what is measured. "
+        "If they are mistakes, or stand for missing values, mend them."
+    )
+    assert ", and 1 more. " in str(far(*[(0, 1e9, 0, 1)] * 6))

@@ -149,6 +149,12 @@ def test_a_validation_channel_of_one_class_is_worth_a_warning(base: Path) -> Non
     assert warning.startswith("Every label of channel 'validation' is 1: ")
 
 
+def test_a_validation_channel_that_goes_much_further_is_worth_a_warning(base: Path) -> None:
+    channel(base, "validation", "0,1,5,2\n1,999999,5,3\n")
+    (warning,) = found_in(base).warnings
+    assert "channel 'validation' go more than 100 times as far" in warning and ": age (1 to 999999, " in warning
+
+
 def test_sparse_rows_and_absent_classes(base: Path) -> None:
     hyperparameters(base, predictor_type="multiclass_classifier", num_classes="4")
     channel(base, "train", "0 1:2 5:1\n2 3:nan\n")

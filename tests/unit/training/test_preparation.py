@@ -56,6 +56,15 @@ class TestPrepare:
         (record,) = caplog.records
         assert "channel 'train'" in record.getMessage() and ": b (1" in record.getMessage()
 
+    def test_warns_of_columns_that_go_much_further_in_validation(self, caplog: pytest.LogCaptureFixture) -> None:
+        train, validation = regression("train"), regression("validation", 20, seed=5)
+        prepared(train, validation)
+        assert not caplog.records
+        validation.features[7, 2] = 999999
+        prepared(train, validation)
+        (record,) = caplog.records
+        assert "channel 'validation'" in record.getMessage() and ": 3 (" in record.getMessage()
+
     def test_normalises_by_the_train_channel(self) -> None:
         train, validation = regression("train"), regression("validation", 20, seed=5)
         raw, labels, others = train.features.astype(float), train.labels.astype(float), validation.features.copy()
