@@ -12,9 +12,9 @@ constexpr int64_t kTile = 16;
 // Of a group under a coupled loss.
 constexpr int64_t kMostCandidates = 2 * kTile;
 
-// Rows that go through forward, loss and gradient together. A multiple of every kernel's row_block and width. Shuffled
-// rows lie in as many pages, and those of two panels, the one in hand and the next, are more than the 64 to 96 whose
-// addresses a processor knows at once: larger panels were slower at any number of features.
+// Rows that go through forward, loss and gradient together. A multiple of every kernel's row_block and width. Larger
+// panels of shuffled rows were slower with AVX2, at 30 and at 784 features: each row lies in a page of its own, and a
+// processor has the addresses of some 64 at hand.
 constexpr int64_t kPanelRows = 48;
 
 // Scores of a panel: tiles of (panel_rows, 16) after one another. A loss leaves the weighted gradients in their place.
