@@ -5,7 +5,8 @@ sanitizer of g++:
 
 Random chunks are trained with every instruction set and with several numbers of threads; see fuzz_engine.cc. The
 kernels for AVX-512 are compiled for AVX2, so that their code runs here too, if not their instructions. Between them,
-random scores are counted and rows shuffled; see fuzz_scores.cc. The exit code is 0 if nothing was found.
+random scores are counted, columns measured and rows shuffled; see fuzz_scores.cc. The exit code is 0 if nothing was
+found.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ sys.path.append(str(NATIVE.parents[1]))
 from linear_learner.native.build import INSTRUCTIONS, instruction_flags, is_for_this_machine  # noqa: E402
 
 ENGINE = ["column_rates", "engine", "kernels*", "plan", "sparse*", "thread_pool"]
-SCORES = ["ranking", "score_buckets", "shuffling"]
+SCORES = ["columns", "ranking", "score_buckets", "shuffling"]
 
 
 def main() -> None:

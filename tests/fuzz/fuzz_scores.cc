@@ -1,4 +1,5 @@
-// Counts random scores and shuffles rows, and does the same in a plain way; see fuzz_engine.cc, which calls it.
+// Counts random scores, measures and scales their columns and shuffles rows, and does the same in a plain way; see
+// fuzz_engine.cc, which calls it.
 
 #include <stdint.h>
 #include <string.h>
@@ -18,6 +19,8 @@ int ll_cuts_in_buckets(const float*, const uint8_t*, int64_t, int64_t, int64_t, 
                        const int64_t*, int64_t*, int64_t*, int64_t*);
 int64_t ll_rank(const float*, const uint8_t*, int64_t, float*, int64_t*, int64_t*);
 void ll_shuffle(uint64_t, int64_t, int64_t*);
+void ll_measure_columns(const float*, int64_t, int64_t, double*, float*, float*);
+void ll_shift_and_scale(const float*, int64_t, int64_t, const float*, const float*, float*);
 }
 
 namespace {
@@ -175,6 +178,24 @@ const char* wrong_with_ranks(const Table& table) {
   }
 }
 
+const char* wrong_with_columns(const Table& table) {
+  auto sums = room_for<double>(table.columns);
+  auto minima = room_for<float>(table.columns), maxima = room_for<float>(table.columns);
+  ll_measure_columns(table.scores.get(), table.rows, table.columns, sums.get(), minima.get(), maxima.get());
+  for (int64_t c = 0; c < table.columns; ++c) {
+    if (!table.all_scores(c, [](float x) { return std::isfinite(x); })) continue;
+    const auto rows = table.counted(c, [](float x) { return x; });
+    if (minima[c] != rows.begin()->first || maxima[c] != rows.rbegin()->first) return "ll_measure_columns is wrong";
+  }
+  auto scaled = room_for<float>(table.rows * table.columns);
+  ll_shift_and_scale(table.scores.get(), table.rows, table.columns, minima.get(), maxima.get(), scaled.get());
+  for (int64_t i = 0; i < table.rows * table.columns; ++i) {
+    const float expected = (table.scores[i] - minima[i % table.columns]) / maxima[i % table.columns];
+    if (scaled[i] != expected && (scaled[i] == scaled[i] || expected == expected)) return "ll_shift_and_scale is wrong";
+  }
+  return nullptr;
+}
+
 const char* wrong_with_shuffle(int64_t rows, std::mt19937_64& random) {
   auto order = room_for<int64_t>(rows);
   ll_shuffle(random(), rows, order.get());
@@ -191,5 +212,6 @@ const char* wrong_with_scores(std::mt19937_64& random) {
   const Table table(random);
   if (const char* wrong = wrong_with_buckets(table, random)) return wrong;
   if (const char* wrong = wrong_with_ranks(table)) return wrong;
+  if (const char* wrong = wrong_with_columns(table)) return wrong;
   return wrong_with_shuffle(table.rows, random);
 }

@@ -9,6 +9,7 @@ import numpy as np
 
 from linear_learner.formats.csr import CsrMatrix, Rows
 from linear_learner.formats.row_blocks import wide_row_blocks
+from linear_learner.native import columns as native
 
 BLOCK_VALUES = 1 << 16
 """Values handled at a time: they stay in the cache."""
@@ -87,14 +88,8 @@ class FeatureRanges:
         """``features``: (n, d), n > 0."""
         if isinstance(features, CsrMatrix):
             return cls._of_sparse(features)
-        rows, columns = features.shape
-        sums = np.zeros(columns)
-        minima, maxima = np.full(columns, np.inf, features.dtype), np.full(columns, -np.inf, features.dtype)
-        for block, beside in wide_row_blocks(features, BLOCK_VALUES):
-            wide, narrow = features[block].reshape(-1, beside * columns), (beside, columns)
-            sums += wide.astype(np.float64).sum(axis=0).reshape(narrow).sum(axis=0)
-            np.minimum(minima, wide.min(axis=0).reshape(narrow).min(axis=0), out=minima)
-            np.maximum(maxima, wide.max(axis=0).reshape(narrow).max(axis=0), out=maxima)
+        sums, minima, maxima = (native.measure if native.can_take(features) else _measure)(features)
+        rows = len(features)
         return cls(rows, sums / rows, minima.astype(np.float64), maxima.astype(np.float64))
 
     @classmethod
@@ -121,3 +116,16 @@ class FeatureRanges:
             np.minimum(self.minima, other.minima),
             np.maximum(self.maxima, other.maxima),
         )
+
+
+def _measure(features: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The sums, minima and maxima of the columns, (d,) each."""
+    _, columns = features.shape
+    sums = np.zeros(columns)
+    minima, maxima = np.full(columns, np.inf, features.dtype), np.full(columns, -np.inf, features.dtype)
+    for block, beside in wide_row_blocks(features, BLOCK_VALUES):
+        wide, narrow = features[block].reshape(-1, beside * columns), (beside, columns)
+        sums += wide.astype(np.float64).sum(axis=0).reshape(narrow).sum(axis=0)
+        np.minimum(minima, wide.min(axis=0).reshape(narrow).min(axis=0), out=minima)
+        np.maximum(maxima, wide.max(axis=0).reshape(narrow).max(axis=0), out=maxima)
+    return sums, minima, maxima

@@ -15,6 +15,7 @@ import numpy as np
 
 from linear_learner.formats.csr import CsrMatrix, Rows
 from linear_learner.formats.row_blocks import row_blocks, rows_beside, wide_row_blocks
+from linear_learner.native import columns as native
 
 BLOCK_VALUES = 1 << 16
 """Values handled at a time: a block of them stays in the cache, also in float64."""
@@ -66,6 +67,9 @@ class Scaler:
         if self.is_identity:
             if out is not features:
                 out[...] = features
+            return out
+        if native.can_take(features):
+            native.shift_and_scale(features, self.mean, self.std, out)
             return out
         mean, std = np.tile(self.mean, beside := rows_beside(features)), np.tile(self.std, beside)
         for rows, beside in wide_row_blocks(features, BLOCK_VALUES):

@@ -3,7 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from linear_learner.data.feature_ranges import coarse_columns_notice, far_columns_notice
+from linear_learner.data import feature_ranges
+from linear_learner.data.feature_ranges import FeatureRanges, coarse_columns_notice, far_columns_notice
+from linear_learner.native import columns as native
 
 
 def notice(*columns: tuple[float, float], names: tuple[str, ...] | None = None) -> str | None:
@@ -73,3 +75,18 @@ def test_the_notice_says_how_far_and_what_to_do() -> None:
         "If they are mistakes, or stand for missing values, mend them."
     )
     assert ", and 1 more. " in str(far(*[(0, 1e9, 0, 1)] * 6))
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("by_library", [True, False])
+@pytest.mark.parametrize("block", [1, 9, 1 << 16])
+def test_what_the_columns_hold(block: int, by_library: bool, kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feature_ranges, "BLOCK_VALUES", block)
+    if not by_library:
+        monkeypatch.setattr(native, "can_take", lambda _: False)
+    features = np.random.default_rng(0).normal(5, 100, (1001, 3)).astype(kind)
+    found = FeatureRanges.of(features)
+    assert found.rows == 1001
+    np.testing.assert_allclose(found.means, features.mean(axis=0, dtype=np.float64), rtol=1e-12)
+    assert found.minima.tolist() == features.min(axis=0).tolist()
+    assert found.maxima.tolist() == features.max(axis=0).tolist()

@@ -11,6 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from linear_learner.formats.csr import CsrMatrix
 from linear_learner.model import scaler
 from linear_learner.model.scaler import Moments, Scaler, fit, sample_rows
+from linear_learner.native import columns as native
 
 ALL_ON = {"normalize_data": True, "unbias_data": True, "normalize_label": True, "unbias_label": True}
 STEP = float(np.finfo(np.float32).eps)
@@ -140,6 +141,7 @@ class TestTransform:
     def test_gives_mean_0_and_std_1(self, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
         features, labels = table()
         monkeypatch.setattr(scaler, "BLOCK_VALUES", block)
+        monkeypatch.setattr(native, "can_take", lambda _: False)
         fitted = fit(features, labels, **ALL_ON)
         normalised = fitted.transform(features)
         assert normalised.dtype == np.float32
@@ -163,8 +165,13 @@ class TestTransform:
         assert normalised.flags.c_contiguous
         assert_array_equal(normalised, fitted.transform(features))
 
+    @pytest.mark.parametrize("by_library", [True, False])
     @pytest.mark.parametrize("shape", [(1, 1), (50_001, 3), (3_001, 700), (7, 3_000)])
-    def test_every_row_is_shifted_and_scaled(self, shape: tuple[int, int]) -> None:
+    def test_every_row_is_shifted_and_scaled(
+        self, shape: tuple[int, int], by_library: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        if not by_library:
+            monkeypatch.setattr(native, "can_take", lambda _: False)
         features = np.random.default_rng(0).normal(5, 100, shape).astype(np.float32)
         fitted = fit(features, features[:, 0], **ALL_ON)
         assert_array_equal(fitted.transform(features), (features - fitted.mean) / fitted.std)
