@@ -51,6 +51,11 @@ class Profile:
         """int64 (d,): values missing in each column."""
         return self._missing
 
+    @property
+    def used_columns(self) -> int:
+        """How many columns hold something in any row."""
+        return int(np.count_nonzero(self._values))
+
     def constant_columns(self) -> np.ndarray:
         """int64 (c,): the columns, from 0, in which all rows have the same, or nothing."""
         minima, maxima = self.extremes()

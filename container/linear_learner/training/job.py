@@ -36,7 +36,7 @@ from linear_learner.training.epoch_log import EpochLog
 from linear_learner.training.head_start import head_start
 from linear_learner.training.hosts import joined, store_of
 from linear_learner.training.initializer import initial_state
-from linear_learner.training.memory import candidates_that_fit
+from linear_learner.training.memory import ModelSize, candidates_that_fit, fewer_notice, size_notice
 from linear_learner.training.preparation import Task, make_objective, prepare
 from linear_learner.training.progress import Progress, Trained
 from linear_learner.training.progress_log import Pulse, life_signs
@@ -195,15 +195,13 @@ def report_scaler(task: Task, hp: HyperParameters, log: Reporter) -> None:
 def models_that_fit(requested: HyperParameters, hp: HyperParameters, task: Task, cluster: Cluster) -> int:
     """How many models to train: as many as asked for, or fewer where the number was left to us and memory is short on
     any host."""
-    fitting = candidates_that_fit(
-        hp.num_models,
-        outputs=make_objective(hp, task).outputs,
-        trained_columns=task.trained_columns,
-        feature_dim=task.scaler.feature_dim,
-        memory=available_memory(),
-        may_be_fewer=requested.is_auto("num_models"),
-        hosts=cluster.size,
-    )
+    size = ModelSize(make_objective(hp, task).outputs, task.trained_columns, task.scaler.feature_dim, cluster.size)
+    memory = available_memory()
+    fitting = candidates_that_fit(hp.num_models, size, memory=memory, may_be_fewer=requested.is_auto("num_models"))
+    if memory is not None:
+        logger.info("%s", size_notice(fitting, size, memory))
+    if notice := fewer_notice(fitting, hp.num_models, size):
+        logger.warning("%s", notice)
     return min(cluster.gather(fitting))
 
 

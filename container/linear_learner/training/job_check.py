@@ -21,7 +21,7 @@ from linear_learner.data.dataset_builder import BESIDE_FEATURES
 from linear_learner.data.feature_ranges import coarse_columns_notice, far_columns_notice
 from linear_learner.data.labels import absent_classes_notice, check_labels, one_label_notice, only_one_class
 from linear_learner.data.profile import Profile
-from linear_learner.environment import ChannelConfig, Environment, cpu_count
+from linear_learner.environment import ChannelConfig, Environment, available_memory, cpu_count
 from linear_learner.errors import ClientError
 from linear_learner.formats.csr import CsrMatrix
 from linear_learner.formats.options import Options
@@ -32,10 +32,9 @@ from linear_learner.hyperparameters.schema import MULTICLASS, REGRESSOR
 from linear_learner.training import requirements, warm_start
 from linear_learner.training.candidates import make_candidates
 from linear_learner.training.channels import given_schema, memory_budget
+from linear_learner.training.memory import ModelSize, candidates_that_fit, fewer_notice
 from linear_learner.training.text_columns import text_settings, with_classes
 
-FLOATS_A_WEIGHT = 4
-"""The weight, its two moments and its best value so far."""
 OPERATIONS_A_SECOND = {"dense": 2e10, "sparse": 2e9}
 """Of one processor: what a slow one reaches. Each value costs four for each model: forward and back, times and plus."""
 CHANNELS = ("train", "validation", "test")
@@ -117,7 +116,7 @@ def check_job(env: Environment) -> JobCheck:
     if configs is not None:
         hp = _check_channels(env, hp, configs, found)
     if hp is not None and "train" in found.channels:
-        _estimate(hp, configs or {}, found)
+        _estimate(hp, configs or {}, found, hosts)
     return found
 
 
@@ -256,11 +255,16 @@ def _compare_columns(found: JobCheck) -> None:
             found.warnings.append(notice)
 
 
-def _estimate(hp: HyperParameters, configs: Mapping[str, ChannelConfig], found: JobCheck) -> None:
+def _estimate(hp: HyperParameters, configs: Mapping[str, ChannelConfig], found: JobCheck, hosts: int) -> None:
     train = found.channels["train"]
     rows = train.profile.rows
+    judge = found.channels.get("validation", train)
+    budget = memory_budget(hp, configs)
+    held = sum(channel.held_bytes for channel in found.channels.values()) + judge.held_bytes
     try:
         resolved = hyperparameters.resolve(hp, feature_dim=train.features, rows=rows, seen=rows)
+        size = _model_size(resolved, train, hosts)
+        resolved = _with_models_that_fit(hp, resolved, size, min(held, budget), found)
     except ClientError as error:
         found.add(error)
         return
@@ -270,23 +274,39 @@ def _estimate(hp: HyperParameters, configs: Mapping[str, ChannelConfig], found: 
     models = len(make_candidates(hp, resolved, rows=rows, sparse=train.is_sparse))
     with found.noted():
         _check_confidence(resolved, models, found.channels.get("validation"))
-    outputs = models * (resolved.num_classes if resolved.predictor_type == MULTICLASS else 1)
-    judge = found.channels.get("validation", train)
-    held = sum(channel.held_bytes for channel in found.channels.values()) + judge.held_bytes
-    budget = memory_budget(hp, configs)
-    weights = 4 * FLOATS_A_WEIGHT * outputs * train.features
-    operations = 4.0 * outputs * (resolved.epochs * (train.profile.stored + judge.profile.stored))
+    operations = 4.0 * models * size.outputs * (resolved.epochs * (train.profile.stored + judge.profile.stored))
     rate = OPERATIONS_A_SECOND["sparse" if train.is_sparse else "dense"]
     found.estimate = Estimate(
         models=models,
         epochs=resolved.epochs,
         processors=cpu_count(),
-        megabytes=round((min(held, budget) + weights) / 1e6, 1),
+        megabytes=round((min(held, budget) + size.bytes_of(models) + size.bytes_of_the_model) / 1e6, 1),
         free_megabytes=round(budget / 1e6, 1),
         is_streamed=held > budget,
         seconds=round(operations / (rate * cpu_count()), 1),
         reading_seconds=round(sum(channel.seconds for channel in found.channels.values()), 1),
     )
+
+
+def _model_size(resolved: HyperParameters, train: Channel, hosts: int) -> ModelSize:
+    outputs = resolved.num_classes if resolved.predictor_type == MULTICLASS else 1
+    return ModelSize(outputs, train.profile.used_columns if train.is_sparse else train.features, train.features, hosts)
+
+
+def _with_models_that_fit(
+    hp: HyperParameters, resolved: HyperParameters, size: ModelSize, held: int, found: JobCheck
+) -> HyperParameters:
+    """With as many models as fit beside ``held`` bytes of rows. ClientError as in the job."""
+    memory = available_memory()
+    fitting = candidates_that_fit(
+        resolved.num_models,
+        size,
+        memory=None if memory is None else max(0, memory - held),
+        may_be_fewer=hp.is_auto("num_models"),
+    )
+    if notice := fewer_notice(fitting, resolved.num_models, size):
+        found.warnings.append(notice)
+    return replace(resolved, num_models=fitting)
 
 
 def _check_confidence(resolved: HyperParameters, models: int, validation: Channel | None) -> None:

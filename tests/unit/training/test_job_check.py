@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from linear_learner.environment import Environment
+from linear_learner.training import job_check
 from linear_learner.training.job_check import JobCheck, check_job
 from linear_learner.training.job_check_report import as_json, as_text
+from linear_learner.training.memory import ModelSize
 
 BINARY = {"predictor_type": "binary_classifier"}
 TRAIN = "label,age,flat,income\n" + "0,1,5,2\n1,2,5,3\n" * 50
@@ -247,3 +249,24 @@ def test_of_many_texts_of_labels_the_most_frequent_are_told(base: Path) -> None:
     hyperparameters(base, predictor_type="multiclass_classifier", text_labels="true")
     channel(base, "train", "".join(f"kind {i},{i}\n" * (i + 1) for i in range(15)))
     assert "labels            15 different ones: kind 14: 15, kind 13: 14, " in as_text(found_in(base), "Job")
+
+
+def test_models_that_memory_does_not_hold_are_a_problem_as_in_the_job(base: Path) -> None:
+    hyperparameters(base, **BINARY, num_models=2**62)
+    found = found_in(base)
+    (problem,) = found.problems
+    assert "models of 3 features and 1 outputs take" in problem and "Set num_models to" in problem
+    assert found.estimate is None
+
+
+def test_fewer_models_where_the_number_is_left_to_the_job_are_a_warning(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = ModelSize(outputs=1, trained_columns=3, feature_dim=3)
+    memory = (size.bytes_of(16) + size.bytes_of_the_model) / 0.9 + 2 * (100 * 3 * 4 + 100 * 16)
+    monkeypatch.setattr(job_check, "available_memory", lambda: int(memory) + 8)
+    found = found_in(base)
+    assert found.problems == []
+    assert [warning[:35] for warning in found.warnings] == ["Training 16 models and not 32, which"[:35]]
+    assert found.estimate is not None and found.estimate.models == 16
+    assert found.estimate.megabytes == round((size.bytes_of(16) + size.bytes_of_the_model + 2 * 2800) / 1e6, 1)
