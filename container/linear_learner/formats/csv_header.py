@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Set
+from dataclasses import dataclass
 
 from linear_learner.formats.csv_cells import NOT_A_NUMBER, SPACES, problem_of
+from linear_learner.formats.sniffing import BYTE_ORDER_MARK
+
+_BLANK_LINES = re.compile(rb"(?:[ \t\r]*\n)*")
 
 
 def header_names(first: bytes, second: bytes | None) -> tuple[str, ...] | None:
@@ -18,13 +23,13 @@ def header_names(first: bytes, second: bytes | None) -> tuple[str, ...] | None:
     # Where it is a number, the cells of what may be a very long line need not be looked at.
     if problem_of(first.partition(b",")[0].strip(SPACES + b'"')) != NOT_A_NUMBER:
         return None
-    names = _cells(first)
+    names = cells_of(first)
     if not _is_text(names[0]) or len(names) < 2 or len(set(names)) < len(names):
         return None
     if not all(_is_text(name) or name.isdigit() for name in names):
         return None
     if second is not None:
-        cells = _cells(second)
+        cells = cells_of(second)
         if len(cells) != len(names) or all(problem_of(cell.encode()) is not None for cell in cells):
             return None
     return tuple(names)
@@ -33,7 +38,7 @@ def header_names(first: bytes, second: bytes | None) -> tuple[str, ...] | None:
 def table_header_names(first: bytes, second: bytes | None, known: Set[str]) -> tuple[str, ...] | None:
     """As ``header_names`` in tables with columns of text, where a row may begin with text as well. A header holds one
     of the ``known`` names, or texts alone, over a line with a number or none at all."""
-    names = _cells(first)
+    names = cells_of(first)
     if len(names) < 2 or _fault(names):
         return None
     if not known.isdisjoint(names):
@@ -41,7 +46,7 @@ def table_header_names(first: bytes, second: bytes | None, known: Set[str]) -> t
     if not all(map(_is_text, names)):
         return None
     if second is not None:
-        cells = _cells(second)
+        cells = cells_of(second)
         if len(cells) != len(names) or all(problem_of(cell.encode()) is not None for cell in cells):
             return None
     return tuple(names)
@@ -50,13 +55,13 @@ def table_header_names(first: bytes, second: bytes | None, known: Set[str]) -> t
 def names_with(name: str, first: bytes) -> tuple[str, ...] | None:
     """The names of all columns if line ``first`` gives each a name of its own, among them ``name``, or None. Such a
     line is a header whatever stands below it; but where ``name`` is a number, it may as well be a row."""
-    names = _cells(first)
+    names = cells_of(first)
     return tuple(names) if name in names and _is_text(name) and not _fault(names) else None
 
 
 def fault_of_header_with(name: str, line: bytes) -> str:
     """Why a line with the cell ``name`` does not give each column a name of its own; "" if it does, or lacks it."""
-    names = _cells(line)
+    names = cells_of(line)
     return _fault(names) if name in names else ""
 
 
@@ -71,9 +76,10 @@ def _fault(names: list[str]) -> str:
     return ""
 
 
-def _cells(line: bytes) -> list[str]:
-    """Names may hold commas, in quotes. What is not UTF-8 is told apart as well: it is a mistake of its own."""
-    text = line.decode("utf-8", "backslashreplace").strip(SPACES.decode())
+def cells_of(line: bytes) -> list[str]:
+    """The texts between the commas, which in quotes may hold commas. What is not UTF-8 is told apart as well: it is a
+    mistake of its own."""
+    text = line.removeprefix(BYTE_ORDER_MARK).decode("utf-8", "backslashreplace").strip(SPACES.decode())
     # What csv refuses (a carriage return inside a line, a field of more than 128 KiB) is no header.
     try:
         (cells,) = csv.reader([text], skipinitialspace=True)
@@ -82,9 +88,34 @@ def _cells(line: bytes) -> list[str]:
     return [cell.strip(SPACES.decode()) for cell in cells]
 
 
+@dataclass(frozen=True)
+class FirstLine:
+    """The first line of a text that is not blank: the ``row`` of that number in ``source``. ``is_only``: no row follows
+    it."""
+
+    text: bytes
+    row: int
+    source: str
+    is_only: bool
+
+    @property
+    def cells(self) -> list[str]:
+        return cells_of(self.text)
+
+
+def first_line(text: bytes, source: str) -> tuple[FirstLine, bytes]:
+    """The first line, and the text with a blank line in its stead: that is skipped, and the rows keep their numbers."""
+    text = text.removeprefix(BYTE_ORDER_MARK)
+    blank = _BLANK_LINES.match(text)
+    begin = blank.end() if blank else 0
+    row = text.count(b"\n", 0, begin) + 1
+    line, _, rest = text[begin:].partition(b"\n")
+    return FirstLine(line, row, source, is_only=not rest.strip()), b"\n" * row + rest
+
+
 def cell_count(line: bytes) -> int:
     """The cells of a line in which texts in quotes may hold commas."""
-    return len(_cells(line))
+    return len(cells_of(line))
 
 
 def _is_text(cell: str) -> bool:

@@ -17,17 +17,18 @@ from linear_learner.formats import CHANNEL_DECODERS
 from linear_learner.formats.batch import Batch
 from linear_learner.formats.content_type import CSV, PARQUET, parse
 from linear_learner.formats.csr import CsrMatrix
+from linear_learner.formats.csv_header import FirstLine
 from linear_learner.formats.file_names import content_type_by_name
 from linear_learner.formats.json_records import JSON_DECODERS
 from linear_learner.formats.line_blocks import LONGEST_LINE
 from linear_learner.formats.options import Options
-from linear_learner.formats.sniffing import SNIFFED_BYTES, content_type_of
+from linear_learner.formats.sniffing import BYTE_ORDER_MARK, SNIFFED_BYTES, content_type_of
 from linear_learner.formats.width import WrongWidth
 from linear_learner.model.served_model import ServedModel
 from linear_learner.serving import table_rows
 from linear_learner.serving.rows import order_of_features
 
-ByHeader = Callable[[bytes, Sequence[str], int, str], list[int] | None]
+ByHeader = Callable[[FirstLine, Sequence[str], int], list[int] | None]
 TABLES = (CSV, PARQUET, *JSON_DECODERS)
 """Content types whose rows are those of people's tables, with text where the training data had some."""
 _LABEL_FIX = "if it is the label, add --has-label, or --label-column with its name"
@@ -107,13 +108,16 @@ def _after_header(
     stream: io.BufferedReader, by_header: ByHeader, names: Sequence[str], source: str
 ) -> tuple[BinaryIO, list[int] | None]:
     """The rows, and where in them the model's columns are if a header tells."""
-    first = stream.readline(LONGEST_LINE)
+    first, blank = stream.readline(LONGEST_LINE).removeprefix(BYTE_ORDER_MARK), 0
+    while first.isspace():
+        first, blank = stream.readline(LONGEST_LINE), blank + 1
     try:
-        order = by_header(first, names, 0, source)
+        line = FirstLine(first, blank + 1, source, is_only=not stream.peek(1))
+        order = by_header(line, names, 0)
     except ClientError as error:
         raise ClientError(error.message, where=error.where, fix=f"{error.fix}; {_LABEL_FIX}") from None
     # A blank line in its stead: it is skipped, and the rows keep their numbers.
-    return rejoined(first if order is None else b"\n", cast(BinaryIO, stream)), order
+    return rejoined(b"\n" * blank + (first if order is None else b"\n"), cast(BinaryIO, stream)), order
 
 
 def _in_order(

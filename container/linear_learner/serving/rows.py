@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import replace
 from functools import lru_cache
 
@@ -14,7 +14,9 @@ from linear_learner.errors import ClientError, UnsupportedContentType
 from linear_learner.formats import SHARED_DECODERS
 from linear_learner.formats.batch import Batch
 from linear_learner.formats.content_type import CSV, JSON, JSON_LINES, RECORDIO_PROTOBUF, ContentType, parse
-from linear_learner.formats.faults import check_utf8, is_moderate, malformed
+from linear_learner.formats.csv_cells import NOT_A_NUMBER, problem_of
+from linear_learner.formats.csv_header import FirstLine, first_line
+from linear_learner.formats.faults import MISSING, check_utf8, is_moderate, malformed
 from linear_learner.formats.json_records import JSON_DECODERS
 from linear_learner.formats.options import Options
 from linear_learner.formats.recordio_protobuf import plain_record
@@ -26,8 +28,11 @@ SOURCE = "request"
 """How errors call the body."""
 LONGEST_ROW = 1 << 14
 """Bytes of a row that is read by itself."""
+FEWEST_NUMBERS = 3
+"""Where so many features or more have numbers for names, such as 0, 1, 2, a line of just these is a header. With fewer
+it may well be a row."""
 _PLAIN = b"0123456789+-.eE,"
-_NUMBERS = re.compile(r"[\d+\-.eE,;:|\s\"]*")
+_NUMBERS = re.compile(rb"[\d+\-.eE,;:|\s\"]*")
 """A line of numbers, whatever separates them."""
 _BEGIN_OF_JSON = re.compile(rb"(?:\xef\xbb\xbf)?\s*\{")
 
@@ -75,10 +80,11 @@ def decode(
     if kind.name == CSV and _BEGIN_OF_JSON.match(body):
         fix = f"The data looks like JSON: set {JSON} or {JSON_LINES}"
         raise malformed("Found a value that is not a number", where=f"{SOURCE}, row 1", content_type=CSV, fix=fix)
-    order = order_of_features(body, names, label_size) if names and kind.name == CSV else None
-    if order is not None:
-        # A blank line in its stead: it is skipped, and the rows keep their numbers.
-        body = b"\n" + body.partition(b"\n")[2]
+    order = None
+    if names and kind.name == CSV:
+        first, rows = first_line(body, SOURCE)
+        order = order_of_features(first, names, label_size)
+        body = body if order is None else rows
     options = Options(
         feature_dim=feature_dim,
         index_base=kind.index_base,
@@ -112,32 +118,31 @@ def _plain_line(line: bytes) -> np.ndarray | None:
         return None
 
 
-def order_of_features(body: bytes, names: Sequence[str], label_size: int = 0, source: str = SOURCE) -> list[int] | None:
-    """Where among a row's features those of the model are, by the header line; None if the first line is a row."""
-    first = body.partition(b"\n")[0].decode("utf-8-sig", "replace")
-    cells = [cell.strip().strip('"') for cell in first.split(",")][label_size:]
-    numbers = [_is_number(cell) for cell in cells]
-    # Names may look like numbers, and a row may hold a word by mistake, or other separators than commas.
-    if all(numbers) or ((any(numbers) or _NUMBERS.fullmatch(first)) and not set(names).intersection(cells)):
+def order_of_features(line: FirstLine, names: Sequence[str], label_size: int) -> list[int] | None:
+    """Where among a row's features those of the model are, by a header; None if the line is a row."""
+    cells, known = line.cells[label_size:], set(names)
+    words = [cell for cell in cells if problem_of(cell.encode()) == NOT_A_NUMBER or _is_word_among(cell, known)]
+    if not words:
+        if line.is_only or len(names) < FEWEST_NUMBERS or sorted(cells) != sorted(names):
+            return None
+    # A row may hold a word by mistake, or other separators than commas.
+    elif known.isdisjoint(words) and (len(words) < len(cells) or _NUMBERS.fullmatch(line.text)):
         return None
-    check_utf8(body.partition(b"\n")[0], f"{source}, row 1")
+    check_utf8(line.text, f"{line.source}, row {line.row}")
     position = {cell: i for i, cell in enumerate(cells)}
-    strange = [cell for cell in cells if cell not in set(names)] or [name for name in names if name not in position]
+    strange = [cell for cell in cells if cell not in known] or [name for name in names if name not in position]
     if strange or len(position) != len(cells):
         raise ClientError(
             "The header does not name every feature of the model once, and nothing else",
-            where=f"{source}, row 1, '{strange[0] if strange else 'a name twice'}'",
+            where=f"{line.source}, row {line.row}, '{strange[0] if strange else 'a name twice'}'",
             fix=f"name: {', '.join(names)}; or send no header",
         )
     return [position[name] for name in names]
 
 
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return not cell
-    return True
+def _is_word_among(cell: str, names: Set[str]) -> bool:
+    """Whether it is one of the ``names`` and a word besides, such as ``na``, which stands for a missing value too."""
+    return cell in names and problem_of(cell.encode()) == MISSING
 
 
 def _reordered(batches: Iterator[Batch], order: list[int]) -> Iterator[Batch]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ from linear_learner.errors import ClientError
 from linear_learner.formats import SHARED_DECODERS
 from linear_learner.formats.batch import Batch
 from linear_learner.formats.content_type import CSV, ContentType
+from linear_learner.formats.csv_header import FirstLine, first_line
 from linear_learner.formats.faults import check_utf8
 from linear_learner.formats.json_records import JSON_DECODERS
 from linear_learner.formats.options import Options
@@ -26,10 +26,9 @@ def decode(body: bytes, kind: ContentType, schema: TableSchema, source: str, *, 
     order = None
     if kind.name == CSV:
         label_size = kind.label_size or 0
-        order = order_of_columns(body, schema.names, label_size, source)
-        if order is not None:
-            # A blank line in its stead: it is skipped, and the rows keep their numbers.
-            body = b"\n" + body.partition(b"\n")[2]
+        first, rows = first_line(body, source)
+        order = order_of_columns(first, schema.names, label_size)
+        body = body if order is None else rows
         sent = schema if order is None else schema.in_order([int(i) for i in np.argsort(order)])
         options = Options(allow_missing=allow_missing, schema=sent, header=False)  # it is gone
         batches = SHARED_DECODERS[CSV](io.BytesIO(body), label_size=label_size, source=source, options=options)
@@ -65,25 +64,20 @@ def features(
         ) from None
 
 
-def order_of_columns(body: bytes, names: Sequence[str], label_size: int, source: str) -> list[int] | None:
-    """Where among a row's cells the columns of the model's table are, by the header line; None if the first line is a
-    row: fewer than half of its cells are names then."""
-    first = body.partition(b"\n")[0].decode("utf-8-sig", "replace").rstrip("\r")
-    try:
-        cells = [cell.strip() for row in csv.reader([first], skipinitialspace=True) for cell in row][label_size:]
-    except csv.Error:
-        return None  # the decoder says why
-    known = set(names)
+def order_of_columns(line: FirstLine, names: Sequence[str], label_size: int) -> list[int] | None:
+    """Where among a row's cells the columns of the model's table are, by a header; None if the line is a row: fewer
+    than half of its cells are names then."""
+    cells, known = line.cells[label_size:], set(names)
     if 2 * sum(cell in known for cell in cells) < max(1, len(cells)):
         return None
-    check_utf8(body.partition(b"\n")[0], f"{source}, row 1")
+    check_utf8(line.text, f"{line.source}, row {line.row}")
     missing = [name for name in names if name not in cells]
     strange = [cell for cell in cells if cell not in known]
     if missing or strange or len(set(cells)) < len(cells):
         told = f"'{missing[0]}' is missing" if missing else f"'{strange[0] if strange else 'a name twice'}'"
         raise ClientError(
             "The header does not name every column of the model's table once, and nothing else",
-            where=f"{source}, row 1, {told}",
+            where=f"{line.source}, row {line.row}, {told}",
             fix=f"name: {', '.join(names)}; or send no header",
         )
     return [cells.index(name) for name in names]

@@ -63,6 +63,13 @@ def test_a_header_puts_columns_in_their_order(tmp_path: Path) -> None:
     assert read(file(tmp_path, "a.csv", "height,age,income\n3,1,2\n")) == ([[1, 2, 3]], None)
 
 
+def test_blank_lines_may_stand_before_a_header(tmp_path: Path) -> None:
+    text = "\n \nheight,age,income\n3,1,2\n"
+    assert read(file(tmp_path, "a.csv", text)) == ([[1, 2, 3]], None)
+    with pytest.raises(ClientError, match=r"a.csv, row 5, column 1, value 'x'"):
+        read(file(tmp_path, "a.csv", f"{text}x,1,2\n"))
+
+
 @pytest.mark.parametrize(("header", "row"), [("y,height,age,income", "9,3,1,2"), ("height,age,y,income", "3,1,9,2")])
 def test_a_label_is_found_by_its_name_and_the_rest_put_in_order(tmp_path: Path, header: str, row: str) -> None:
     assert read(file(tmp_path, "a.csv", f"{header}\n{row}\n"), reading=BY_NAME) == ([[1, 2, 3]], [9])

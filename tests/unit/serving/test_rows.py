@@ -105,9 +105,47 @@ def test_one_record_is_read_as_the_decoder_of_whole_files_reads_it(
     assert outcome(lambda: decode(body, content_type, 3, allow_missing=allow_missing)) == expected
 
 
+def test_names_that_are_numbers_are_a_header_where_a_line_has_all_of_them() -> None:
+    names = ("0", "1", "2")
+    assert_array_equal(rows("2,0,1\n6,4,5", names=names), [[4, 5, 6]])
+    assert_array_equal(rows("2,0,1", names=names), [[2, 0, 1]])  # alone, it is what is to be predicted
+    assert_array_equal(rows("2,0,1\n\n", names=names), [[2, 0, 1]])
+    assert_array_equal(rows("2,0,3\n6,4,5", names=names), [[2, 0, 3], [6, 4, 5]])
+    with pytest.raises(ClientError, match="row 1, column 2, value 'x'"):
+        rows("2,x,1\n6,4,5", names=names)
+    found = np.concatenate([batch.features for batch in decode(b"1,0\n0,1\n", "text/csv", 2, ("0", "1"))])
+    assert_array_equal(found, [[1, 0], [0, 1]])
+
+
+def test_names_may_hold_commas_and_quotes() -> None:
+    names = ("a, b", 'c "d"', "e")
+    assert_array_equal(rows('"c ""d""", "a, b",e\n2,1,3', names=names), [[1, 2, 3]])
+
+
+@pytest.mark.parametrize("blank", ["\n", " \t\r\n\n", "\ufeff\n"])
+def test_blank_lines_may_stand_before_a_header(blank: str) -> None:
+    assert_array_equal(rows(f"{blank}debt,age,income\n3,1,2\n"), [[1, 2, 3]])
+    row = blank.count("\n") + 2
+    with pytest.raises(ClientError, match=f"row {row}, column 2"):
+        rows(f"{blank}debt,age,income\n3,x,2\n")
+    with pytest.raises(ClientError, match=f"row {row - 1}, 'wealth'"):
+        rows(f"{blank}debt,age,wealth\n3,1,2\n")
+
+
+@pytest.mark.parametrize("row", ["NA,NA,NA", "none,null,n/a", ",,", "nan,NA,1"])
+def test_a_first_row_of_missing_values_is_no_header(row: str) -> None:
+    for names in (NAMES, ("0", "1", "2")):
+        (batch,) = decode(f"{row}\n1,2,3\n".encode(), "text/csv", 3, names, allow_missing=True)
+        assert np.isnan(batch.features).sum(axis=1).tolist() == [2 + (not row.endswith("1")), 0]
+
+
+def test_a_word_for_what_is_missing_may_be_a_name() -> None:
+    assert_array_equal(rows("NA,K,Ca\n3,1,2\n", names=("K", "Ca", "NA")), [[1, 2, 3]])
+
+
 def test_numbers_may_be_names() -> None:
     with pytest.raises(ClientError, match="row 1"):
-        rows("1,x,3\n1,2,3", names=("1", "2", "3"))
+        rows("1,x,c\n1,2,3", names=("1", "2", "c"))
     assert_array_equal(rows("c,1,2\n3,1,2", names=("1", "2", "c")), [[1, 2, 3]])
 
 
