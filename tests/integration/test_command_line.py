@@ -220,6 +220,10 @@ def test_a_dash_is_standard_output_and_an_ending_is_overruled(
             "--model out test.csv out/../train.csv --has-label --output train.csv",
             "The predictions would take the place of the data (--output train.csv)",
         ),
+        (
+            "--model out . --output below.csv",
+            "The predictions would be read as data of . the next time (--output below.csv)",
+        ),
     ],
 )
 def test_what_predict_cannot_do_is_told_in_a_line(

@@ -113,11 +113,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check_no_input(output: Path, data: Sequence[Path]) -> None:
-    """ClientError where the predictions would take the place of the rows, or of some of them."""
-    if any(place == output or (output.is_file() and place.is_file() and place.samefile(output)) for place in data):
-        raise ClientError(
-            "The predictions would take the place of the data", where=f"--output {output}", fix="name another file"
-        )
+    """ClientError where the predictions would take the place of the rows, or of some of them, or be read as such the
+    next time."""
+    for given in data:
+        if given == output or (output.is_file() and given.is_file() and given.samefile(output)):
+            problem, fix = "The predictions would take the place of the data", "name another file"
+        elif given.is_dir() and output.resolve().is_relative_to(given.resolve()):
+            problem, fix = f"The predictions would be read as data of {given} the next time", "write elsewhere"
+        else:
+            continue
+        raise ClientError(problem, where=f"--output {output}", fix=fix)
 
 
 def _accepted(arguments: argparse.Namespace) -> str:
