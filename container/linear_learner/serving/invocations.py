@@ -24,7 +24,7 @@ from linear_learner.model.served_model import ServedModel
 from linear_learner.serving import accept, answers, rows
 from linear_learner.serving.answers import Wish
 from linear_learner.serving.body import BodyTooLarge, UnsupportedEncoding, read_body
-from linear_learner.serving.measurements import Measurements
+from linear_learner.serving.measurements import Measurements, kind_of
 from linear_learner.serving.multi_model import ModelAlreadyLoaded, ModelNotLoaded, NoMemoryLeft
 from linear_learner.serving.request_log import ERROR, ROWS
 from linear_learner.serving.settings import Settings
@@ -157,7 +157,7 @@ def body_of(environ: Environ, limit: int) -> bytes:
 def reply_to_error(error: Exception, environ: Environ) -> Reply:
     """Status and sentence for whatever was raised. Of a bug, or the machine's trouble, the log gets the traceback and
     the client does not."""
-    environ[ERROR] = type(error).__name__
+    environ[ERROR] = kind_of(error)
     if isinstance(error, ModelUnavailable):
         return Reply.of_text("unable to load model", 500)
     if not isinstance(error, ClientError):

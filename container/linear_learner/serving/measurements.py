@@ -23,9 +23,10 @@ STATUSES = (200, 204, 400, 404, 405, 406, 409, 413, 415, 500, 507, 0)
 """0 stands for any other."""
 ERRORS = (
     "ClientError", "WrongWidth", "UnsupportedContentType", "UnsupportedEncoding", "NotAcceptable", "BodyTooLarge",
-    "ModelNotLoaded", "ModelAlreadyLoaded", "NoMemoryLeft", "HTTPException", "ModelUnavailable", "other",
+    "ModelNotLoaded", "ModelAlreadyLoaded", "NoMemoryLeft", "HTTPException", "ModelUnavailable", "PlatformError",
+    "other",
 )  # fmt: skip
-"""Names of the classes of errors; ``other`` is a bug."""
+"""Names of the classes of errors, each with those derived from it; ``other`` is a bug."""
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
 SCORES = (
     -1e6, -1e5, -1e4, -1e3, -100.0, -10.0, -1.0, 0.0,
@@ -48,6 +49,11 @@ _STATUS_INDEX = {status: i for i, status in enumerate(STATUSES)}
 _ERROR_INDEX = {name: i for i, name in enumerate(ERRORS)}
 
 
+def kind_of(error: Exception) -> str:
+    """The name in ERRORS that tells most of an error."""
+    return next((base.__name__ for base in type(error).__mro__ if base.__name__ in _ERROR_INDEX), ERRORS[-1])
+
+
 class Measurements:
     """Made once, before processes are forked; each then takes a row of its own."""
 
@@ -66,7 +72,7 @@ class Measurements:
         self._cell: Any = memoryview(self._cells)  # several times as fast as an array at one cell
 
     def request(self, route: str, status: int, seconds: float, error: str | None) -> None:
-        """One answered request; ``error`` is the name of the class of what went wrong."""
+        """One answered request; ``error`` is the kind of what went wrong, if anything did."""
         place = _ROUTE_INDEX[route]
         timing = _SECONDS + place * _SECONDS_WIDTH
         cell = self._cell

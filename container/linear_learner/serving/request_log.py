@@ -19,7 +19,7 @@ from typing import Any, TextIO
 from linear_learner.serving.measurements import ROUTES, Measurements
 
 ROWS, ERROR = "linear_learner.rows", "linear_learner.error"
-"""Where in the WSGI environment the application leaves the number of rows, and the class of the error, of a request."""
+"""Where in the WSGI environment the application leaves the number of rows, and the kind of the error, of a request."""
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -63,7 +63,7 @@ def _line(environ: dict[str, Any], route: str, status: int, seconds: float, leng
         f'"route": "{route}"',
         f'"status": {status}',
         f'"milliseconds": {seconds * 1000:.2f}',
-        f'"request_bytes": {environ.get("CONTENT_LENGTH") or "null"}',
+        f'"request_bytes": {int(environ["CONTENT_LENGTH"]) if environ.get("CONTENT_LENGTH") else "null"}',
         f'"response_bytes": {length}',
     ]
     if ROWS in environ:

@@ -10,7 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from linear_learner.serving.measurements import ERRORS, ROUTES, SCORES, SECONDS, STATUSES, Measurements
+from linear_learner.errors import PlatformError
+from linear_learner.formats.faults import MissingLabel
+from linear_learner.formats.line_blocks import EndlessLine
+from linear_learner.formats.width import WrongWidth
+from linear_learner.serving.measurements import ERRORS, ROUTES, SCORES, SECONDS, STATUSES, Measurements, kind_of
 
 
 def samples(measurements: Measurements) -> dict[tuple[str, ...], float]:
@@ -84,6 +88,20 @@ def test_errors_are_counted_by_kind() -> None:
     assert found["linear_learner_errors_total", "WrongWidth"] == 2
     assert found["linear_learner_errors_total", "other"] == 1
     assert sum(value for key, value in found.items() if key[0] == "linear_learner_errors_total") == 3
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (WrongWidth(1, 2, "row 1"), "WrongWidth"),
+        (MissingLabel(0, where="row 1"), "ClientError"),
+        (EndlessLine(9, "request", "text/csv"), "ClientError"),
+        (PlatformError("no memory"), "PlatformError"),
+        (KeyError("x"), "other"),
+    ],
+)
+def test_an_error_is_of_the_kind_that_tells_most_of_it(error: Exception, kind: str) -> None:
+    assert kind_of(error) == kind
 
 
 def test_every_cell_is_one_series() -> None:

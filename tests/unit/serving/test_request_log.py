@@ -50,6 +50,11 @@ def test_a_method_cannot_break_out_of_its_line() -> None:
     assert "rows" not in line
 
 
+def test_a_length_with_zeros_before_it_is_a_number() -> None:
+    (line,) = call("/invocations", CONTENT_LENGTH="0011")
+    assert line["request_bytes"] == 11
+
+
 def test_an_error_is_named_by_its_kind() -> None:
     (line,) = call("/invocations", 400, **{request_log.ERROR: "WrongWidth"})
     assert (line["status"], line["error"]) == (400, "WrongWidth")
