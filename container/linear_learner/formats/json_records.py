@@ -22,6 +22,7 @@ memory than in the body.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -36,6 +37,7 @@ from linear_learner.formats.csr import CsrMatrix, Rows, index_type
 from linear_learner.formats.csv_cells import OVERFLOW
 from linear_learner.formats.faults import is_moderate
 from linear_learner.formats.json_rows import RECORD_FIX, Layout, Row, Sparse, row_of
+from linear_learner.formats.line_blocks import LONGEST_LINE, EndlessLine
 from linear_learner.formats.table_schema import TableSchema
 
 BLOCK_CELLS = 1 << 21
@@ -79,10 +81,20 @@ def decode_json_lines(
     held than a batch."""
     records = (
         (f"line {i}", _parse(_text(line, f"{source}, line {i}"), source, i, allow_missing=allow_missing))
-        for i, line in enumerate(stream, 1)
+        for i, line in enumerate(_lines(stream, source), 1)
         if line.strip()
     )
     return _batches(records, source, Layout(feature_dim, feature_names, allow_missing, schema))
+
+
+def _lines(stream: BinaryIO, source: str) -> Iterator[bytes]:
+    for number in itertools.count(1):
+        line = stream.readline(LONGEST_LINE + 1)
+        if len(line) > LONGEST_LINE:
+            raise EndlessLine(len(line), source, JSON_LINES).at(number)
+        if not line:
+            return
+        yield line
 
 
 def _text(body: bytes, source: str) -> str:

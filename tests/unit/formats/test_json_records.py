@@ -34,6 +34,14 @@ def instances(*records: object) -> str:
     return json.dumps({"instances": list(records)})
 
 
+def test_a_line_that_does_not_end_is_no_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_records, "LONGEST_LINE", 100)
+    line = json.dumps(DENSE).encode().ljust(99)
+    assert len(rows(line + b"\n" + line + b" ", "application/jsonlines")) == 2
+    with pytest.raises(ClientError, match=r"The line does not end for 101 bytes \(request, row 2\)"):
+        rows(line + b"\n" + line + b"  ", "application/jsonlines")
+
+
 @pytest.mark.parametrize(
     "record",
     [
