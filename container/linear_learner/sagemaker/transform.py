@@ -8,7 +8,7 @@ from linear_learner.aws import Account
 from linear_learner.errors import ClientError
 from linear_learner.s3 import S3Path
 from linear_learner.sagemaker import requests
-from linear_learner.sagemaker.deploy import undone_on_error
+from linear_learner.sagemaker.deploy import undo, undone_on_error
 from linear_learner.sagemaker.description import Machines, check_name
 from linear_learner.sagemaker.dry_run import show_requests
 from linear_learner.sagemaker.model_source import ModelSource
@@ -67,7 +67,7 @@ def transform(
     except Exception:
         tell(_KEPT.format(name=name))
         raise
-    account.call("sagemaker", "DeleteModel", where=name, ModelName=name)
+    undo(account, [("Model", name)])
     if answer["TransformJobStatus"] == "Failed":
         raise failure("transform job", answer.get("FailureReason", ""), name)
     if answer["TransformJobStatus"] == "Stopped":

@@ -278,6 +278,21 @@ class TestTransform:
         assert "The transform job failed: ClientError: See job logs (batch)" in capsys.readouterr().err
         assert left(slow)[0] == []
 
+    def test_a_model_that_may_not_be_deleted_hides_nothing(
+        self, slow: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from moto.sagemaker.exceptions import ResourceInUseException
+
+        def refuse(*_: Any, **__: Any) -> None:
+            raise ResourceInUseException("not now")
+
+        monkeypatch.setattr(models.SageMakerModelBackend, "delete_model", refuse)
+        slow.steps = [slow.becomes("Completed"), lambda: None]
+        assert self.run(*self.ROWS) == 0
+        told = capsys.readouterr()
+        assert "Transform job batch is done." in told.out
+        assert "DeleteModel batch failed, please delete it by hand" in told.err
+
     def test_ctrl_c_leaves_the_job_and_its_model_alone(self, slow: Any, capsys: pytest.CaptureFixture[str]) -> None:
         def interrupt() -> None:
             raise KeyboardInterrupt
