@@ -66,6 +66,12 @@ def finish_model(
     criterion = promised_criterion(hp, candidates)
     if criterion.error is not None:
         facts["target_confidence"] = _promise(counts, criterion, candidates, hp)
+    elif criterion.name == "recall_at_target_precision" and counts.true_positives + counts.false_positives == 0:
+        logger.warning(
+            "No threshold reaches target_precision=%s: nothing is called positive. Lower it, or choose by another "
+            "criterion.",
+            hp.target_precision,
+        )
     return Finished(model, facts)
 
 

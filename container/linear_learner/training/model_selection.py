@@ -117,8 +117,10 @@ def choose(
     values, slack = trained.loss, 0.0
     if criterion is not None:
         values = _criterion_values(trained, task, hp, cluster, go_on)
-        deciding = int(cluster.sum(np.array([_deciding_rows(criterion, task.judge().rows.labels)]))[0])
-        slack = chance(float(np.nanmax(values)), deciding)
+        labels = task.judge().rows.labels
+        rows, positive = map(int, cluster.sum(np.array([len(labels), np.count_nonzero(labels)])))
+        best = float(np.nanmax(values))
+        slack = chance(best, deciding_rows(criterion, best, rows, positive))
     tied = equally_good(values, higher_is_better=criterion is not None, alive=trained.alive, slack=slack)
     chosen = least_loss(tied, trained.loss)
     return Choice(chosen, to_model(trained.best, chosen, task, hp), values, tuple(tied.tolist()))
@@ -208,9 +210,14 @@ def _scores(best: State, features: Rows, at_once: int) -> Iterator[tuple[int, np
             yield start, scores
 
 
-def _deciding_rows(criterion: Criterion, labels: np.ndarray) -> int:
-    """How many rows decide the criterion: all of them, or the positive ones where it speaks of those."""
-    return len(labels) if criterion.name == "accuracy" else int(np.count_nonzero(labels))
+def deciding_rows(criterion: Criterion, best: float, rows: int, positive: int) -> int:
+    """How many rows decide the ``best`` value of a criterion, of so many ``rows`` and ``positive`` ones: all of them,
+    or those that it speaks of. Precision speaks of the rows that are called positive."""
+    if criterion.name == "accuracy":
+        return rows
+    if criterion.name == "precision_at_target_recall" and best > 0:
+        return min(rows, round(criterion.target_recall * positive / best))
+    return positive
 
 
 def equally_good(values: np.ndarray, *, higher_is_better: bool, alive: np.ndarray, slack: float = 0.0) -> np.ndarray:

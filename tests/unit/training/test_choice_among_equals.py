@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from linear_learner.errors import ClientError
-from linear_learner.training.model_selection import chance, equally_good, least_loss
+from linear_learner.training.model_selection import chance, deciding_rows, equally_good, least_loss
+from linear_learner.training.threshold import Criterion
 
 ALIVE = np.ones(4, bool)
 VALUES = np.array([0.3, 0.9, 0.9, 0.1])
@@ -58,6 +59,23 @@ def test_two_rows_are_chance_however_shares_are_rounded() -> None:
         slack = chance(values[0], rows)
         found = equally_good(values, higher_is_better=True, alive=np.ones(3, bool), slack=slack)
         assert found.tolist() == [0, 1], rows
+
+
+@pytest.mark.parametrize(
+    ("name", "best", "rows"),
+    [
+        ("accuracy", 0.9, 1000),
+        ("f1", 0.9, 50),
+        ("recall_at_target_precision", 0.9, 50),
+        ("precision_at_target_recall", 1.0, 40),
+        ("precision_at_target_recall", 0.1, 400),
+        ("precision_at_target_recall", 0.01, 1000),
+        ("precision_at_target_recall", 0.0, 50),
+    ],
+)
+def test_the_rows_that_decide_are_those_that_the_criterion_speaks_of(name: str, best: float, rows: int) -> None:
+    criterion = Criterion(name, f_beta=1.0, target_recall=0.8, target_precision=0.8)
+    assert deciding_rows(criterion, best, rows=1000, positive=50) == rows
 
 
 @pytest.mark.parametrize(

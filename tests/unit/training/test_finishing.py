@@ -95,6 +95,17 @@ def test_where_nothing_is_asked_for_the_model_is_left_as_it_is() -> None:
     assert (found.model.weights.tolist(), found.model.bias.tolist()) == ([[2]], [0])
 
 
+def test_a_precision_that_no_threshold_reaches_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    features = np.array([[1.0], [2.0], [3.0]], np.float32)
+    given = {CRITERION: "recall_at_target_precision", "target_precision": "0.9"}
+    assert finished(features, np.array([1, 1, 0], np.float32), **given).model.threshold is not None
+    (record,) = caplog.records
+    assert record.message.startswith("No threshold reaches target_precision=0.9: nothing is called positive.")
+    caplog.clear()
+    finished(features, np.array([0, 1, 1], np.float32), **given)
+    assert not caplog.records
+
+
 class TestThreshold:
     """Of a model whose raw score is twice the feature."""
 
