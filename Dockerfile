@@ -28,7 +28,7 @@ RUN python3 -m venv /opt/venv \
     && cd /opt/venv/lib/python3.11/site-packages \
     && find numpy pyarrow -type d \( -name tests -o -name include \) -prune -exec rm -r {} + \
     && rm pyarrow/*flight* zstandard/_cffi.*.so \
-    && find botocore/data -mindepth 1 -maxdepth 1 -type d ! -name 's3*' ! -name 'sts' ! -name 'sagemaker*' ! -name 'logs' -exec rm -r {} + \
+    && find botocore/data -mindepth 1 -maxdepth 1 -type d ! -name 's3*' ! -name 'sts' ! -name 'sso' ! -name 'sso-oidc' ! -name 'sagemaker*' ! -name 'logs' -exec rm -r {} + \
     && echo /opt/linear-learner > linear-learner.pth
 
 COPY container/linear_learner/__init__.py /opt/linear-learner/linear_learner/

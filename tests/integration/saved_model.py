@@ -57,7 +57,7 @@ class SavedModel:
         return float(np.mean(of_loss(self.sums(features), labels, **constants)))
 
     def metrics(self, features: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-        """The metrics of CONTRACT 3.5 by the names of the log, objective left out."""
+        """The metrics that a job logs, by their names there, objective left out."""
         scores = self.scores(features)
         if self.predictor_type == "regressor":
             return regression_metrics(scores, labels)

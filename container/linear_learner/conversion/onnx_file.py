@@ -34,9 +34,7 @@ def to_proto(parts: Parts) -> onnx.ModelProto:
     try:
         from onnx import TensorProto, checker, helper
     except ModuleNotFoundError:
-        raise ClientError(
-            "The package onnx is not installed", fix="install it: pip install 'linear-learner[onnx]'"
-        ) from None
+        raise ClientError("The package onnx is not installed", fix="install it: pip install 'onnx>=1.17,<2'") from None
     graph = _Graph()
     rows = "features"
     if parts.fills is not None:

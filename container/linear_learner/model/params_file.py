@@ -10,8 +10,7 @@ An array begins with a number that tells how the rest is laid out, all little-en
 
 where shape is i32 ndim and ndim i64 dimensions. An array of storage type 1 (row_sparse), as training on sparse rows may
 leave it, has only the rows that are not all zero: the shape of those comes before shape, the type flag and shape of
-their indices after the type flag, and the indices after the data. Source: the layout of files that MXNet 1.9.1 writes,
-CONTRACT 6.1.
+their indices after the type flag, and the indices after the data. Source: the layout of files that MXNet 1.9.1 writes.
 """
 
 from __future__ import annotations
