@@ -37,6 +37,8 @@ from linear_learner.training.text_columns import text_settings, with_classes
 
 OPERATIONS_A_SECOND = {"dense": 2e10, "sparse": 2e9}
 """Of one processor: what a slow one reaches. Each value costs four for each model: forward and back, times and plus."""
+WIDE = 1 << 20
+"""Columns for which there is always room."""
 CHANNELS = ("train", "validation", "test")
 
 
@@ -179,11 +181,13 @@ def _read(reader: ChannelReader, name: str, hp: HyperParameters | None, found: J
     start, profile = time.perf_counter(), Profile()
     first: Dataset | None = None
     problems_before = len(found.problems)
-    missing_at, labels_are_good = "", hp is not None
+    missing_at, labels_are_good, widest = "", hp is not None, WIDE
     for batch, _ in reader.batches(on_error=found.add):
         if not len(batch):
             continue
         data = Dataset.of_batch(name, batch)
+        _check_width(data.feature_dim, widest)
+        widest = max(widest, data.feature_dim)
         first = first or replace(data, features=data.features[:1], labels=data.labels[:1])
         before = int(profile.missing.sum())
         profile.add(data)
@@ -212,6 +216,13 @@ def _read(reader: ChannelReader, name: str, hp: HyperParameters | None, found: J
         found.warnings.append(notice)
     seconds = time.perf_counter() - start
     return Channel(name, profile, width, first.is_sparse, reader.columns.names, seconds, first, reader.schema)
+
+
+def _check_width(width: int, widest: int) -> None:
+    """ClientError where what is kept of so many columns leaves no room for a model, which takes more: told before it
+    is kept. ``widest``: of those for which there is room."""
+    if width > widest:
+        candidates_that_fit(1, ModelSize(1, 1, width), memory=available_memory(), may_be_fewer=True)
 
 
 def _first_missing(data: Dataset) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -43,21 +43,26 @@ def as_json(found: JobCheck) -> str:
 
 
 def _about(channel: Channel) -> Iterator[str]:
-    facts, profile = _facts(channel), channel.profile
+    profile = channel.profile
     form = f"sparse, {profile.stored} values" if channel.is_sparse else "dense"
     yield f"{channel.name}: {profile.rows} rows x {channel.features} features, {form}"
     yield f"  labels            {_labels(channel)}"
     if levels := _levels(channel):
         named = ", ".join(f"{name} {count}" for name, count in list(levels.items())[:SHOWN_COLUMNS])
         yield f"  categories        {named}{', ...' if len(levels) > SHOWN_COLUMNS else ''}"
-    missing = ", ".join(f"{name} {count}" for name, count in list(facts["missing"].items())[:SHOWN_COLUMNS])
-    more = ", ..." if len(facts["missing"]) > SHOWN_COLUMNS else ""
-    columns = "1 column" if len(facts["missing"]) == 1 else f"{len(facts['missing'])} columns"
-    total = f"{facts['missing_values']} in {columns}: {missing}{more}"
-    yield f"  missing values    {total if missing else 'none'}"
-    constant = facts["constant_columns"]
-    shown = ", ".join(constant[:SHOWN_COLUMNS]) + (", ..." if len(constant) > SHOWN_COLUMNS else "")
-    yield f"  constant columns  {f'{len(constant)}: {shown}' if constant else 'none'}"
+    missing = np.flatnonzero(profile.missing)
+    shown = _shown(missing, lambda column: f"{_name(channel, column)} {profile.missing[column]}")
+    columns = "1 column" if len(missing) == 1 else f"{len(missing)} columns"
+    yield f"  missing values    {f'{profile.missing.sum()} in {columns}: {shown}' if len(missing) else 'none'}"
+    constant = profile.constant_columns()
+    shown = _shown(constant, lambda column: _name(channel, column))
+    yield f"  constant columns  {f'{len(constant)}: {shown}' if len(constant) else 'none'}"
+
+
+def _shown(columns: np.ndarray, tell: Callable[[int], str]) -> str:
+    """The first few of what may be millions."""
+    told = ", ".join(tell(int(column)) for column in columns[:SHOWN_COLUMNS])
+    return told + (", ..." if len(columns) > SHOWN_COLUMNS else "")
 
 
 def _labels(channel: Channel) -> str:

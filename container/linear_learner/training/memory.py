@@ -44,6 +44,12 @@ class ModelSize:
         return arrays * one + BESIDE_THE_ARRAYS * candidates
 
     @property
+    def columns(self) -> str:
+        """In words."""
+        trained = f"{self.trained_columns} features"
+        return trained if self.trained_columns == self.feature_dim else f"{trained} in use, of {self.feature_dim},"
+
+    @property
     def bytes_of_the_model(self) -> int:
         """What the one that is written takes besides."""
         return ARRAYS_OF_A_MODEL * 8 * self.feature_dim * (1 + self.outputs)
@@ -58,7 +64,7 @@ def candidates_that_fit(wanted: int, size: ModelSize, *, memory: int | None, may
     fitting = bisect.bisect_right(range(1, min(wanted, MOST) + 1), room, key=size.bytes_of)
     if fitting < wanted and not (may_be_fewer and fitting > 0):
         raise ClientError(
-            f"{wanted} models of {size.trained_columns} features and {size.outputs} outputs take "
+            f"{wanted} models of {size.columns} and {size.outputs} outputs take "
             f"{_gib(size.bytes_of(wanted) + size.bytes_of_the_model)}, and {_gib(memory)} of memory are left",
             where="hyperparameter num_models",
             fix=f"set num_models to {fitting} or less" if fitting > 0 else "use a larger instance type",

@@ -270,3 +270,12 @@ def test_fewer_models_where_the_number_is_left_to_the_job_are_a_warning(
     assert [warning[:35] for warning in found.warnings] == ["Training 16 models and not 32, which"[:35]]
     assert found.estimate is not None and found.estimate.models == 16
     assert found.estimate.megabytes == round((size.bytes_of(16) + size.bytes_of_the_model + 2 * 2800) / 1e6, 1)
+
+
+def test_columns_that_memory_does_not_hold_are_a_problem(base: Path) -> None:
+    (base / "input/data/train/part-0").unlink()
+    channel(base, "train", "1 2000000000:1\n0 5:3\n" * 10)
+    hyperparameters(base, **BINARY)
+    (base / "input/config/inputdataconfig.json").write_text('{"train": {"ContentType": "text/libsvm"}}')
+    (problem,) = found_in(base).problems
+    assert "features in use, of 2000000000, and 1 outputs take" in problem and "larger instance" in problem
