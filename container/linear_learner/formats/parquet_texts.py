@@ -40,8 +40,8 @@ def may_be_category(found: pa.DataType) -> bool:
 
 
 def texts_of(column: pa.Array) -> tuple[list[str], np.ndarray]:
-    """The different texts of a column (n,), MISSING_LEVEL the last of them, and int64 (n,), which one each row has.
-    pyarrow.ArrowInvalid for a number with a fraction."""
+    """The different texts of a column (n,), MISSING_LEVEL the last of them where it has null, and int64 (n,), which one
+    each row has. pyarrow.ArrowInvalid for a number with a fraction."""
     import pyarrow as pa
 
     if pa.types.is_floating(column.type):
@@ -52,4 +52,4 @@ def texts_of(column: pa.Array) -> tuple[list[str], np.ndarray]:
     encoded = column.cast(pa.large_string()).dictionary_encode()
     texts = [text.strip(_SPACES) for text in encoded.dictionary.to_pylist()]
     which = encoded.indices.fill_null(len(texts)).to_numpy(zero_copy_only=False).astype(np.int64)
-    return [*texts, MISSING_LEVEL], which
+    return texts + [MISSING_LEVEL] * bool(encoded.null_count), which

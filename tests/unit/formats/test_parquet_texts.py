@@ -11,7 +11,7 @@ import pytest
 from pyarrow import parquet as pq
 
 from linear_learner.errors import ClientError
-from linear_learner.formats import parquet
+from linear_learner.formats import parquet, text_csv
 from linear_learner.formats.batch import Batch
 from linear_learner.formats.options import Options
 from linear_learner.formats.schema_learner import AUTO, SchemaLearner, TextSettings
@@ -51,6 +51,19 @@ def test_columns_levels_and_classes_are_found() -> None:
     assert learnt(TABLE) == SCHEMA
     assert learnt(TABLE, {**TABLE, "work": ["army", None, ""]}).columns[1].levels == ("Private", "army", "gov")
     assert learnt({**TABLE, "work": ["a", None, "b"]}, keeps_missing=True).columns[1].levels == ("", "a", "b")
+
+
+@pytest.mark.parametrize("missing", [(), (None,), (" ",), (None, "")])
+@pytest.mark.parametrize("keeps_missing", [False, True])
+def test_levels_are_those_of_the_same_table_in_csv(missing: tuple[str | None, ...], keeps_missing: bool) -> None:
+    cells = ["u", "v", *missing]
+    rows = "".join(f"{i},{cell or ''},{i}\n" for i, cell in enumerate(cells)).encode()
+    learner = SchemaLearner(TextSettings(("c",), keeps_missing=keeps_missing))
+    list(text_csv.learn(io.BytesIO(b"y,c,x\n" + rows), learner, source="a.csv"))
+    table = {"y": range(len(cells)), "c": cells, "x": range(len(cells))}
+    found = learnt(table, categorical_columns=("c",), text_labels=False, keeps_missing=keeps_missing)
+    assert found == learner.schema()
+    assert found.feature_dim == (4 if missing and keeps_missing else 3)
 
 
 def test_texts_become_numbers() -> None:
