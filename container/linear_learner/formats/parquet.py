@@ -284,7 +284,10 @@ def _as_numpy(column: pa.Array) -> np.ndarray:
 
     if pa.types.is_null(column.type):
         return np.full(len(column), np.nan, np.float32)
-    if column.null_count or not pa.types.is_primitive(column.type) or pa.types.is_boolean(column.type):
+    if column.null_count and pa.types.is_integer(column.type):
+        # Rounded once, as NumPy rounds whole numbers without null; a safe cast refuses those that it would round.
+        column = column.cast(pa.float32(), safe=False)
+    elif column.null_count or not pa.types.is_primitive(column.type) or pa.types.is_boolean(column.type):
         column = column.cast(pa.float64())
     return cast(np.ndarray, column.to_numpy(zero_copy_only=False))
 

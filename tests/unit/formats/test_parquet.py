@@ -103,6 +103,16 @@ def test_values_are_the_nearest_float32_whatever_the_groups_and_blocks(
     assert [batch.where(0) for batch in found] == [f"a.pq, row {int(batch.labels[0]) + 1}" for batch in found]
 
 
+@given(values=st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=30))
+@example(values=[2**53 + 1, 2**60 + 2**36 + 1])  # of the second, float64 would lose the one that rounds it up
+def test_whole_numbers_are_the_same_beside_null(values: list[int]) -> None:
+    for kind, numbers in ((pa.int64(), values), (pa.uint64(), [value + 2**63 for value in values])):
+        table = {"y": range(len(values) + 1), "a": pa.array([*numbers, None], kind)}
+        (batch,) = batches(written(table), allow_missing=True)
+        nearest = np.array(numbers, str(kind)).astype(np.float32)
+        np.testing.assert_array_equal(batch.features[:, 0], [*nearest, np.nan])
+
+
 def test_the_index_that_pandas_writes_is_left_out() -> None:
     (batch,) = batches(written({**VALID, "__index_level_0__": [7, 8, 9]}))
     assert batch.feature_names == ("a", "b") and batch.features.shape == (3, 2)
