@@ -82,7 +82,7 @@ def learn(stream: BinaryIO, learner: SchemaLearner, *, source: str, block_cells:
         if table is None:
             return
         found = table.schema_arrow
-        names = [name for name in found.names if not _PANDAS_INDEX.fullmatch(name)]
+        names = _names_of(found, source)
         label = label_position(learner.settings.label_column, names, source) if names else 0
         positions = [i for i in range(len(names)) if i != label]
         learner.check_width(len(positions), source)
@@ -113,11 +113,7 @@ class _Columns:
     def __init__(self, schema: pa.Schema, label_size: int, source: str, options: Options) -> None:
         self._source = source
         self._allow_missing = options.allow_missing
-        kept = [i for i, name in enumerate(schema.names) if not _PANDAS_INDEX.fullmatch(name)]
-        self.names = [schema.names[i] for i in kept]
-        if len(set(self.names)) < len(self.names):
-            twice = next(name for name in self.names if self.names.count(name) > 1)
-            raise self._malformed(f"The file has more than one column '{twice}'")
+        self.names = _names_of(schema, source)
         self._label = label_position(options.label_column, self.names, source) if label_size and self.names else None
         if len(self.names) <= label_size:
             raise self._malformed("The file has no column for features")
@@ -218,6 +214,16 @@ class _Columns:
 
     def _malformed(self, problem: str, fix: str = "") -> Exception:
         return malformed(problem, where=self._source, content_type=PARQUET, fix=fix)
+
+
+def _names_of(schema: pa.Schema, source: str) -> list[str]:
+    """The columns that are read, in order. ClientError if two have one name, by which pyarrow finds neither."""
+    names = [name for name in schema.names if not _PANDAS_INDEX.fullmatch(name)]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        problem = f"The file has more than one column '{twice}'"
+        raise malformed(problem, where=source, content_type=PARQUET)
+    return names
 
 
 def _check_category(name: str, found: pa.DataType, source: str) -> None:

@@ -21,13 +21,13 @@ TABLE = {"income": ["<=50K", ">50K", "<=50K"], "age": [39, 50, 38], "work": ["go
 SCHEMA = TableSchema((Column("age"), Column("work", ("Private", "gov"))), ("<=50K", ">50K"))
 
 
-def written(columns: dict[str, Any], **how: Any) -> bytes:
+def written(columns: dict[str, Any] | pa.Table, **how: Any) -> bytes:
     file = io.BytesIO()
-    pq.write_table(pa.table(columns), file, **how)
+    pq.write_table(columns if isinstance(columns, pa.Table) else pa.table(columns), file, **how)
     return file.getvalue()
 
 
-def learnt(*files: dict[str, Any], **settings: Any) -> TableSchema:
+def learnt(*files: dict[str, Any] | pa.Table, **settings: Any) -> TableSchema:
     learner = SchemaLearner(TextSettings(**{"categorical_columns": (AUTO,), "text_labels": True, **settings}))
     for columns in files:
         for _ in parquet.learn(io.BytesIO(written(columns)), learner, source="a.pq", block_cells=4):
@@ -155,5 +155,9 @@ def test_what_cannot_be_learnt_is_told() -> None:
         learnt({**TABLE, "age": [1.5, 2, 3]}, categorical_columns=("age",))
     with pytest.raises(ClientError, match=r"input: 1 does not match .* model: 2"):
         learnt(TABLE, {"income": ["<=50K"], "age": [1]})
+    twice = pa.table([[0, 1], ["u", "v"], ["u", "v"]], names=["y", "c", "c"])
+    for columns in ((AUTO,), ("c",)):
+        with pytest.raises(ClientError, match=r"The file has more than one column 'c' \(a.pq\)"):
+            learnt(twice, categorical_columns=columns)
     with pytest.raises(ClientError, match="The file cannot be read as Parquet"):
         list(parquet.learn(io.BytesIO(b"PAR1"), SchemaLearner(TextSettings((AUTO,))), source="a.pq"))
