@@ -19,6 +19,8 @@ import numpy as np
 from linear_learner.formats.batch import Batch
 from linear_learner.formats.content_type import PARQUET
 from linear_learner.formats.faults import (
+    LABEL_REMEDY,
+    MISSING,
     TEXT_ADVICE,
     UNKNOWN_LABEL,
     Fault,
@@ -199,7 +201,8 @@ class _Columns:
             problem = problem_of_number(np.nan if nothing else float(value))
             shown = "null" if value is None else str(value)
             faults.append(Fault(problem, first_row + int(row), f"column '{self.names[position]}'", shown))
-        return error_of(faults, source=self._source, content_type=PARQUET)
+        lacks_label = faults[0].problem == MISSING and positions == [self._label]
+        return error_of(faults, source=self._source, content_type=PARQUET, fix=LABEL_REMEDY if lacks_label else "")
 
     def _check_type(self, name: str, found: pa.DataType) -> None:
         import pyarrow as pa

@@ -16,6 +16,7 @@ from linear_learner.errors import ClientError
 from linear_learner.formats.batch import Batch
 from linear_learner.formats.options import Options
 from linear_learner.formats.parquet import decode
+from linear_learner.formats.table_schema import TableSchema
 
 NUMBERS = [1, 0, 3]
 VALID = {"y": [0, 1, 0], "a": NUMBERS, "b": [2.5, -1e-3, 7]}
@@ -138,6 +139,15 @@ def test_missing_values_are_told_with_column_and_row(column: pa.Array, place: st
     said = error(written({"y": [0, 1, 0], "b": [1, 2, 3], "a": column}))
     assert f"Found missing (NaN) values (a.pq, {place}" in said
     assert "Found missing (NaN) values (a.pq, row 2, column 'y'" in error(written({"y": [1, None], "a": [1, 2]}))
+
+
+@pytest.mark.parametrize("label", [[1.0, None], [1.0, float("nan")], ["a", None], ["a", "NA"]])
+def test_a_missing_label_cannot_be_filled_in(label: list[Any]) -> None:
+    schema = TableSchema(classes=("a",)) if label[0] == "a" else None
+    said = error(written({"x": [1, 2], "y": label}), label_column="y", schema=schema)
+    assert said.endswith("Please remove any missing (NaN) values in the input data; a label cannot be filled in")
+    assert error(written({"y": [1, 0], "x": [1, None]})).endswith("missing (NaN) values in the input data")
+    assert "infinite floating point values in the input data" in error(written({"y": [float("inf")], "x": [1]}))
 
 
 def test_missing_features_may_be_allowed() -> None:
