@@ -30,7 +30,7 @@ from linear_learner.formats import LEARNERS, Learn, decoder_for
 from linear_learner.formats.batch import Batch
 from linear_learner.formats.content_type import CSV, parse
 from linear_learner.formats.csv_cells import NOT_A_NUMBER
-from linear_learner.formats.faults import MISSING_REMEDY, TEXT_ADVICE, VERIFY, MissingLabel
+from linear_learner.formats.faults import MISSING_REMEDY, VERIFY, MissingLabel, text_advice
 from linear_learner.formats.imputation import filled
 from linear_learner.formats.line_blocks import LONGEST_LINE
 from linear_learner.formats.options import DEFAULTS, Options
@@ -303,7 +303,7 @@ class ChannelReader:
             return f"{error.fix}, or set missing_values=mean to fill in features"
         is_table = parse(self._source.content_type).name in HAVE_COLUMN_NAMES
         if is_table and error.message.endswith(NOT_A_NUMBER) and VERIFY in error.fix:
-            return f"{error.fix}; or {TEXT_ADVICE}"
+            return f"{error.fix}; or {text_advice(has_schema=self.schema is not None)}"
         return error.fix
 
 

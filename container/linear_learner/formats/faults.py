@@ -29,7 +29,6 @@ _FIXES = {
     UNKNOWN_LABEL: "Please correct the labels or drop the rows: the classes are those of the model that is given, or "
     "else of the train channel (in Pipe mode of its first rows)",
 }
-TEXT_ADVICE = "set categorical_columns=auto for features that are text and text_labels=true for labels that are"
 VERIFY = "Please verify the data matches the requested content-type"
 
 
@@ -72,6 +71,15 @@ def error_of(faults: Sequence[Fault], *, source: str, content_type: str, fix: st
 def malformed(problem: str, *, where: str, content_type: str, fix: str = "") -> ClientError:
     """Bytes that are not what their content type promises."""
     return ClientError(f"Requested content-type is '{content_type}'. {problem}", where=where, fix=fix or VERIFY)
+
+
+def text_advice(*, has_schema: bool) -> str:
+    """The settings that would take a text which is no number. With a schema the job has some, and ``auto``, if it is
+    one of them, has passed over the column."""
+    if has_schema:
+        features = "name features that are text in categorical_columns (auto looks only where the first file begins)"
+        return f"{features} and set text_labels=true for labels that are"
+    return "set categorical_columns=auto for features that are text and text_labels=true for labels that are"
 
 
 def check_utf8(text: bytes, where: str) -> None:

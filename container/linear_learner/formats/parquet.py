@@ -21,7 +21,6 @@ from linear_learner.formats.content_type import PARQUET
 from linear_learner.formats.faults import (
     LABEL_REMEDY,
     MISSING,
-    TEXT_ADVICE,
     UNKNOWN_LABEL,
     Fault,
     all_finite,
@@ -29,6 +28,7 @@ from linear_learner.formats.faults import (
     malformed,
     not_utf8,
     problem_of_number,
+    text_advice,
 )
 from linear_learner.formats.label_column import label_position
 from linear_learner.formats.options import DEFAULTS, Options
@@ -115,6 +115,7 @@ class _Columns:
     def __init__(self, schema: pa.Schema, label_size: int, source: str, options: Options) -> None:
         self._source = source
         self._allow_missing = options.allow_missing
+        self._has_schema = options.schema is not None
         self.names = _names_of(schema, source)
         self._label = label_position(options.label_column, self.names, source) if label_size and self.names else None
         if len(self.names) <= label_size:
@@ -210,7 +211,7 @@ class _Columns:
         kinds = pa.types
         known = (kinds.is_floating, kinds.is_integer, kinds.is_boolean, kinds.is_decimal, kinds.is_null)
         if not any(is_kind(found) for is_kind in known):
-            fix = f"write it as numbers, leave it out, or {TEXT_ADVICE}"
+            fix = f"write it as numbers, leave it out, or {text_advice(has_schema=self._has_schema)}"
             if not may_be_category(found):
                 fix = "write it as numbers or as text, or leave it out"
             raise self._malformed(f"Column '{name}' is of type {found}, which is not a number", fix=fix)

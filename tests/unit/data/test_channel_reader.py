@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 from record_judge import file_of, record
 
 from linear_learner.data import channel_reader
@@ -261,6 +263,26 @@ def test_what_a_decoder_says_is_told_of_the_channel(channel: ChannelConfig, line
     with pytest.raises(ClientError) as raised:
         read_channel(channel)
     assert str(raised.value) == expected.format(file=file)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_text_that_auto_has_passed_over_needs_the_name_of_its_column(channel: ChannelConfig, kind: str) -> None:
+    for number, cell in enumerate((None, "x")):
+        if kind == "csv":
+            (channel.path / f"part-{number}.csv").write_text(f"y,a,b\n1,2,{'3' if cell is None else cell}\n")
+        else:
+            parquet.write_table(pa.table({"y": [1], "a": [2], "b": [cell]}), channel.path / f"part-{number}.csv")
+    channel = replace(channel, content_type={"csv": "text/csv", "parquet": "application/x-parquet"}[kind])
+
+    def read(columns: str) -> Dataset:
+        reader = ChannelReader(channel, options=Options(allow_missing=True))
+        reader.use_schema(reader.learn_schema(TextSettings((columns,), keeps_missing=True)).schema())
+        return reader.read()[0]
+
+    with pytest.raises(ClientError, match=r"part-1.csv") as raised:
+        read("auto")
+    assert "or name features that are text in categorical_columns (auto looks" in raised.value.fix
+    assert read("b").features.tolist() == [[2, 1, 0], [2, 0, 1]]
 
 
 def test_after_an_error_the_file_is_closed_while_the_error_is_looked_at(channel: ChannelConfig) -> None:
