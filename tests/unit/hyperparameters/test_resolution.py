@@ -84,6 +84,21 @@ def test_auto_lr_scheduler_factor_halves_the_learning_rate_over_the_job(given: d
 
 
 @pytest.mark.parametrize(
+    ("given", "decay"),
+    [
+        ({**REGRESSOR, "epochs": "15"}, 0.5),
+        ({**REGRESSOR, "epochs": "5"}, 0.5),
+        ({**REGRESSOR, "epochs": "240"}, 0.25),
+        ({**BINARY, "epochs": "240"}, 0.5),
+    ],
+)
+def test_the_learning_rate_of_a_long_job_of_a_regressor_falls_further(given: dict[str, str], decay: float) -> None:
+    hp = resolved(given)
+    updates = hp.epochs * -(-5000 // hp.mini_batch_size)
+    assert hp.lr_scheduler_factor ** (updates / hp.lr_scheduler_step) == pytest.approx(decay)
+
+
+@pytest.mark.parametrize(
     ("rows", "given", "size"),
     [
         (150_000, {}, 1000),
