@@ -7,7 +7,7 @@ import re
 from collections.abc import Set
 from dataclasses import dataclass
 
-from linear_learner.formats.csv_cells import NOT_A_NUMBER, SPACES, problem_of
+from linear_learner.formats.csv_cells import NOT_A_NUMBER, NUMBER, SPACES, problem_of
 from linear_learner.formats.sniffing import BYTE_ORDER_MARK
 
 _BLANK_LINES = re.compile(rb"(?:[ \t\r]*\n)*")
@@ -17,8 +17,8 @@ def header_names(first: bytes, second: bytes | None) -> tuple[str, ...] | None:
     """The names of all columns if line ``first`` is a header, or None. ``second`` is the line after it, if any.
 
     A header gives each of two columns or more a name of its own. The first is text, so that a row of numbers with one
-    slip in it is none; the others are text or bare digits (columns numbered 0, 1, 2). The line after it has as many
-    cells, at least one of them a number.
+    slip in it is none; the others are words, which may stand for missing or infinite values in rows (Na is sodium), or
+    bare digits (columns numbered 0, 1, 2). The line after it has as many cells, at least one of them a number.
     """
     # Where it is a number, the cells of what may be a very long line need not be looked at.
     if problem_of(first.partition(b",")[0].strip(SPACES + b'"')) != NOT_A_NUMBER:
@@ -26,7 +26,7 @@ def header_names(first: bytes, second: bytes | None) -> tuple[str, ...] | None:
     names = cells_of(first)
     if not _is_text(names[0]) or len(names) < 2 or len(set(names)) < len(names):
         return None
-    if not all(_is_text(name) or name.isdigit() for name in names):
+    if not all(_is_word(name) or name.isdigit() for name in names):
         return None
     if second is not None:
         cells = cells_of(second)
@@ -37,17 +37,21 @@ def header_names(first: bytes, second: bytes | None) -> tuple[str, ...] | None:
 
 def table_header_names(first: bytes, second: bytes | None, known: Set[str]) -> tuple[str, ...] | None:
     """As ``header_names`` in tables with columns of text, where a row may begin with text as well. A header holds one
-    of the ``known`` names, or texts alone, over a line with a number or none at all."""
+    of the ``known`` names; or words alone, the first of them text, over a line with a number or none at all. The number
+    stands below a text: below a word for a missing value it would not tell a header from a row."""
     names = cells_of(first)
     if len(names) < 2 or _fault(names):
         return None
     if not known.isdisjoint(names):
         return tuple(names)
-    if not all(map(_is_text, names)):
+    if not _is_text(names[0]) or not all(map(_is_word, names)):
         return None
     if second is not None:
         cells = cells_of(second)
-        if len(cells) != len(names) or all(problem_of(cell.encode()) is not None for cell in cells):
+        if len(cells) != len(names):
+            return None
+        below_texts = [cell for name, cell in zip(names, cells, strict=True) if _is_text(name)]
+        if all(problem_of(cell.encode()) is not None for cell in below_texts):
             return None
     return tuple(names)
 
@@ -56,7 +60,7 @@ def names_with(name: str, first: bytes) -> tuple[str, ...] | None:
     """The names of all columns if line ``first`` gives each a name of its own, among them ``name``, or None. Such a
     line is a header whatever stands below it; but where ``name`` is a number, it may as well be a row."""
     names = cells_of(first)
-    return tuple(names) if name in names and _is_text(name) and not _fault(names) else None
+    return tuple(names) if name in names and _is_word(name) and not _fault(names) else None
 
 
 def fault_of_header_with(name: str, line: bytes) -> str:
@@ -120,3 +124,8 @@ def cell_count(line: bytes) -> int:
 
 def _is_text(cell: str) -> bool:
     return cell.isprintable() and problem_of(cell.encode()) == NOT_A_NUMBER
+
+
+def _is_word(cell: str) -> bool:
+    """Whether it is text, or a word that in a row stands for a missing or an infinite value."""
+    return cell != "" and cell.isprintable() and NUMBER.fullmatch(cell.encode()) is None

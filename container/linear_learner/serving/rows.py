@@ -16,7 +16,7 @@ from linear_learner.formats.batch import Batch
 from linear_learner.formats.content_type import CSV, JSON, JSON_LINES, RECORDIO_PROTOBUF, ContentType, parse
 from linear_learner.formats.csv_cells import NOT_A_NUMBER, problem_of
 from linear_learner.formats.csv_header import FirstLine, first_line
-from linear_learner.formats.faults import MISSING, check_utf8, is_moderate, malformed
+from linear_learner.formats.faults import INFINITE, MISSING, check_utf8, is_moderate, malformed
 from linear_learner.formats.json_records import JSON_DECODERS
 from linear_learner.formats.options import Options
 from linear_learner.formats.recordio_protobuf import plain_record
@@ -141,8 +141,9 @@ def order_of_features(line: FirstLine, names: Sequence[str], label_size: int) ->
 
 
 def _is_word_among(cell: str, names: Set[str]) -> bool:
-    """Whether it is one of the ``names`` and a word besides, such as ``na``, which stands for a missing value too."""
-    return cell in names and problem_of(cell.encode()) == MISSING
+    """Whether it is one of the ``names`` and a word besides that stands for a missing or an infinite value too, such as
+    ``na`` or ``inf``."""
+    return cell in names and problem_of(cell.encode()) in (MISSING, INFINITE)
 
 
 def _reordered(batches: Iterator[Batch], order: list[int]) -> Iterator[Batch]:

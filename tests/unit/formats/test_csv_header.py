@@ -12,6 +12,8 @@ from linear_learner.formats.csv_header import header_names, table_header_names
         (b'"y" , " a, b" ,\tc\r', ("y", "a, b", "c")),
         (b'y,"say ""a""",b', ("y", 'say "a"', "b")),
         (b"y,0,17", ("y", "0", "17")),
+        (b"y,Na,inf", ("y", "Na", "inf")),
+        (b"y,None,17", ("y", "None", "17")),
         ("y,größe,été".encode(), ("y", "größe", "été")),
     ],
 )
@@ -29,7 +31,9 @@ def test_names_as_spreadsheets_write_them(first: bytes, names: tuple[str, ...]) 
         (b"nan,a,b", b"1,2,3"),
         (b",a,b", b"1,2,3"),
         (b"y,a,", b"1,2,3"),
-        (b"y,a,na", b"1,2,3"),
+        (b"y,a,2.5", b"1,2,3"),
+        (b"y,na,na", b"1,2,3"),
+        (b"Na,y,a", b"1,2,3"),
         (b"y,a,a", b"1,2,3"),
         (b"y,y,a", b"1,2,3"),
         (b"y,a", b"1,2,3"),
@@ -61,6 +65,11 @@ def test_what_gives_no_names(first: bytes, second: bytes | None) -> None:
         (b"income,age,work", b"<=50K,39", False),
         (b"income", b"1", False),
         (b'"income, 1994","age"', b'"<=50K","39"', True),
+        (b"kind,RI,Na,inf", b"float,1.52,1,4.49", True),
+        (b"kind,RI,Na", None, True),
+        (b"Na,kind,RI", b"1,float,1.52", False),
+        (b"yes,NA,red", b"no,4.5,blue", False),  # a missing number
+        (b"kind,RI,2.5", b"float,1.52,1", False),
     ],
 )
 def test_headers_of_tables_with_text(first: bytes, second: bytes | None, is_header: bool) -> None:

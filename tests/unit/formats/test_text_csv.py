@@ -263,6 +263,18 @@ def test_a_line_with_the_name_of_the_label_is_a_header_whatever_follows() -> Non
         batches(b"1,2\n3,4\n", options=Options(label_column="2"))
 
 
+@pytest.mark.parametrize("name", ["Na", "NA", "None", "nan", "inf", "-Infinity"])
+def test_the_label_may_be_named_by_a_word_for_a_missing_or_an_infinite_value(name: str) -> None:
+    (batch,) = batches(f"Type,RI,{name},Mg\n1,1.5,1,4.5\n0,2.5,0,4\n".encode(), options=Options(label_column=name))
+    assert batch.feature_names == ("Type", "RI", "Mg")
+    np.testing.assert_array_equal(batch.labels, [1, 0])
+
+
+def test_words_for_missing_and_infinite_values_may_name_features() -> None:
+    (batch,) = batches(b"Type,RI,Na,inf\n1,1.5,1,4.5\n0,2.5,0,4\n")
+    assert batch.feature_names == ("RI", "Na", "inf")
+
+
 def test_mistakes_are_told_by_the_columns_of_the_file_wherever_the_label_is() -> None:
     with pytest.raises(ClientError, match=r"row 2, column 1, value 'x'"):
         batches(b"a,b,y\nx,1,2\n", options=Options(label_column="y"))

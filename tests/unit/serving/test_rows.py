@@ -149,6 +149,11 @@ def test_numbers_may_be_names() -> None:
     assert_array_equal(rows("c,1,2\n3,1,2", names=("1", "2", "c")), [[1, 2, 3]])
 
 
+def test_words_for_missing_and_infinite_values_may_be_names() -> None:
+    assert_array_equal(rows("inf,Na,nan\n3,1,2", names=("Na", "nan", "inf")), [[1, 2, 3]])
+    assert_array_equal(rows("inf,1,2\n3,1,2", names=("1", "2", "inf")), [[1, 2, 3]])
+
+
 @pytest.mark.parametrize(
     ("header", "place"),
     [
