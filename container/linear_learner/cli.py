@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ COMMANDS = (train, predict, inspect, convert, serve, validate, sagemaker)
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code (0 done, 1 a bug of ours, 2 the user's mistake, 3 the machine's fault, 130
     ended by Ctrl-C)."""
+    _escape_what_has_no_bytes()
     arguments = _arguments(argv)
     try:
         code: int = arguments.run(arguments)
@@ -39,6 +41,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _failed(PlatformError("Out of memory"))
     except OSError as error:
         return _failed(PlatformError(error.strerror or str(error), where=str(error.filename or "")))
+
+
+def _escape_what_has_no_bytes() -> None:
+    """Names of files need not be UTF-8, and JSON may hold half a character. In the log and in answers they are escaped,
+    which Python by itself does on stderr alone."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _failed(error: LinearLearnerError) -> int:

@@ -101,7 +101,7 @@ class Environment:
         if not file.exists():
             return usual if usual.is_dir() else None
         local = _read_object(file).get("LocalPath") or str(DEFAULT_BASE / "checkpoints")
-        if not isinstance(local, str) or not Path(local).is_absolute():
+        if not isinstance(local, str) or not local.isprintable() or not Path(local).is_absolute():
             raise ClientError(
                 f"LocalPath {json.dumps(local)} is not the absolute path of a folder",
                 where=str(file),
@@ -168,9 +168,9 @@ class Environment:
         config = _read_object(file) if file.exists() else {}
         current = config.get("current_host", "algo-1")
         hosts = config.get("hosts", [current])
-        # A host's name becomes part of a file's name.
+        # A host's name becomes part of a file's name. Half a character, which JSON may hold, has no bytes there.
         names = [current, *hosts] if isinstance(hosts, list) and hosts else []
-        if not names or not all(isinstance(name, str) and name and "/" not in name for name in names):
+        if not names or not all(_is_name_of_host(name) for name in names):
             raise ClientError(
                 "current_host or hosts is not what it should be",
                 where=str(file),
@@ -188,7 +188,7 @@ class Environment:
         """Write why the job failed; the user is shown its first 1,024 characters. OSError where the file cannot be
         written."""
         self.failure_file.parent.mkdir(parents=True, exist_ok=True)
-        self.failure_file.write_text(failure_text(error), encoding="utf-8")
+        self.failure_file.write_text(failure_text(error), encoding="utf-8", errors="backslashreplace")
 
     def forget_failure(self) -> None:
         """Remove what an earlier job of this folder failed of: this one may succeed."""
@@ -203,6 +203,10 @@ def failure_text(error: Exception) -> str:
     if cause is None:
         return text
     return f"{text} (caused by {type(cause).__name__})\n\nCaused by: {cause}"
+
+
+def _is_name_of_host(name: object) -> bool:
+    return isinstance(name, str) and name != "" and name.isprintable() and "/" not in name
 
 
 def _read_object(file: Path) -> dict[str, Any]:

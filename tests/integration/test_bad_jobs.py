@@ -268,6 +268,12 @@ CONFIG_FILES = {
         "hyperparameter _kvstore",
         "leave it out, or set it to dist_sync",
     ),
+    "a folder for checkpoints that cannot be": (
+        config("checkpointconfig", {"LocalPath": "/tmp/\ud83d"}),
+        r'LocalPath "/tmp/\ud83d" is not the absolute path of a folder',
+        "checkpointconfig.json",
+        "leave LocalPath out",
+    ),
     "hosts that are no list": (
         config("resourceconfig", {"current_host": "algo-1", "hosts": "algo-1"}),
         "current_host or hosts is not what it should be",

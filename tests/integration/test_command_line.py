@@ -62,6 +62,25 @@ def trained(data: Path) -> subprocess.CompletedProcess[str]:
     return linear_learner(f"train --train train.csv --test test.csv {options} --output out", data)
 
 
+def test_train_takes_names_that_are_not_utf8(tmp_path: Path) -> None:
+    data, out = (tmp_path / os.fsdecode(name) for name in (b"gr\xf6\xdfe.csv", b"out-\xe9"))
+    command = [sys.executable, "-m", "linear_learner.cli", "train", "--train", str(data), "--output", str(out)]
+    command += ["--predictor-type", "regressor", "--epochs", "1", "--num-models", "2"]
+
+    def train(rows: str) -> int:
+        data.write_text(rows)
+        strict = {**environment(), "PYTHONIOENCODING": "utf-8:strict"}
+        return subprocess.run(command, env=strict, capture_output=True, timeout=120).returncode
+
+    assert train("1,2,3\n4,5,6\n7,8,1\n") == 0
+    assert artifact.load(out / "model.tar.gz").feature_dim == 2
+    assert train("1,2,3\n4,x,6\n") == 2
+    told = (out / "failure").read_text(encoding="utf-8")
+    assert r"gr\udcf6\udcdfe.csv, row 2, column 2, value 'x'" in told
+    log = (out / "train.log").read_text(encoding="utf-8")
+    assert log.endswith(f"{told}\n") and "Traceback" not in log
+
+
 def test_train_on_a_file_writes_a_good_model_and_says_where_it_is(
     trained: subprocess.CompletedProcess[str], data: Path
 ) -> None:

@@ -91,6 +91,40 @@ def test_validate_tells_whether_a_job_can_run(tmp_path: Path, capsys: pytest.Cap
     assert not (tmp_path / "output").exists() and not (tmp_path / "model").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "settings", "channels", "told"),
+    [
+        (b"gr\xf6\xdfe.csv", {}, {"train": {}}, r"gr\udcf6\udcdfe.csv, row 2, column 2, value 'x'"),
+        (b"a.csv", {"label_column": "\ud83d"}, {"train": {}}, r"names the column '\ud83d'"),
+        (b"a.csv", {}, {"train": {"ContentType": "text/\ud83d"}}, r"ContentType ('text/\ud83d', '1.0')"),
+        (b"a.csv", {}, {"train": {}, "x\ud83d": {}}, r"'x\ud83d'"),
+    ],
+)
+@pytest.mark.parametrize("command", ["validate", "train"])
+def test_what_has_no_bytes_in_utf8_is_told_with_escapes(
+    name: bytes, settings: dict[str, str], channels: Any, told: str, command: str, tmp_path: Path
+) -> None:
+    config = tmp_path / "input/config"
+    config.mkdir(parents=True)
+    (tmp_path / "input/data/train").mkdir(parents=True)
+    (tmp_path / "input/data/train" / os.fsdecode(name)).write_text("0,1\n1,x\n")
+    (config / "hyperparameters.json").write_text(json.dumps({"predictor_type": "regressor", **settings}))
+    (config / "inputdataconfig.json").write_text(json.dumps(channels))
+    done = subprocess.run(
+        [sys.executable, "-m", "linear_learner.cli", command, "--base", str(tmp_path)],
+        cwd=Path(__file__).parents[2] / "container",
+        env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"},  # as Python has it, but where no locale is set
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert told in done.stdout
+    assert done.stderr == ""
+    if command == "train":
+        assert (tmp_path / "output/failure").read_text(encoding="utf-8") in done.stdout
+
+
 def test_serve_answers_for_the_model_of_a_folder(ran: list[Any], tmp_path: Path) -> None:
     assert main(["serve", "--base", str(tmp_path), "--port", "8123"]) == 3
     ((model_dir, settings, *_),) = ran

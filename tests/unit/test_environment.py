@@ -173,6 +173,7 @@ class TestHosts:
             {"current_host": 5},
             {"current_host": ""},
             {"current_host": "../algo-1"},
+            {"current_host": "algo-\ud83d"},
         ],
     )
     def test_have_names_that_a_file_can_bear(self, env: Environment, config: object) -> None:
@@ -207,6 +208,9 @@ class TestFailure:
     def test_survives_any_character(self, env: Environment) -> None:
         env.write_failure(ClientError("label 'ü\N{SNOWMAN}' is no number"))
         assert "ü\N{SNOWMAN}" in env.failure_file.read_text(encoding="utf-8")
+        # Of a file's name that is not UTF-8, and half a character from JSON.
+        env.write_failure(ClientError("no number", where="gr\udcf6\udcdfe.csv, '\ud83d'"))
+        assert r"gr\udcf6\udcdfe.csv, '\ud83d'" in env.failure_file.read_text(encoding="utf-8")
 
     @pytest.mark.parametrize(
         ("error", "text"),

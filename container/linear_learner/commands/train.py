@@ -82,7 +82,11 @@ def _train_on_files(env: plain_job.PlainJob) -> int:
 
     _prepare_output(env)
     print(f"Training. The log is in {env.log_file}.", file=sys.stderr, flush=True)
-    with env.log_file.open("w", encoding="utf-8") as log, contextlib.redirect_stdout(log), _problems_shown():
+    with (
+        env.log_file.open("w", encoding="utf-8", errors="backslashreplace") as log,
+        contextlib.redirect_stdout(log),
+        _problems_shown(),
+    ):
         code = job.run(env)
     if code == 0:
         print(summary(env))

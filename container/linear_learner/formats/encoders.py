@@ -94,7 +94,8 @@ def _csv_block(block: Answer) -> bytes:
             cells.extend([*texts[:, j]] for j in range(texts.shape[1]))
             continue
         cells.extend([*map(repr, numbers[:, j].tolist())] for j in range(numbers.shape[1]))
-    return "\n".join(map(",".join, zip(*cells, strict=True))).encode()
+    # The text of a class may be half a character, which the model's JSON can hold.
+    return "\n".join(map(",".join, zip(*cells, strict=True))).encode("utf-8", "backslashreplace")
 
 
 def _csv_cell(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import zlib
 from functools import cache
 from pathlib import Path
@@ -59,5 +60,5 @@ def operator_problem() -> str | None:
 @cache
 def operator() -> Operator:
     """The library's operator ``linear_learner``. Raises MXNetError, and what ``mxnet_library.load`` does."""
-    mxnet_library.call("MXLoadLib", str(LIBRARY).encode(), 0)
+    mxnet_library.call("MXLoadLib", os.fsencode(LIBRARY), 0)
     return Operator("linear_learner")

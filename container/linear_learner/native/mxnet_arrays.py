@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -54,7 +55,7 @@ def handles(arrays: Sequence[Array]) -> ctypes.Array[ctypes.c_void_p]:
 def save(path: Path, arrays: Mapping[str, Array]) -> None:
     """Write MXNet's file of named arrays. Raises MXNetError."""
     mxnet_library.call(
-        "MXNDArraySave", str(path).encode(), len(arrays), handles(list(arrays.values())), mxnet_library.strings(arrays)
+        "MXNDArraySave", os.fsencode(path), len(arrays), handles(list(arrays.values())), mxnet_library.strings(arrays)
     )
 
 

@@ -48,7 +48,7 @@ def write(file: Path, subject: Subject, deviation: np.ndarray) -> None:
     """All coefficients as CSV, of sparse models those that are not 0: a line for each feature and class, feature 0
     being the bias. ``class`` is the text of a label where labels are texts, else its number, and empty where
     there are none."""
-    with file.open("w", encoding="utf-8", newline="") as stream:
+    with file.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(HEADER)
         for c, bias in enumerate(subject.bias):

@@ -69,6 +69,9 @@ def test_labels_with_texts_are_written_as_texts() -> None:
     assert json.loads(encode("application/json", answer)) == {"predictions": rows}
     found = list(csv.reader(encode("text/csv", answer).decode().splitlines()))
     assert found == [[texts[1], *texts], [texts[0], *texts]]
+    # Half a character, which the model's JSON can hold, has no bytes of its own.
+    half = {"predicted_label": Labels(np.array([0], f32), ("\ud83d", "b"))}
+    assert encode("text/csv", half) == rb"\ud83d"
 
 
 def test_recordio_has_the_numbers_of_labels() -> None:

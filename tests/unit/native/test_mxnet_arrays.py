@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import weakref
 from pathlib import Path
 
@@ -141,10 +142,12 @@ class TestLifetime:
         np.testing.assert_array_equal(output, np.full_like(left, 700))
 
 
-def test_named_arrays_are_saved_as_they_are(tmp_path: Path) -> None:
+@pytest.mark.parametrize("file", [b"arrays", b"gr\xf6\xdfe"])
+def test_named_arrays_are_saved_as_they_are(tmp_path: Path, file: bytes) -> None:
+    path = tmp_path / os.fsdecode(file)
     arrays = {name: np.arange(6).reshape(2, 3).astype(name) for name in TYPES}
-    mxnet_arrays.save(tmp_path / "arrays", {name: Array(array) for name, array in arrays.items()})
-    found = read_params((tmp_path / "arrays").read_bytes())
+    mxnet_arrays.save(path, {name: Array(array) for name, array in arrays.items()})
+    found = read_params(path.read_bytes())
     assert list(found) == list(TYPES)
     for name, array in arrays.items():
         assert found[name].dtype == array.dtype

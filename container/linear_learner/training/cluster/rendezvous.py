@@ -38,7 +38,7 @@ def address_of_interface(name: str) -> str | None:
     """The IPv4 address of a network interface of this host; None where there is no such interface, or it has none."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         try:
-            found = fcntl.ioctl(any_socket, _SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
+            found = fcntl.ioctl(any_socket, _SIOCGIFADDR, struct.pack("256s", name.encode("utf-8", "replace")[:15]))
         except OSError:
             return None
     return socket.inet_ntoa(found[20:24])

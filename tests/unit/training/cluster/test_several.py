@@ -283,6 +283,7 @@ class TestMeeting:
     def test_the_interface_is_used_where_it_exists(self, monkeypatch: pytest.MonkeyPatch) -> None:
         assert rendezvous.address_of_interface("lo") == "127.0.0.1"
         assert rendezvous.address_of_interface("ethwe") is None
+        assert rendezvous.address_of_interface("\ud83d") is None
         job = Job(addresses(2), interface="lo")
         assert job.run(lambda host: host._address) == ["127.0.0.1"] * 2
         job.close()
