@@ -10,8 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from linear_learner.formats import CHANNEL_DECODERS, SHARED_DECODERS
+from linear_learner.formats.content_type import SHORT_FORMS
+
 REPOSITORY = Path(__file__).resolve().parents[2]
-DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+READMES = [REPOSITORY / folder / "README.md" for folder in (".", "benchmarks", "local_test")]
+DOCUMENTS = [*READMES, *sorted((REPOSITORY / "docs").glob("*.md"))]
 NOT_OURS = ("ValueError: Invalid Batch Strategy", "import mxnet", "module 'numpy' has no attribute")
 
 
@@ -61,7 +65,22 @@ def anchors(document: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def words_between(begin: str, end: str, document: str) -> set[str]:
+    """The words in code font between two texts of a document."""
+    text = (REPOSITORY / "docs" / document).read_text()
+    return set(re.findall(r"`([^`]+)`", text.partition(begin)[2].partition(end)[0]))
+
+
+def test_the_content_types_of_channels_are_listed() -> None:
+    assert words_between("| content types | ", " |\n", "data.md") == {*CHANNEL_DECODERS, *SHORT_FORMS}
+
+
+def test_the_short_forms_of_content_types_of_requests_are_listed() -> None:
+    listed = words_between("Names are case-insensitive; ", " are short forms", "serving.md")
+    assert listed == {short for short, name in SHORT_FORMS.items() if name in SHARED_DECODERS}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
 def test_links_lead_somewhere(document: Path) -> None:
     text = re.sub(r"```.*?```", "", document.read_text(), flags=re.DOTALL)
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
