@@ -121,10 +121,6 @@ class State:
         self.weights += other.weights
         self.bias += other.bias
 
-    def weight_matrix(self) -> np.ndarray:
-        """A copy of the weights as a matrix (d, K * C)."""
-        return untile(self.weights)[:, : self.columns]
-
     def scores(self, features: Rows) -> np.ndarray:
         """float32 (n, K * C): the scores of features (n, d), before any link."""
         products = [features @ self.weights[t] for t in range(len(self.weights))]

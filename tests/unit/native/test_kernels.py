@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from matrix_of_weights import weight_matrix
 
 from linear_learner.data.chunk import Chunk
 from linear_learner.model.losses import LOSSES
@@ -42,7 +43,7 @@ def trained(key: tuple[str, str], optimizer: str) -> tuple[np.ndarray, np.ndarra
     state = State.zeros(5, outputs, 11)
     state.set_weights(rng.normal(size=(11, 5 * outputs)), rng.normal(size=5 * outputs))
     sums = NativeEngine(Objective(loss, outputs, optimizer, 30, constants=constants), rates, 1).step(chunk, state)
-    return sums, state.weight_matrix()
+    return sums, weight_matrix(state)
 
 
 @pytest.mark.parametrize("key", LOSSES, ids="-".join)

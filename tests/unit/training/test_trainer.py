@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 from in_threads import together
+from matrix_of_weights import weight_matrix
 
 from linear_learner.data.chunk import Chunk
 from linear_learner.errors import ClientError
@@ -63,7 +64,7 @@ class Scripted:
         return np.full(state.candidates, float(len(piece.order)))
 
     def evaluate(self, judge: Chunk, state: State) -> np.ndarray:
-        self.seen.append(state.weight_matrix())
+        self.seen.append(weight_matrix(state))
         self.judged.append(judge.order.tolist())
         loss = self.losses[self.evaluations]
         self.evaluations += judge.order[-1] == ROWS - 1
