@@ -209,7 +209,9 @@ def test_idle_connections_keep_nobody_waiting(start: Start) -> None:
     idle = [server.socket() for _ in range(50)]
     began = time.monotonic()
     assert server.invoke() == (200, ANSWER)
-    assert time.monotonic() - began < 2
+    # A worker that waits for the first byte of an idle one does so for FIRST_BYTE_SECONDS, 10; a busy machine may take
+    # a few seconds for the request alone.
+    assert time.monotonic() - began < 8
     for connection in idle:
         connection.close()
 
