@@ -1,6 +1,8 @@
 // Damages example blocks at random and decodes them in every way there is: with sanitizers compiled in, no read or
 // write goes astray unseen, and all ways must agree. Usage: fuzz_decoders SECONDS SEED FILE...
+#include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -16,7 +18,6 @@
 #include "decoders_recordio.h"
 
 extern "C" {
-int64_t ll_csv_columns(const char*, int64_t, const char*, int64_t);
 int64_t ll_csv_line_numbers(const char*, int64_t, const char*, int64_t, int64_t*, int64_t);
 int64_t ll_csv_capacity(int64_t, const ll_csv_layout*);
 int32_t ll_csv_decode(const char*, int64_t, const ll_csv_layout*, float*, float*, int64_t, ll_outcome*);
@@ -30,6 +31,7 @@ int32_t ll_records_sparse(const uint8_t*, const ll_record_scan*, const ll_record
 
 namespace {
 
+using linear_learner::kBadRows;
 using linear_learner::kDone;
 using linear_learner::kSparseLayout;
 
@@ -53,12 +55,17 @@ void note(const T* values, int64_t count) {
   if (count) result.append(reinterpret_cast<const char*>(values), static_cast<size_t>(count) * sizeof(T));
 }
 
-void note_outcome(const ll_outcome& outcome) { note(&outcome, 1); }
-
 void fail(const char* what, const std::string& block) {
   std::ofstream("fuzz_decoders.failed", std::ios::binary) << block;
   std::fprintf(stderr, "%s; the block is in fuzz_decoders.failed\n", what);
   std::abort();
+}
+
+// Whether a decoder took a block. It may refuse one for its rows, and for nothing else.
+bool is_done(int32_t status, const char* decoder, const std::string& block) {
+  if (status != kDone && status != kBadRows) fail(decoder, block);
+  note(&status, 1);
+  return status == kDone;
 }
 
 // One, and now and then more: starting threads is what costs most here.
@@ -69,16 +76,14 @@ std::vector<int64_t> some_threads() {
 
 void decode_csv(const char* data, int64_t size, ll_csv_layout layout, const std::string& block) {
   result.clear();
-  if (!layout.columns) layout.columns = ll_csv_columns(data, size, layout.header, layout.header_size);
-  if (!layout.columns || layout.columns < layout.label_size) return;
   const int64_t capacity = ll_csv_capacity(size, &layout), width = layout.columns - layout.label_size;
   if (capacity * width > kMostFloats) return;
   auto features = exactly<float>(capacity * width), labels = exactly<float>(layout.label_size ? capacity : 0);
   ll_outcome outcome;
-  if (ll_csv_decode(data, size, &layout, features.get(), labels.get(), capacity, &outcome) != kDone)
-    fail("ll_csv_decode refused its arguments", block);
-  note_outcome(outcome);
-  if (outcome.bad_rows) return;
+  if (!is_done(ll_csv_decode(data, size, &layout, features.get(), labels.get(), capacity, &outcome), "ll_csv_decode",
+               block))
+    return;
+  note(&outcome, 1);
   note(features.get(), outcome.rows * width);
   if (layout.label_size) note(labels.get(), outcome.rows);
   auto numbers = exactly<int64_t>(outcome.rows);
@@ -91,12 +96,14 @@ void try_csv(const std::string& block) {
   auto data = exactly<char>(size);
   std::memcpy(data.get(), block.data(), block.size());
   ll_csv_layout layout{};
-  layout.columns = below(2) ? 0 : static_cast<int64_t>(below(5));
+  const auto line_end = std::find(block.begin(), block.end(), '\n');
+  layout.columns = below(8) ? std::count(block.begin(), line_end, ',') + 1 : static_cast<int64_t>(1 + below(4));
   layout.label_size = static_cast<int64_t>(below(2));
   layout.allow_missing = static_cast<int64_t>(below(2));
   if (below(4) == 0) {
-    layout.header = "label,a,b";
-    layout.header_size = 9;
+    // The short one comes again and again where damage puts it; as wide as a row it would be one.
+    layout.header = layout.columns > 1 && below(2) ? "1" : "label,a,b";
+    layout.header_size = static_cast<int64_t>(std::strlen(layout.header));
   }
   decode_csv(data.get(), size, layout, block);
   const std::string first = result;
@@ -109,9 +116,10 @@ void decode_records(const uint8_t* data, int64_t size, bool is_final, ll_record_
                     int64_t threads, const std::string& block) {
   result.clear();
   ll_record_scan scan;
-  if (ll_records_scan(data, size, is_final, threads, &scan) != kDone) fail("ll_records_scan failed", block);
-  note(&scan, 1);
-  result.resize(offsetof(ll_record_scan, parts));  // the cuts depend on the number of threads
+  const bool is_whole = is_done(ll_records_scan(data, size, is_final, threads, &scan), "ll_records_scan", block);
+  if (!is_whole && scan.needed) fail("more bytes are asked for where none can help", block);
+  note(reinterpret_cast<const char*>(&scan), offsetof(ll_record_scan, parts));  // the cuts depend on the threads
+  // The records before a broken frame are decoded all the same: what damage does within them is to be seen too.
   const bool sparse = (force ? force : scan.layout) == kSparseLayout;
   if (!layout.columns) layout.columns = scan.columns;
   layout.wide_indices = layout.columns > INT32_MAX || layout.wide_indices;
@@ -121,27 +129,27 @@ void decode_records(const uint8_t* data, int64_t size, bool is_final, ll_record_
   auto labels = exactly<float>(layout.label_size ? rows : 0), numbers = exactly<float>(values);
   ll_outcome outcome;
   if (!sparse) {
-    if (ll_records_dense(data, &scan, &layout, numbers.get(), labels.get(), &outcome) != kDone)
-      fail("ll_records_dense failed", block);
-    note_outcome(outcome);
-    if (!outcome.bad_rows) note(numbers.get(), values);
+    if (!is_done(ll_records_dense(data, &scan, &layout, numbers.get(), labels.get(), &outcome), "ll_records_dense",
+                 block))
+      return;
+    note(numbers.get(), values);
   } else {
     auto starts = exactly<int64_t>(rows + 1);
     auto indices = exactly<char>(values * (layout.wide_indices ? 8 : 4));
-    if (ll_records_sparse(data, &scan, &layout, starts.get(), indices.get(), numbers.get(), labels.get(), &outcome))
-      fail("ll_records_sparse failed", block);
-    note_outcome(outcome);
-    if (!outcome.bad_rows) {
-      note(starts.get(), rows + 1);
-      for (int64_t i = 0; i < outcome.values; ++i) {
-        const int64_t index = layout.wide_indices ? reinterpret_cast<int64_t*>(indices.get())[i]
-                                                  : reinterpret_cast<int32_t*>(indices.get())[i];
-        note(&index, 1);
-      }
-      note(numbers.get(), outcome.values);
+    if (!is_done(
+            ll_records_sparse(data, &scan, &layout, starts.get(), indices.get(), numbers.get(), labels.get(), &outcome),
+            "ll_records_sparse", block))
+      return;
+    note(starts.get(), rows + 1);
+    for (int64_t i = 0; i < outcome.values; ++i) {
+      const int64_t index = layout.wide_indices ? reinterpret_cast<int64_t*>(indices.get())[i]
+                                                : reinterpret_cast<int32_t*>(indices.get())[i];
+      note(&index, 1);
     }
+    note(numbers.get(), outcome.values);
   }
-  if (!outcome.bad_rows && layout.label_size) note(labels.get(), outcome.rows);
+  if (outcome.rows != scan.records) fail("not all records became rows", block);
+  if (layout.label_size) note(labels.get(), outcome.rows);
 }
 
 void try_records(const std::string& block) {
@@ -180,10 +188,10 @@ void try_libsvm(const std::string& block) {
   auto columns = exactly<int32_t>(capacity);
   auto values = exactly<float>(capacity), labels = exactly<float>(layout.label_size ? rows : 0);
   ll_outcome outcome;
-  if (ll_libsvm_decode(data.get(), size, &layout, starts.get(), numbers.get(), columns.get(), values.get(),
-                       layout.label_size ? labels.get() : nullptr, &outcome) != kDone)
-    fail("ll_libsvm_decode refused its arguments", block);
-  if (outcome.bad_rows) return;
+  if (!is_done(ll_libsvm_decode(data.get(), size, &layout, starts.get(), numbers.get(), columns.get(), values.get(),
+                                layout.label_size ? labels.get() : nullptr, &outcome),
+               "ll_libsvm_decode", block))
+    return;
   for (int64_t row = 0; row < outcome.rows; ++row) {
     for (int64_t i = starts[row] + 1; i < starts[row + 1]; ++i) {
       if (columns[i] <= columns[i - 1]) fail("columns of a LIBSVM row are out of order", block);
@@ -195,6 +203,7 @@ std::string damaged(std::string block, const std::vector<std::string>& examples)
   static const std::string odd[] = {",",
                                     "\n",
                                     "\r\n",
+                                    "\n1\n1\n1\n1\n",
                                     "\"",
                                     "-",
                                     "+",

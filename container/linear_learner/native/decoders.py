@@ -2,17 +2,15 @@
 lets other threads run meanwhile.
 
 A block is any object with bytes in it (bytes, bytearray, memoryview, mmap). Nothing of it is kept. What rows must look
-like is written down in ``formats``, whose plain decoders give the same rows and refuse the same ones; what is found
-wrong comes as numbers, in ``BadRows``, for ``formats`` to put into words.
+like is written down in ``formats``, whose plain decoders give the same rows and refuse the same ones. Here a block
+is refused as a whole, at the first thing found wrong; ``formats`` reads it again to say what that is.
 """
 
 from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
 from functools import cache
 from typing import Any
 
@@ -22,66 +20,16 @@ from linear_learner.native import library
 
 Buffer = Any  # what NumPy can look into without a copy; typing has no name for it before Python 3.12
 
-_PROBLEMS_KEPT = 8
 _MOST_THREADS = 64
-_OUT_OF_MEMORY = 1
+_OUT_OF_MEMORY, _BAD_ROWS = 1, 3
 _DENSE, _SPARSE = 1, 2
 _WIDEST_INT32 = 2**31
 _REFERENCES_OF_IDLE = 2
 """To an array, as sys.getrefcount counts: that of the list which holds it, and its own."""
 
 
-class Kind(Enum):
-    """What can be wrong with a row, in the order of ``ProblemKind`` in decoders.h."""
-
-    NOT_A_NUMBER = 1
-    MISSING = 2
-    INFINITE = 3
-    OUT_OF_RANGE = 4
-    WRONG_WIDTH = 5
-    UNTERMINATED_QUOTE = 6
-    BAD_MAGIC = 7
-    TRUNCATED = 8
-    BROKEN_PARTS = 9
-    MALFORMED = 10
-    NO_FEATURES = 11
-    LABEL_COUNT = 12
-    MIXED_LAYOUTS = 13
-    WRONG_SHAPE = 14
-    KEY_COUNT = 15
-    KEY_OUTSIDE_SHAPE = 16
-    DUPLICATE_KEY = 17
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One bad row. ``row`` is its line in the block (CSV) or its record, from 1; ``column`` its cell (the label is
-    column 1 of a CSV row that has one) or feature, from 1, and 0 for a row as a whole or for a record's label.
-
-    ``offset`` and ``length`` are the bytes of the block that it is about: the cell, without blanks and quotes; else the
-    line, record or frame. ``expected`` and ``found`` are explained at ``ProblemKind``. ``value`` is the number of a
-    record that is not finite as float32.
-    """
-
-    kind: Kind
-    row: int
-    column: int
-    offset: int
-    length: int
-    expected: int
-    found: int
-    value: float
-
-
 class BadRows(Exception):  # noqa: N818 (says what is the matter)
-    """Rows of a block that cannot be read: the first few ``problems``, one a row, the ``count`` of all, and the number
-    of the ``last_row`` among them."""
-
-    def __init__(self, problems: Sequence[Problem], count: int, last_row: int) -> None:
-        self.problems = tuple(problems)
-        self.count = count
-        self.last_row = last_row
-        super().__init__(f"{count} bad rows, the first: {self.problems[0]}")
+    """Not all rows of a block can be read."""
 
 
 @dataclass(frozen=True)
@@ -165,25 +113,8 @@ class Room:
         return array[:size]
 
 
-class _CProblem(ctypes.Structure):
-    _fields_ = (
-        *((name, ctypes.c_int64) for name in ("kind", "row", "column", "offset", "length", "expected", "found")),
-        ("value", ctypes.c_double),
-    )
-
-    def to_problem(self) -> Problem:
-        kind = Kind(self.kind)
-        return Problem(kind, self.row, self.column, self.offset, self.length, self.expected, self.found, self.value)
-
-
 class _COutcome(ctypes.Structure):
-    _fields_ = (
-        *((name, ctypes.c_int64) for name in ("rows", "lines", "values", "bad_rows", "last_bad_row")),
-        ("problems", _CProblem * _PROBLEMS_KEPT),
-    )
-
-    def bad_rows_found(self) -> list[Problem]:
-        return [self.problems[i].to_problem() for i in range(min(self.bad_rows, _PROBLEMS_KEPT))]
+    _fields_ = tuple((name, ctypes.c_int64) for name in ("rows", "lines", "values"))
 
 
 class _CCsvLayout(ctypes.Structure):
@@ -205,7 +136,6 @@ class _CCut(ctypes.Structure):
 class _CRecordScan(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_int64) for name in ("records", "consumed", "needed", "layout", "columns")),
-        ("problem", _CProblem),
         ("parts", ctypes.c_int64),
         ("cuts", _CCut * (_MOST_THREADS + 1)),
     )
@@ -222,31 +152,22 @@ def available() -> bool:
     return library.problem() is None
 
 
-def csv_columns(block: Buffer, *, header: bytes = b"") -> int:
-    """The number of cells of the first line that is neither blank nor the header; 0 if there is none."""
-    data = np.frombuffer(block, np.uint8)
-    return int(_functions().ll_csv_columns(_address(data), data.size, header, len(header)))
-
-
 def decode_csv(
     block: Buffer,
     *,
     label_size: int,
-    columns: int = 0,
+    columns: int,
     allow_missing: bool = False,
     header: bytes = b"",
     portable: bool = False,
 ) -> CsvRows:
     """Rows of a block of whole lines; the last one may lack its line break.
 
-    ``columns``: cells of each row, the label included; 0 for as many as the first row has. ``allow_missing``: a feature
-    that is missing becomes NaN. ``header``: lines equal to it are skipped, as blank ones are. ``portable``: do without
-    the processor's vector instructions. Raises BadRows.
+    ``columns``: cells of each row, the label included. ``allow_missing``: a feature that is missing becomes NaN.
+    ``header``: lines equal to it are skipped, as blank ones are. ``portable``: do without the processor's vector
+    instructions. Raises BadRows.
     """
     data = np.frombuffer(block, np.uint8)
-    columns = columns or csv_columns(block, header=header)
-    if not columns:
-        return _csv_without_rows(data, label_size)
     layout = _CCsvLayout(columns, label_size, allow_missing, portable, header or None, len(header))
     capacity = int(_functions().ll_csv_capacity(data.size, layout))
     features = np.empty((capacity, max(columns - label_size, 0)), np.float32)
@@ -255,7 +176,7 @@ def decode_csv(
     status = _functions().ll_csv_decode(
         _address(data), data.size, layout, _address(features), _address(labels), capacity, outcome
     )
-    _check(status, outcome)
+    _check(status)
     features.resize((outcome.rows, features.shape[1]), refcheck=False)  # in place: no copy of what was decoded
     labels.resize(outcome.rows if label_size else 0, refcheck=False)
     numbers = None if outcome.lines == outcome.rows else _line_numbers(data, header, outcome.rows)
@@ -266,8 +187,7 @@ def decode_libsvm(
     block: Buffer, *, label_size: int, feature_dim: int | None, index_base: int, allow_missing: bool = False
 ) -> LibsvmRows:
     """Rows of a block of whole lines; the last one may lack its line break. ``feature_dim``: of all rows, where it is
-    known. ``allow_missing``: a value that is missing becomes NaN. Raises BadRows at the first bad line, which says no
-    more than where that is."""
+    known. ``allow_missing``: a value that is missing becomes NaN. Raises BadRows."""
     data = np.frombuffer(block, np.uint8)
     layout = _CLibsvmLayout(feature_dim or 0, index_base, label_size, allow_missing)
     rows, capacity = (int(f(data.size)) for f in (_functions().ll_libsvm_row_capacity, _functions().ll_libsvm_capacity))
@@ -276,7 +196,7 @@ def decode_libsvm(
     labels = np.empty(rows if label_size else 0, np.float32)
     outcome = _COutcome()
     addresses = [_address(array) for array in (starts, numbers, columns, values, labels)]
-    _check(_functions().ll_libsvm_decode(_address(data), data.size, layout, *addresses, outcome), outcome)
+    _check(_functions().ll_libsvm_decode(_address(data), data.size, layout, *addresses, outcome))
     for array, size in ((starts, outcome.rows + 1), (numbers, outcome.rows), (columns, outcome.values)):
         array.resize(size, refcheck=False)
     values.resize(outcome.values, refcheck=False)
@@ -304,7 +224,7 @@ def decode_records(
 ) -> RecordRows:
     """Rows of the whole records that a block starts with. The answer is the same for any ``threads``.
 
-    ``is_final``: no bytes follow the block, so that a record cut short is a problem. ``columns`` and ``sparse`` are
+    ``is_final``: no bytes follow the block, so that a record cut short is bad. ``columns`` and ``sparse`` are
     those of the rows before; 0 and None for what the first record has. ``room`` is used for the time of the call.
     ``portable``: do without the processor's vector instructions. Raises BadRows.
     """
@@ -321,11 +241,6 @@ def decode_records(
         rows, labels = _sparse_rows(data, scan, layout, outcome, room or Room())
     else:
         rows, labels = _dense_rows(data, scan, layout, outcome, room or Room())
-    problems, count, last_row = outcome.bad_rows_found(), outcome.bad_rows, outcome.last_bad_row
-    if scan.problem.kind:
-        problems, count, last_row = [*problems, scan.problem.to_problem()], count + 1, scan.problem.row
-    if problems:
-        raise BadRows(problems, count, last_row)
     return RecordRows(rows if scan.records else None, labels if label_size else None, scan.consumed, scan.needed)
 
 
@@ -353,26 +268,20 @@ def _sparse_rows(
     return SparseRows(row_starts, columns[:count], values[:count], layout.columns), labels
 
 
-def _csv_without_rows(data: np.ndarray, label_size: int) -> CsvRows:
-    lines = int(np.count_nonzero(data == ord("\n"))) + bool(data.size and data[-1] != ord("\n"))
-    labels = np.empty(0, np.float32) if label_size else None
-    return CsvRows(np.empty((0, 0), np.float32), labels, lines, np.empty(0, np.int64) if lines else None)
-
-
 def _line_numbers(data: np.ndarray, header: bytes, rows: int) -> np.ndarray:
     numbers = np.empty(rows, np.int64)
     _functions().ll_csv_line_numbers(_address(data), data.size, header, len(header), _address(numbers), rows)
     return numbers
 
 
-def _check(status: int, outcome: _COutcome | None = None) -> None:
-    """Raise for what a function of the library returned, and for bad rows it tells of."""
+def _check(status: int) -> None:
+    """Raise for what a function of the library returned."""
     if status == _OUT_OF_MEMORY:
         raise MemoryError("no memory to decode a block of rows")
+    if status == _BAD_ROWS:
+        raise BadRows
     if status:
         raise ValueError("a decoder was called with sizes that do not fit")
-    if outcome is not None and outcome.bad_rows:
-        raise BadRows(outcome.bad_rows_found(), outcome.bad_rows, outcome.last_bad_row)
 
 
 def _address(array: np.ndarray) -> int:
@@ -387,7 +296,6 @@ def _functions() -> ctypes.CDLL:
     csv_layout, outcome = ctypes.POINTER(_CCsvLayout), ctypes.POINTER(_COutcome)
     scan, layout = ctypes.POINTER(_CRecordScan), ctypes.POINTER(_CRecordLayout)
     for name, returned, taken in (
-        ("ll_csv_columns", size, (address, size, text, size)),
         ("ll_csv_line_numbers", size, (address, size, text, size, address, size)),
         ("ll_csv_capacity", size, (size, csv_layout)),
         ("ll_csv_decode", ctypes.c_int32, (address, size, csv_layout, address, address, size, outcome)),

@@ -120,23 +120,13 @@ LL_AVX2 LL_INLINE bool read_scaled(const char* begin, const char* end, float* va
   return read_short(begin, p - 1, exponent, value);
 }
 
-inline void trim(const char** begin, const char** end) {
-  while (*begin < *end && is_blank(**begin)) ++*begin;
-  while (*begin < *end && is_blank((*end)[-1])) --*end;
-}
-
 // A cell with blanks, quotes or a plus around such a number, or one that is missing and may be.
 LL_AVX2 __attribute__((noinline)) bool read_dressed(const char* begin, const char* end, bool may_be_missing,
                                                     float* value) {
-  trim(&begin, &end);
-  if (end - begin >= 2 && *begin == '"' && end[-1] == '"') {
-    ++begin;
-    --end;
-    trim(&begin, &end);
-  }
+  undress(&begin, &end);
   const char* digits = begin < end && *begin == '+' && begin[1] != '-' ? begin + 1 : begin;
   if (read_short(digits, end, 0, value) || read_scaled(digits, end, value)) return true;
-  if (!may_be_missing || parse_number(begin, end, value) != NumberKind::kMissing) return false;
+  if (!may_be_missing || !is_missing(begin, end)) return false;
   *value = std::numeric_limits<float>::quiet_NaN();
   return true;
 }
@@ -158,7 +148,7 @@ class Separators {
   }
 
   // Makes the next separator the first one at p or after it. It may have been passed already: sixteen at a time go
-  // beyond the end of a line that is too short.
+  // beyond the end of a short line, which may be blank or a header.
   LL_AVX2 void go_to(const char* p) {
     if (next_ > places_ && next_[-1] >= p) {
       next_ = last_ = places_;
@@ -292,7 +282,7 @@ LL_AVX2 const char* read_plain_lines(CsvBlock* block, const char* line, const ch
 
 }  // namespace
 
-LL_AVX2 void decode_csv_simd(CsvBlock* block) {
+LL_AVX2 bool decode_csv_simd(CsvBlock* block) {
   const bool has_features = block->layout->columns > block->layout->label_size;
   const char* last_break = block->end;  // only lines with a line break are read here
   while (last_break > block->begin && last_break[-1] != '\n') --last_break;
@@ -301,9 +291,10 @@ LL_AVX2 void decode_csv_simd(CsvBlock* block) {
   while (line < block->end) {
     if (has_features && line - block->begin >= kReach && line < last_break)
       line = read_plain_lines(block, line, last_break, &separators);
-    if (line < block->end) line = decode_csv_line(block, line);
+    if (line < block->end && !(line = decode_csv_line(block, line))) return false;
     separators.go_to(std::min(line, last_break));
   }
+  return true;
 }
 
 bool has_csv_simd() {
@@ -317,7 +308,7 @@ bool has_csv_simd() {
 
 namespace linear_learner {
 
-void decode_csv_simd(CsvBlock* block) { decode_csv_portable(block); }
+bool decode_csv_simd(CsvBlock* block) { return decode_csv_portable(block); }
 
 bool has_csv_simd() { return false; }
 

@@ -88,29 +88,15 @@ class Template {
   Run label_;
 };
 
-// Whether the features of a record make a row; if not, a problem tells.
-bool check_features(RecordPart* part, const Frame& frame, const Record& record) {
-  const Tensor& features = record.features;
-  const int64_t found = features.values.size(), layout = layout_of(features);
-  if (layout != kDenseLayout) {
-    add_record_problem(part, frame, layout == kUnknownLayout ? kNoFeatures : kMixedLayouts);
-  } else if (features.shape.size() && size_by_shape(features) != found) {
-    add_record_problem(part, frame, kWrongShape, 0, size_by_shape(features), found);
-  } else if (!check_label_count(part, frame, record)) {
-    return false;
-  } else if (found != part->layout->columns) {
-    add_record_problem(part, frame, kWrongWidth, 0, part->layout->columns, found);
-  } else if (features.odd_at >= 0) {
-    add_record_problem(part, frame, kind_of_odd(features.odd_value), features.odd_at + 1, 0, 0, features.odd_value);
-  } else {
-    return true;
-  }
-  return false;
+bool are_row(const Tensor& features, int64_t columns) {
+  const int64_t size = features.values.size();
+  return layout_of(features) == kDenseLayout && size == columns && !features.has_odd &&
+         (!features.shape.size() || size_by_shape(features) == size);
 }
 
 }  // namespace
 
-void decode_dense_part(RecordPart* part) {
+Status decode_dense_part(RecordPart* part) {
   FrameReader frames(part->data, part->begin, part->end, true);
   ll_outcome& outcome = part->outcome;
   const int64_t columns = part->layout->columns;
@@ -122,17 +108,17 @@ void decode_dense_part(RecordPart* part) {
     float* label = part->labels ? part->labels + outcome.rows : nullptr;
     if (layout.copy(part->data + frames.at(), part->end - frames.at(), row, label)) {
       frames.skip(layout.size());
-      ++outcome.lines;
       ++outcome.rows;
       continue;
     }
-    next_record(part, &frames, &frame);
-    if (!read_record(part, frame, &record) || !check_features(part, frame, record) || !write_label(part, frame, record))
-      continue;
+    frames.next(&frame);  // the scan has seen that it is whole
+    if (!read_record(*part, frame, &record) || !are_row(record.features, columns) || !write_label(*part, record))
+      return kBadRows;
     std::memcpy(row, record.features.values.data(), static_cast<size_t>(columns) * sizeof(float));
     ++outcome.rows;
     layout.learn(part->data, frame, record);
   }
+  return kDone;
 }
 
 }  // namespace linear_learner

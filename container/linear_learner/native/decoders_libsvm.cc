@@ -39,7 +39,7 @@ inline const char* read_value(const char* p, const char* end, bool may_be_missin
   const char* stop = read_decimal(p, end, value);
   if (stop && (stop == end || is_space(*stop))) return stop;
   stop = token_end(p, end);
-  if (!may_be_missing || parse_number(p, stop, value) != NumberKind::kMissing) return nullptr;
+  if (!may_be_missing || !is_missing(p, stop)) return nullptr;
   *value = std::numeric_limits<float>::quiet_NaN();
   return stop;
 }
@@ -138,10 +138,7 @@ int32_t ll_libsvm_decode(const char* data, int64_t size, const ll_libsvm_layout*
       const char* end = find('#', p, line_end);
       const char* begin = skip_spaces(p, end);
       if (begin < end) {
-        if (!decoder.add_row(begin, end, layout->label_size ? labels + outcome->rows : nullptr)) {
-          add_problem(outcome, {kMalformed, outcome->lines, 0, p - data, line_end - p, 0, 0, 0});
-          return kDone;
-        }
+        if (!decoder.add_row(begin, end, layout->label_size ? labels + outcome->rows : nullptr)) return kBadRows;
         row_numbers[outcome->rows++] = outcome->lines;
         row_starts[outcome->rows] = decoder.written();
       }

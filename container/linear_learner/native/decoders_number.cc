@@ -132,19 +132,12 @@ const char* read_decimal(const char* begin, const char* end, float* value) {
   return is_infinite(*value) ? nullptr : decimal.end;
 }
 
-NumberKind parse_number(const char* begin, const char* end, float* value) {
-  const Decimal decimal = split_decimal(begin, end);
-  if (decimal.end && decimal.end == end) {
-    *value = to_float(begin, decimal);
-    return is_infinite(*value) ? NumberKind::kOutOfRange : NumberKind::kFinite;
-  }
+bool is_missing(const char* begin, const char* end) {
   for (const char* word : {"", "na", "n/a", "null", "none"}) {
-    if (equals_word(begin, end, word)) return NumberKind::kMissing;
+    if (equals_word(begin, end, word)) return true;
   }
   if (begin < end && (*begin == '-' || *begin == '+')) ++begin;
-  if (equals_word(begin, end, "nan")) return NumberKind::kMissing;
-  if (equals_word(begin, end, "inf") || equals_word(begin, end, "infinity")) return NumberKind::kInfinite;
-  return NumberKind::kNotANumber;
+  return equals_word(begin, end, "nan");
 }
 
 }  // namespace linear_learner

@@ -7,8 +7,6 @@
 
 namespace linear_learner {
 
-enum class NumberKind { kFinite, kNotANumber, kMissing, kInfinite, kOutOfRange };
-
 constexpr int kLargestPower = 64;
 // kPowersOfTen[kLargestPower + q] is 1e(q).
 inline constexpr double kPowersOfTen[2 * kLargestPower + 1] = {
@@ -52,10 +50,9 @@ inline float with_sign(float magnitude, bool negative) {
 // point among them, an exponent. Returns its end, or nullptr where no finite number starts.
 const char* read_decimal(const char* begin, const char* end, float* value);
 
-// What a cell without blanks around it says; ``value`` is set if that is a finite number. Missing: nothing at all,
-// "na", "n/a", "null", "none", or "nan" with a sign or without; infinite: "inf" or "infinity", likewise; all in any
-// case.
-NumberKind parse_number(const char* begin, const char* end, float* value);
+// Whether a cell without blanks around it says that its number is missing: by nothing at all, or "na", "n/a", "null",
+// "none", or "nan" with a sign or without, in any case.
+bool is_missing(const char* begin, const char* end);
 
 }  // namespace linear_learner
 

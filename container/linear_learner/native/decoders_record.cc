@@ -101,21 +101,15 @@ bool skip_field(Bytes* bytes, Field field) {
   return true;
 }
 
-// Remembers the first of the numbers just added that float32 cannot hold as a finite one.
-template <class T>
-void note_odd_value(Tensor* tensor, int64_t first_added, const uint8_t* written) {
-  if (tensor->odd_at >= 0) return;
-  for (int64_t i = first_added; i < tensor->values.size(); ++i) {
+// Whether a value from ``first`` on is infinite, or NaN where that counts.
+bool has_odd_value(const Tensor& tensor, int64_t first) {
+  for (int64_t i = first; i < tensor.values.size(); ++i) {
     uint32_t bits;
-    std::memcpy(&bits, tensor->values.data() + i, sizeof bits);
+    std::memcpy(&bits, tensor.values.data() + i, sizeof bits);
     bits &= 0x7FFFFFFFu;
-    if (bits < 0x7F800000u || (bits > 0x7F800000u && !tensor->nan_is_odd)) continue;
-    T number;
-    std::memcpy(&number, written + (i - first_added) * static_cast<int64_t>(sizeof number), sizeof number);
-    tensor->odd_at = i;
-    tensor->odd_value = static_cast<double>(number);
-    return;
+    if (bits == 0x7F800000u || (bits > 0x7F800000u && tensor.nan_is_odd)) return true;
   }
+  return false;
 }
 
 bool add_packed_values(Tensor* tensor, Bytes content) {
@@ -126,11 +120,11 @@ bool add_packed_values(Tensor* tensor, Bytes content) {
   if (tensor->kind == TensorKind::kFloat32) {
     if (content.size() % 4) return false;
     const int64_t count = content.size() / 4;
-    if (!copy_float32(content.p, count, tensor->values.add(count))) note_odd_value<float>(tensor, first, content.p);
+    if (!copy_float32(content.p, count, tensor->values.add(count))) tensor->has_odd |= has_odd_value(*tensor, first);
   } else if (tensor->kind == TensorKind::kFloat64) {
     if (content.size() % 8) return false;
     const int64_t count = content.size() / 8;
-    if (!copy_float64(content.p, count, tensor->values.add(count))) note_odd_value<double>(tensor, first, content.p);
+    if (!copy_float64(content.p, count, tensor->values.add(count))) tensor->has_odd |= has_odd_value(*tensor, first);
   } else {
     float* value = tensor->values.add(content.size());  // at most one in each byte
     for (uint64_t number; content.p < content.end; ++value) {
@@ -256,7 +250,7 @@ void Tensor::clear(TensorKind new_kind) {
   values.clear();
   keys.clear();
   shape.clear();
-  odd_at = -1;
+  has_odd = false;
   run = nullptr;
   run_size = pieces = 0;
 }

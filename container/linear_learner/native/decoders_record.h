@@ -58,10 +58,9 @@ struct Tensor {
   Numbers<uint64_t> keys;
   Numbers<uint64_t> shape;
 
-  // The first value that is not finite as float32: its place, or -1, and what was written. NaN counts if set so.
+  // Whether a value is not finite as float32; NaN counts if ``nan_is_odd``.
+  bool has_odd = false;
   bool nan_is_odd = true;
-  int64_t odd_at = -1;
-  double odd_value = 0;
 
   // Where the values lie: meaningful if they are one packed run, ``pieces`` being 1.
   const uint8_t* run = nullptr;

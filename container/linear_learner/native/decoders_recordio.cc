@@ -1,7 +1,6 @@
 #include "decoders_recordio.h"
 
 #include <algorithm>
-#include <cmath>
 #include <new>
 
 namespace linear_learner {
@@ -12,14 +11,23 @@ enum PartFlag { kWhole = 0, kFirst = 1, kMiddle = 2, kLast = 3 };
 
 }  // namespace
 
-bool FrameReader::read_part(int64_t at, Part* part, ll_problem* problem) const {
+bool FrameReader::stop_broken() {
+  is_broken_ = true;
+  return false;
+}
+
+bool FrameReader::stop_short(int64_t needed) {
+  if (is_final_) return stop_broken();
+  needed_ = needed;
+  return false;
+}
+
+bool FrameReader::read_part(int64_t at, Part* part) {
   const int64_t available = end_ - at;
   // A length that is known when this is compiled makes one comparison of it.
   if (available >= 4 ? std::memcmp(data_ + at, kMagicBytes, 4)
-                     : std::memcmp(data_ + at, kMagicBytes, static_cast<size_t>(available))) {
-    *problem = {kBadMagic, 0, 0, at, std::min<int64_t>(available, 4), 0, 0, 0};
-    return false;
-  }
+                     : std::memcmp(data_ + at, kMagicBytes, static_cast<size_t>(available)))
+    return stop_broken();
   int64_t needed = kHeaderSize;
   if (available >= kHeaderSize) {
     const uint32_t word = little_endian(data_ + at + 4);
@@ -31,23 +39,16 @@ bool FrameReader::read_part(int64_t at, Part* part, ll_problem* problem) const {
     }
   }
   // A record in parts needs what it has so far, and this.
-  *problem = {kTruncated, 0, 0, at, available, at + needed - at_, end_ - at_, 0};
-  return false;
+  return stop_short(at + needed - at_);
 }
 
-bool FrameReader::join_parts(Part part, Frame* frame, ll_problem* problem) {
+bool FrameReader::join_parts(Part part, Frame* frame) {
   joined_.assign(data_ + part.payload, data_ + part.payload + part.size);
   while (part.flag != kLast) {
     const int64_t at = part.end;
-    if (at == end_) {
-      *problem = {kTruncated, 0, 0, at_, at - at_, at + kHeaderSize - at_, at - at_, 0};
-      return false;
-    }
-    if (!read_part(at, &part, problem)) return false;
-    if (part.flag != kMiddle && part.flag != kLast) {
-      *problem = {kBrokenParts, 0, 0, at_, at - at_, 0, 0, 0};
-      return false;
-    }
+    if (at == end_) return stop_short(at + kHeaderSize - at_);
+    if (!read_part(at, &part)) return false;
+    if (part.flag != kMiddle && part.flag != kLast) return stop_broken();
     joined_.insert(joined_.end(), kMagicBytes, kMagicBytes + sizeof kMagicBytes);
     joined_.insert(joined_.end(), data_ + part.payload, data_ + part.payload + part.size);
   }
@@ -55,15 +56,14 @@ bool FrameReader::join_parts(Part part, Frame* frame, ll_problem* problem) {
   return true;
 }
 
-bool FrameReader::next_any(Frame* frame, ll_problem* problem) {
+bool FrameReader::next_any(Frame* frame) {
   Part part;
-  if (at_ == end_ || !read_part(at_, &part, problem)) return false;
+  if (at_ == end_ || !read_part(at_, &part)) return false;
   if (part.flag == kWhole) {
     *frame = {at_, part.end, data_ + part.payload, part.size};
   } else if (part.flag != kFirst) {
-    *problem = {kBrokenParts, 0, 0, at_, part.end - at_, 0, 0, 0};
-    return false;
-  } else if (!join_parts(part, frame, problem)) {
+    return stop_broken();
+  } else if (!join_parts(part, frame)) {
     return false;
   }
   at_ = frame->end;
@@ -86,44 +86,15 @@ int64_t size_by_shape(const Tensor& tensor) {
   return size;
 }
 
-void add_record_problem(RecordPart* part, const Frame& frame, int64_t kind, int64_t column, int64_t expected,
-                        int64_t found, double value) {
-  add_problem(&part->outcome,
-              {kind, part->outcome.lines, column, frame.begin, frame.end - frame.begin, expected, found, value});
+bool read_record(const RecordPart& part, const Frame& frame, Record* record) {
+  record->features.nan_is_odd = !part.layout->allow_missing;
+  return parse_record(frame.payload, frame.size, record);
 }
 
-int64_t kind_of_odd(double value) {
-  if (std::isnan(value)) return kMissing;
-  return std::isinf(value) ? kInfinite : kOutOfRange;
-}
-
-void next_record(RecordPart* part, FrameReader* frames, Frame* frame) {
-  ll_problem problem;
-  frames->next(frame, &problem);  // the scan has seen that it is whole
-  ++part->outcome.lines;
-}
-
-bool read_record(RecordPart* part, const Frame& frame, Record* record) {
-  record->features.nan_is_odd = !part->layout->allow_missing;
-  if (parse_record(frame.payload, frame.size, record)) return true;
-  add_record_problem(part, frame, kMalformed);
-  return false;
-}
-
-bool check_label_count(RecordPart* part, const Frame& frame, const Record& record) {
-  const int64_t found = record.label.values.size();
-  if (!part->labels || found == 1) return true;
-  add_record_problem(part, frame, kLabelCount, 0, 1, found);
-  return false;
-}
-
-bool write_label(RecordPart* part, const Frame& frame, const Record& record) {
-  if (!part->labels) return true;
-  if (record.label.odd_at >= 0) {
-    add_record_problem(part, frame, kind_of_odd(record.label.odd_value), 0, 0, 0, record.label.odd_value);
-    return false;
-  }
-  part->labels[part->outcome.rows] = record.label.values[0];
+bool write_label(const RecordPart& part, const Record& record) {
+  if (!part.labels) return true;
+  if (record.label.values.size() != 1 || record.label.has_odd) return false;
+  part.labels[part.outcome.rows] = record.label.values[0];
   return true;
 }
 
@@ -154,13 +125,13 @@ void look_at(const Tensor& features, ll_record_scan* scan) {
   scan->columns = layout == kDenseLayout ? features.values.size() : size_by_shape(features);
 }
 
-void scan_records(const uint8_t* data, int64_t size, bool is_final, int64_t threads, ll_record_scan* scan) {
+Status scan_records(const uint8_t* data, int64_t size, bool is_final, int64_t threads, ll_record_scan* scan) {
   FrameReader frames(data, 0, size, is_final);
   CutFinder cuts(scan, size, threads);
   Record record;
   Frame frame;
   scan->columns = -1;
-  while (frames.next(&frame, &scan->problem)) {
+  while (frames.next(&frame)) {
     cuts.begins_at(frame.begin, scan->records);
     if (scan->columns < 0 && parse_record(frame.payload, frame.size, &record)) look_at(record.features, scan);
     ++scan->records;
@@ -168,18 +139,15 @@ void scan_records(const uint8_t* data, int64_t size, bool is_final, int64_t thre
   }
   scan->columns = std::max<int64_t>(scan->columns, 0);
   scan->cuts[scan->parts] = {scan->consumed, scan->records};
-  scan->problem.row = scan->records + 1;
-  if (scan->problem.kind == kTruncated && !is_final) {
-    scan->needed = scan->problem.expected;
-    scan->problem.kind = 0;
-  }
+  scan->needed = frames.needed();
+  return frames.is_broken() ? kBadRows : kDone;
 }
 
 void decode_part(RecordPart& part) {
   try {
-    part.row_ends ? decode_sparse_part(&part) : decode_dense_part(&part);
+    part.status = part.row_ends ? decode_sparse_part(&part) : decode_dense_part(&part);
   } catch (const std::bad_alloc&) {
-    part.out_of_memory = true;
+    part.status = kOutOfMemory;
   }
 }
 
@@ -242,11 +210,11 @@ int32_t decode_records(const RecordPart& whole, const ll_record_scan& scan, ll_o
     std::vector<RecordPart> parts = cut_records(whole, scan);
     run_parts(parts, decode_part);
     for (const RecordPart& part : parts) {
-      if (part.out_of_memory) return kOutOfMemory;
-      append_outcome(outcome, part.outcome);
+      if (part.status) return part.status;
+      outcome->rows += part.outcome.rows;
+      outcome->values += part.outcome.values;
     }
-    // With bad rows there are gaps that nobody will look at.
-    if (whole.row_ends && !outcome->bad_rows) close_gaps(parts, whole);
+    if (whole.row_ends) close_gaps(parts, whole);
   } catch (const std::bad_alloc&) {
     return kOutOfMemory;
   }
@@ -260,16 +228,16 @@ using namespace linear_learner;
 
 extern "C" {
 
-// Finds the whole records at the start of a block, and what the first of them looks like.
+// Finds the whole records at the start of a block, and what the first of them looks like. kBadRows if what follows them
+// is no frame, nor the beginning of one.
 int32_t ll_records_scan(const uint8_t* data, int64_t size, int64_t is_final, int64_t threads, ll_record_scan* scan) {
   std::memset(scan, 0, sizeof *scan);
   if (size < 0 || threads < 1) return kBadCall;
   try {
-    scan_records(data, size, is_final, threads, scan);
+    return scan_records(data, size, is_final, threads, scan);
   } catch (const std::bad_alloc&) {
     return kOutOfMemory;
   }
-  return kDone;
 }
 
 // The rows to make room for before ll_records_dense.

@@ -23,12 +23,11 @@ struct ll_cut {
 
 // What ll_records_scan finds out about a block. decoders.py mirrors these structs.
 struct ll_record_scan {
-  int64_t records;     // whole records from the start of the block
-  int64_t consumed;    // their bytes
-  int64_t needed;      // bytes that the record after them takes at least, if it may be whole with more bytes; else 0
-  int64_t layout;      // of the first record that has features: 0 none has, 1 dense, 2 sparse
-  int64_t columns;     // of the first record of this layout whose width is known; else 0
-  ll_problem problem;  // what is wrong with the frame after the whole records; its kind is 0 if nothing is
+  int64_t records;   // whole records from the start of the block
+  int64_t consumed;  // their bytes
+  int64_t needed;    // bytes that the record after them takes at least, if it may be whole with more bytes; else 0
+  int64_t layout;    // of the first record that has features: 0 none has, 1 dense, 2 sparse
+  int64_t columns;   // of the first record of this layout whose width is known; else 0
   int64_t parts;
   ll_cut cuts[linear_learner::kMaxThreads + 1];
 };
@@ -71,12 +70,13 @@ class FrameReader {
   FrameReader(const uint8_t* data, int64_t begin, int64_t end, bool is_final)
       : data_(data), at_(begin), end_(end), is_final_(is_final) {}
 
-  // Reads the next frame. False at the end of the block, or with ``problem`` set where there is no whole frame: its
-  // kind is kTruncated if more bytes may mend it, and ``expected`` then says how many the record takes at least.
-  bool next(Frame* frame, ll_problem* problem) {
-    problem->kind = 0;
-    return next_whole(frame) || next_any(frame, problem);
-  }
+  // Reads the next frame. False at the end of the block, and where there is no whole frame.
+  bool next(Frame* frame) { return next_whole(frame) || next_any(frame); }
+
+  // Why there was no next frame: either the bytes are no frame's, whatever follows them, or the frame takes ``needed``
+  // bytes at least, of which some are not there; neither at the end of the block.
+  int64_t needed() const { return needed_; }
+  bool is_broken() const { return is_broken_; }
 
   int64_t at() const { return at_; }
   void skip(int64_t bytes) { at_ += bytes; }
@@ -98,14 +98,20 @@ class FrameReader {
     at_ = end;
     return true;
   }
-  bool next_any(Frame* frame, ll_problem* problem);
-  bool read_part(int64_t at, Part* part, ll_problem* problem) const;
-  bool join_parts(Part part, Frame* frame, ll_problem* problem);
+  bool next_any(Frame* frame);
+  bool read_part(int64_t at, Part* part);
+  bool join_parts(Part part, Frame* frame);
+
+  // Both return false, for their callers to return.
+  bool stop_broken();
+  bool stop_short(int64_t needed);
 
   const uint8_t* data_;
   int64_t at_;
   int64_t end_;
   bool is_final_;
+  bool is_broken_ = false;
+  int64_t needed_ = 0;
   std::vector<uint8_t> joined_;
 };
 
@@ -127,32 +133,19 @@ struct RecordPart {
   int64_t* row_ends;  // sparse: (rows,), the non-zeros of the part up to and with each row
   void* indices;      // sparse: int32 or int64
   float* values;      // sparse
-  bool out_of_memory;
+  Status status;
   ll_outcome outcome;
 };
 
-// Describes a problem with the part's current record, whose number is its ``outcome.lines``.
-void add_record_problem(RecordPart* part, const Frame& frame, int64_t kind, int64_t column = 0, int64_t expected = 0,
-                        int64_t found = 0, double value = 0);
+// Reads a record of a part. False where its bytes are no Record.
+bool read_record(const RecordPart& part, const Frame& frame, Record* record);
 
-// What is wrong with a value that is not finite as float32: the kind of problem.
-int64_t kind_of_odd(double value);
+// Writes the label, if there is one to write, after the part's rows. False if that is not one finite number.
+bool write_label(const RecordPart& part, const Record& record);
 
-// Finds the next record of a part, which has one.
-void next_record(RecordPart* part, FrameReader* frames, Frame* frame);
-
-// Reads the part's current record. False where its bytes are no Record, of which a problem tells.
-bool read_record(RecordPart* part, const Frame& frame, Record* record);
-
-// Whether the record has the labels it should have; if not, a problem tells.
-bool check_label_count(RecordPart* part, const Frame& frame, const Record& record);
-
-// Writes the label, if there is one to write, after the part's rows. False if it is not finite, of which a problem
-// tells.
-bool write_label(RecordPart* part, const Frame& frame, const Record& record);
-
-void decode_dense_part(RecordPart* part);
-void decode_sparse_part(RecordPart* part);
+// Decode all records of a part; kBadRows at the first bad one.
+Status decode_dense_part(RecordPart* part);
+Status decode_sparse_part(RecordPart* part);
 
 }  // namespace linear_learner
 

@@ -11,27 +11,6 @@ namespace {
 
 using Entry = std::pair<uint64_t, float>;
 
-// Whether the features of a record can be a row, its keys aside; if not, a problem tells.
-bool check_features(RecordPart* part, const Frame& frame, const Record& record) {
-  const Tensor& features = record.features;
-  const int64_t keys = features.keys.size(), values = features.values.size();
-  const int64_t layout = layout_of(features), columns = size_by_shape(features);
-  if (layout != kSparseLayout) {
-    add_record_problem(part, frame, layout == kUnknownLayout ? kNoFeatures : kMixedLayouts);
-  } else if (columns < 0) {
-    add_record_problem(part, frame, kWrongShape, 0, columns, values);
-  } else if (keys != values) {
-    add_record_problem(part, frame, kKeyCount, 0, values, keys);
-  } else if (!check_label_count(part, frame, record)) {
-    return false;
-  } else if (columns != part->layout->columns) {
-    add_record_problem(part, frame, kWrongWidth, 0, part->layout->columns, columns);
-  } else {
-    return true;
-  }
-  return false;
-}
-
 bool ascends(const Numbers<uint64_t>& keys) {
   for (int64_t i = 1; i < keys.size(); ++i) {
     if (keys[i - 1] >= keys[i]) return false;
@@ -60,29 +39,20 @@ void write_entries(const Tensor& features, const std::vector<Entry>& sorted, Ind
   if (count) std::memcpy(values, features.values.data(), static_cast<size_t>(count) * sizeof(float));
 }
 
-// Whether the keys and values make a row; if not, a problem tells. ``sorted`` is left empty where nothing is to sort.
-bool check_entries(RecordPart* part, const Frame& frame, const Tensor& features, std::vector<Entry>* sorted) {
-  const uint64_t columns = static_cast<uint64_t>(part->layout->columns);
+// Whether the features of a record make a row. ``sorted`` is left empty where nothing is to sort.
+bool are_row(const Tensor& features, int64_t columns, std::vector<Entry>* sorted) {
   sorted->clear();
-  for (int64_t i = 0; i < features.keys.size(); ++i) {
-    if (features.keys[i] < columns) continue;
-    const int64_t shown = static_cast<int64_t>(std::min<uint64_t>(features.keys[i], INT64_MAX));
-    add_record_problem(part, frame, kKeyOutsideShape, 0, part->layout->columns, shown);
+  const int64_t count = features.keys.size();
+  if (layout_of(features) != kSparseLayout || size_by_shape(features) != columns || features.values.size() != count ||
+      features.has_odd)
     return false;
+  for (int64_t i = 0; i < count; ++i) {
+    if (features.keys[i] >= static_cast<uint64_t>(columns)) return false;
   }
-  if (!ascends(features.keys)) {
-    sort_entries(features, sorted);
-    for (size_t i = 1; i < sorted->size(); ++i) {
-      if ((*sorted)[i - 1].first != (*sorted)[i].first) continue;
-      const int64_t key = static_cast<int64_t>((*sorted)[i].first);
-      add_record_problem(part, frame, kDuplicateKey, key + 1, 0, key);
-      return false;
-    }
-  }
-  if (features.odd_at < 0) return true;
-  const int64_t column = static_cast<int64_t>(features.keys[features.odd_at]) + 1;
-  add_record_problem(part, frame, kind_of_odd(features.odd_value), column, 0, 0, features.odd_value);
-  return false;
+  if (ascends(features.keys)) return true;
+  sort_entries(features, sorted);
+  const auto is_same_key = [](const Entry& a, const Entry& b) { return a.first == b.first; };
+  return std::adjacent_find(sorted->begin(), sorted->end(), is_same_key) == sorted->end();
 }
 
 // How many numbers a record packs together, if they are all whole and, those that are int32, of one byte each.
@@ -124,7 +94,7 @@ bool copy_plain_row(RecordPart* part, const Frame& frame, const RecordKernels& k
 
 }  // namespace
 
-void decode_sparse_part(RecordPart* part) {
+Status decode_sparse_part(RecordPart* part) {
   FrameReader frames(part->data, part->begin, part->end, true);
   ll_outcome& outcome = part->outcome;
   const RecordKernels kernels = record_kernels(part->layout->portable);
@@ -132,12 +102,12 @@ void decode_sparse_part(RecordPart* part) {
   Record record;
   Frame frame;
   while (frames.at() < part->end) {
-    next_record(part, &frames, &frame);
+    frames.next(&frame);  // the scan has seen that it is whole
     const bool is_in_place = frame.payload == part->data + frame.begin + kHeaderSize;  // else it was joined from parts
     if (is_in_place && !part->layout->wide_indices && copy_plain_row(part, frame, kernels)) continue;
-    if (!read_record(part, frame, &record) || !check_features(part, frame, record) ||
-        !check_entries(part, frame, record.features, &sorted) || !write_label(part, frame, record))
-      continue;
+    if (!read_record(*part, frame, &record) || !are_row(record.features, part->layout->columns, &sorted) ||
+        !write_label(*part, record))
+      return kBadRows;
     float* values = part->values + outcome.values;
     if (part->layout->wide_indices)
       write_entries(record.features, sorted, static_cast<int64_t*>(part->indices) + outcome.values, values);
@@ -146,6 +116,7 @@ void decode_sparse_part(RecordPart* part) {
     outcome.values += record.features.keys.size();
     part->row_ends[outcome.rows++] = outcome.values;
   }
+  return kDone;
 }
 
 }  // namespace linear_learner
