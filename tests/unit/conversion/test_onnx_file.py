@@ -54,7 +54,7 @@ def test_the_file_names_the_features_and_is_for_runtimes_of_2022() -> None:
 
 def test_without_the_package_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(ClientError, match=r"onnx is not installed\. Install it: pip install 'linear-learner\[onnx\]'"):
+    with pytest.raises(ClientError, match=r"onnx is not installed\. Install it: pip install 'onnx>=1\.17,<2'"):
         to_onnx(parts("binary"))
 
 
