@@ -34,11 +34,12 @@ learning rate of the bias, sgd diverged at those."""
 DECAY_OVER_THE_JOB = 0.5
 """What a whole job multiplies the learning rate by."""
 
-FEW_EPOCHS, MORE_DECAY = 15, 0.25
+FEW_EPOCHS, FEW_UPDATES, MORE_DECAY = 15, 15 * 128, 0.25
 """Longer jobs of a regressor multiply it by (FEW_EPOCHS / epochs) ** MORE_DECAY besides, so that the steepest schedules
 of the candidates end at a learning rate that falls with the number of epochs. Near the minimum, adam's steps are as
 large as the learning rate however small the gradients are, and decide how good a good fit is. A classifier of classes
-that can be told apart has no such minimum, and was worse for it."""
+that can be told apart has no such minimum, and was worse for it. Nor does it serve a job of so few updates that it does
+not come near."""
 
 NEGLIGIBLE_PENALTY = 0.01
 """A wd of this over the number of rows weighs as much as a hundredth of a row."""
@@ -98,7 +99,7 @@ def _factor(hp: HyperParameters, train: TrainChannel) -> float:
     updates = hp.epochs * math.ceil(train.rows_or_guess / hp.mini_batch_size)
     decay = DECAY_OVER_THE_JOB
     if hp.predictor_type == REGRESSOR:
-        decay *= min(1.0, FEW_EPOCHS / hp.epochs) ** MORE_DECAY
+        decay *= min(1.0, max(FEW_EPOCHS / hp.epochs, FEW_UPDATES / updates)) ** MORE_DECAY
     return float(decay ** (hp.lr_scheduler_step / updates))
 
 
@@ -125,8 +126,8 @@ AUTO_MEANS: dict[str, Meaning] = {
     "bias_wd_mult": _always(0.0),
     "lr_scheduler_step": _always(10),
     "lr_scheduler_factor": Meaning(
-        "so that the learning rate halves over the job; of a regressor with more than 15 epochs times "
-        "(15 / epochs)^0.25 besides",
+        "so that the learning rate halves over the job; a regressor's falls further where there are more than 15 "
+        "epochs and 1,920 mini-batches",
         lambda hp, train: _factor(hp, train),
     ),
     "lr_scheduler_minimum_lr": _always(0.00001),

@@ -89,6 +89,8 @@ def test_auto_lr_scheduler_factor_halves_the_learning_rate_over_the_job(given: d
         ({**REGRESSOR, "epochs": "15"}, 0.5),
         ({**REGRESSOR, "epochs": "5"}, 0.5),
         ({**REGRESSOR, "epochs": "240"}, 0.25),
+        ({**REGRESSOR, "epochs": "240", "mini_batch_size": "5000"}, 0.5),
+        ({**REGRESSOR, "epochs": "1920", "mini_batch_size": "313"}, 0.5 / 2),
         ({**BINARY, "epochs": "240"}, 0.5),
     ],
 )
