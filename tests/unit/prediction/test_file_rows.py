@@ -70,6 +70,12 @@ def test_blank_lines_may_stand_before_a_header(tmp_path: Path) -> None:
         read(file(tmp_path, "a.csv", f"{text}x,1,2\n"))
 
 
+def test_names_that_are_numbers_are_a_header_where_rows_follow(tmp_path: Path) -> None:
+    numbered = model(("0", "1", "2"))
+    assert read(file(tmp_path, "a.csv", "2,0,1\n6,4,5\n"), numbered) == ([[4, 5, 6]], None)
+    assert read(file(tmp_path, "b.csv", "2,0,1\n"), numbered) == ([[2, 0, 1]], None)
+
+
 @pytest.mark.parametrize(("header", "row"), [("y,height,age,income", "9,3,1,2"), ("height,age,y,income", "3,1,9,2")])
 def test_a_label_is_found_by_its_name_and_the_rest_put_in_order(tmp_path: Path, header: str, row: str) -> None:
     assert read(file(tmp_path, "a.csv", f"{header}\n{row}\n"), reading=BY_NAME) == ([[1, 2, 3]], [9])

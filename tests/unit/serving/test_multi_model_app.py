@@ -13,6 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
+from linear_learner.formats.protobuf_record import length_delimited
+from linear_learner.formats.recordio import framed
 from linear_learner.model.linear_model import LinearModel
 from linear_learner.serving.app import create_app, create_multi_model_app
 from linear_learner.serving.multi_model import Registry
@@ -262,3 +264,15 @@ def test_requests_are_written_to_the_log_without_their_data(
     assert "secret" not in str(lines)
     create_app(binary, Settings(access_log=False)).test_client().post("/invocations", data="1,0,0", headers=CSV)
     assert capsys.readouterr().out == ""
+
+
+def test_an_error_of_a_row_is_counted_as_one_of_the_client(binary: LinearModel) -> None:
+    """A record without the label that the content type speaks of raises an error derived from ClientError."""
+    tensor = length_delimited(2, length_delimited(1, bytes(12)))
+    record = length_delimited(1, length_delimited(1, b"values") + length_delimited(2, tensor))
+    client = create_app(binary, Settings()).test_client()
+    kind = {"Content-Type": "application/x-recordio-protobuf; label_size=1"}
+    assert client.post("/invocations", data=framed(record), headers=kind).status_code == 400
+    told = client.get("/metrics").text.splitlines()
+    assert 'linear_learner_errors_total{kind="ClientError"} 1.0' in told
+    assert 'linear_learner_errors_total{kind="other"} 0.0' in told

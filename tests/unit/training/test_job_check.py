@@ -262,14 +262,25 @@ def test_models_that_memory_does_not_hold_are_a_problem_as_in_the_job(base: Path
 def test_fewer_models_where_the_number_is_left_to_the_job_are_a_warning(
     base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    size = ModelSize(outputs=1, trained_columns=3, feature_dim=3)
-    memory = (size.bytes_of(16) + size.bytes_of_the_model) / 0.9 + 2 * (100 * 3 * 4 + 100 * 16)
+    channel(base, "train", TRAIN + "0,1,5,2\n1,2,5,3\n" * 950)
+    size, held = ModelSize(outputs=1, trained_columns=3, feature_dim=3), 2 * 2000 * (3 * 4 + 16)
+    memory = (size.bytes_of(16) + size.bytes_of_the_model) / 0.9 + held
     monkeypatch.setattr(job_check, "available_memory", lambda: int(memory) + 8)
     found = found_in(base)
     assert found.problems == []
-    assert [warning[:35] for warning in found.warnings] == ["Training 16 models and not 32, which"[:35]]
+    (warning,) = found.warnings
+    assert warning.startswith("Training 16 models and not 32, which would take")
     assert found.estimate is not None and found.estimate.models == 16
-    assert found.estimate.megabytes == round((size.bytes_of(16) + size.bytes_of_the_model + 2 * 2800) / 1e6, 1)
+    assert found.estimate.megabytes == round((size.bytes_of(16) + size.bytes_of_the_model + held) / 1e6, 1)
+
+
+def test_of_sparse_rows_the_columns_that_hold_something_are_trained(base: Path) -> None:
+    channel(base, "train", "1 1000000:2\n0 5:3\n" * 10)
+    (base / "input/config/inputdataconfig.json").write_text('{"train": {"ContentType": "text/libsvm"}}')
+    estimate = found_in(base).estimate
+    size = ModelSize(outputs=1, trained_columns=2, feature_dim=1_000_000)
+    assert estimate is not None
+    assert abs(estimate.megabytes - (size.bytes_of(32) + size.bytes_of_the_model) / 1e6) < 0.1
 
 
 def test_columns_that_memory_does_not_hold_are_a_problem(base: Path) -> None:

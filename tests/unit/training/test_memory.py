@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from linear_learner.data.dataset import Dataset
 from linear_learner.errors import ClientError
+from linear_learner.hyperparameters import resolve, validate
+from linear_learner.training import job
+from linear_learner.training.cluster.interface import ALONE
 from linear_learner.training.memory import ModelSize, candidates_that_fit, fewer_notice, size_notice
+from linear_learner.training.preparation import prepare
 from linear_learner.training.state import State
 
 GIB = 2**30
@@ -28,6 +35,22 @@ def test_all_candidates_fit_where_there_is_room() -> None:
 def test_fewer_are_trained_where_the_number_is_ours_to_choose() -> None:
     assert candidates_that_fit(32, WIDE, memory=6 * GIB, may_be_fewer=True) == 16
     assert fewer_notice(16, 32, WIDE) == "Training 16 models and not 32, which would take 5.96 GiB."
+
+
+def test_a_job_tells_what_its_models_take_and_warns_of_fewer(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    requested = validate({"predictor_type": "regressor"})
+    hp = resolve(requested, feature_dim=3, rows=50)
+    features = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
+    task = prepare(hp, {"train": Dataset("train", features, features[:, 0].copy(), ())})
+    size = ModelSize(outputs=1, trained_columns=3, feature_dim=3)
+    monkeypatch.setattr(job, "available_memory", lambda: int((size.bytes_of(16) + size.bytes_of_the_model) / 0.9) + 8)
+    with caplog.at_level(logging.INFO):
+        assert job.models_that_fit(requested, hp, task, ALONE) == 16
+    told, warned = caplog.records[-2:]
+    assert told.message.startswith("16 models take 0.00 GiB") and told.levelname == "INFO"
+    assert warned.message.startswith("Training 16 models and not 32") and warned.levelname == "WARNING"
 
 
 def test_a_number_that_the_user_gave_is_not_lowered() -> None:

@@ -81,6 +81,17 @@ class TestChoose:
         choice = choose(trained([1, 2, 3], [0.3, 0.1, 0.2]), task_of(hp, ROWS, LABELS), hp)
         assert choice.candidate == 1
 
+    def test_takes_precisions_apart_by_the_rows_that_are_called_positive(self) -> None:
+        """All ten positive rows are among the hundred highest scores of the first, and the 130 of the second: two rows
+        of ten would make them equal, and two of a hundred do not."""
+        hp = hyperparameters(**{CRITERION: "precision_at_target_recall", "target_recall": "0.999"})
+        labels = np.zeros(200)
+        labels[[100, 103, 106, 109, 112, 115, 118, 121, 124, 129]] = 1
+        rows = np.linspace(-1, 1, 200)[:, np.newaxis]
+        choice = choose(trained([1, -1], [0.5, 0.1]), task_of(hp, rows, labels), hp)
+        assert choice.values.tolist() == [10 / 100, 10 / 130]
+        assert choice.candidate == 0
+
     def test_passes_over_a_diverged_one(self) -> None:
         hp = hyperparameters()
         found = trained([1, -1], [np.inf, 0.4], alive=[False, True])
