@@ -6,6 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
+from linear_learner.data.pages import Pages
 from linear_learner.formats.csr import CsrMatrix, Rows
 
 
@@ -32,41 +33,45 @@ def store_for(rows: Rows, expected: int) -> Store:
 
 
 class RowStore:
-    """Rows of numbers, (n, d), float32 unless said otherwise, appended until ``finish``.
-
-    Two copies of the data never exist at once: the array is enlarged in place (``realloc``, which for large arrays
-    moves pages and copies nothing), and pages that are not written yet take no memory.
-    """
+    """Rows of numbers, (n, d), float32 unless said otherwise, appended until ``finish``. Two copies of the data never
+    exist at once, and room that is not used takes no memory."""
 
     def __init__(self, width: int, capacity: int, dtype: type | np.dtype = np.float32) -> None:
-        self._array = np.empty((max(1, capacity), width), dtype)
+        self.width = width
+        self._dtype = np.dtype(dtype)
+        self._empty(capacity)
+
+    def _empty(self, capacity: int) -> None:
         self._rows = 0
+        self._pages = Pages(self._bytes_of(capacity))
+        self._array = self._pages.array(capacity, self.width, self._dtype)
 
     def __len__(self) -> int:
         return self._rows
-
-    @property
-    def width(self) -> int:
-        return int(self._array.shape[1])
 
     def append(self, rows: Rows, expected: int) -> None:
         """Add dense rows (m, d)."""
         assert isinstance(rows, np.ndarray)  # noqa: S101 (for the type checker: the caller keeps kinds apart)
         needed = self._rows + len(rows)
         if needed > len(self._array):
-            # NumPy fills new memory with zeros, so growing far beyond what is needed would cost what it seems to.
-            self._resize(max(needed, min(expected, needed + needed // 4)))
+            # Room alone costs nothing; what is asked for by a wild guess the system may refuse.
+            self._make_room(max(needed, min(expected, 2 * needed)))
         self._array[self._rows : needed] = rows
         self._rows = needed
 
     def finish(self) -> np.ndarray:
         """The rows (n, d), C-contiguous. The store is empty afterwards."""
-        self._resize(self._rows)
-        array, self._array, self._rows = self._array, self._array[:0], 0
-        return array
+        rows = self._array[: self._rows]
+        self._empty(0)
+        return rows
 
-    def _resize(self, rows: int) -> None:
-        self._array.resize((rows, self.width), refcheck=False)
+    def _make_room(self, rows: int) -> None:
+        self._array = np.empty((0, self.width), self._dtype)  # which looks into no page
+        self._pages.resize(self._bytes_of(rows))
+        self._array = self._pages.array(rows, self.width, self._dtype)
+
+    def _bytes_of(self, rows: int) -> int:
+        return rows * self.width * self._dtype.itemsize
 
 
 class SparseRowStore:
