@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TypeVar
 
 from linear_learner.errors import ClientError
 from linear_learner.formats.options import Options
 from linear_learner.native import decoders
-from linear_learner.native.decoders import CsvRows, DenseRows, LibsvmRows, RecordRows
+from linear_learner.native.decoders import CsvRows, LibsvmRows, RecordRows, RecordScan
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -40,39 +41,42 @@ def in_native_order(
     return in_order(decode, texts, threads if decoders.available() else 1)
 
 
-def record_rows(
-    block: memoryview,
-    *,
-    label_size: int,
-    columns: int,
-    sparse: bool | None,
-    is_final: bool,
-    allow_missing: bool,
-    threads: int,
-    room: decoders.Room,
-) -> RecordRows | None:
-    """The rows of the whole records that a block starts with; None also where it holds not even one.
+@dataclass(frozen=True)
+class RecordBlock:
+    """Whole records, as a ``scan`` found them. The rows are to be of so many ``columns``, and ``sparse`` or not."""
 
-    ``columns``: features of the rows before, 0 if there are none. ``sparse``: whether those are, None likewise.
-    ``is_final``: nothing follows the block. ``room`` is used for the time of the call.
-    """
+    data: memoryview
+    scan: RecordScan
+    columns: int
+    sparse: bool
+
+
+def scan_records(block: memoryview, *, is_final: bool) -> RecordScan | None:
+    """What whole records a block starts with; None if that is not even one. ``is_final``: nothing follows the block."""
     if not decoders.available():
         return None
     try:
-        found = decoders.decode_records(
-            block,
+        scan = decoders.scan_records(block, is_final=is_final)
+    except decoders.BadRows:
+        return None
+    return scan if scan.records else None
+
+
+def record_rows(block: RecordBlock, *, label_size: int, allow_missing: bool) -> RecordRows | None:
+    """The rows of the records."""
+    if not block.columns:
+        return None
+    try:
+        return decoders.decode_records(
+            block.data,
+            block.scan,
             label_size=label_size,
-            columns=columns,
-            sparse=sparse,
-            is_final=is_final,
+            columns=block.columns,
+            sparse=block.sparse,
             allow_missing=allow_missing,
-            threads=threads,
-            room=room,
         )
     except decoders.BadRows:
         return None
-    has_columns = isinstance(found.rows, DenseRows) or (found.rows is not None and found.rows.feature_dim > 0)
-    return found if has_columns else None
 
 
 def libsvm_rows(text: bytes, *, label_size: int, options: Options) -> LibsvmRows | None:

@@ -53,7 +53,6 @@ class RecordReader:
         self._source = source
         self._block_size = block_size
         self._memory = memoryview(b"")
-        self._is_lent = False  # whether the caller may still look into _memory
         self._data = self._memory[:0]  # what is held, at the beginning of _memory
         self._ended = False
         self._position = 0
@@ -71,7 +70,8 @@ class RecordReader:
         return bytes(self._data[self._position : self._position + size])
 
     def block(self) -> tuple[memoryview, bool]:
-        """The next ``block_size`` bytes, fewer at the end of the stream, and whether none follow; none is taken."""
+        """The next ``block_size`` bytes, fewer at the end of the stream, and whether none follow; none is taken. They
+        stay as they are for as long as anyone looks into them."""
         self._start_record()
         self._fill(self._block_size + 1)
         held = self._data[self._position :]
@@ -98,11 +98,10 @@ class RecordReader:
         return payload
 
     def next_frames(self, size: int, limit: int) -> np.ndarray:
-        """The next bytes in memory as frames of ``size`` bytes each, uint8 (n, size), n <= ``limit``; a view. Whether
-        they are frames is for the caller to see; none is taken before ``skip``."""
+        """The next bytes in memory as frames of ``size`` bytes each, uint8 (n, size), n <= ``limit``; a view, likewise.
+        Whether they are frames is for the caller to see; none is taken before ``skip``."""
         self._start_record()
         self._fill(size)
-        self._is_lent = True
         count = min((len(self._data) - self._position) // size, limit)
         flat = np.frombuffer(self._data, np.uint8, count * size, self._position) if count else np.empty(0, np.uint8)
         return flat.reshape(count, size)
@@ -156,10 +155,7 @@ class RecordReader:
         and is copied again as often as that doubles."""
         kept = self._data[self._record_start :]
         room = min(max(missing, self._block_size + 1), max(self._block_size + 1, len(kept)))
-        size = len(kept) + room
-        # New memory costs more time than reading into it; but a long record should not hold on to its own.
-        if self._is_lent or not len(kept) + min(missing, room) <= len(self._memory) <= 2 * size:
-            self._memory, self._is_lent = np.empty(size, np.uint8).data, False
+        self._memory = np.empty(len(kept) + room, np.uint8).data  # others may still look into the old one
         self._memory[: len(kept)] = kept
         self._data = self._memory[: len(kept)]
         self._offset += self._record_start

@@ -7,11 +7,12 @@ sparse row, in any order, and ``shape`` says how many columns there are. A file 
 
 from __future__ import annotations
 
+import io
 import math
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import BinaryIO
 
 import numpy as np
@@ -21,7 +22,7 @@ from linear_learner.formats.batch import Batch
 from linear_learner.formats.content_type import RECORDIO_PROTOBUF
 from linear_learner.formats.csr import CsrMatrix, Rows, index_type
 from linear_learner.formats.faults import MissingLabel, entries_to_float32, malformed, to_float32
-from linear_learner.formats.native_blocks import record_rows
+from linear_learner.formats.native_blocks import RecordBlock, in_order, record_rows, scan_records
 from linear_learner.formats.options import DEFAULTS, Options
 from linear_learner.formats.protobuf_record import (
     NUMBERS,
@@ -38,11 +39,9 @@ from linear_learner.formats.protobuf_record import (
 from linear_learner.formats.record_layout import Layout, layout_of
 from linear_learner.formats.recordio import HEADER_SIZE, MAGIC_BYTES, RecordReader, framed, header
 from linear_learner.formats.sniffing import SNIFFED_BYTES, advice
-from linear_learner.native.decoders import DenseRows, Room, SparseRows
+from linear_learner.native.decoders import DenseRows, SparseRows
 
 BLOCK_SIZE = 1 << 20
-_LEAST_PER_THREAD = 1 << 19
-"""Bytes. Fewer are decoded in less time than it takes to start a thread."""
 _FIRST_ATTEMPT = 8
 """Frames to compare with a layout that is not yet proven; each success more than doubles the next attempt, so that
 records of changing layout cost little more than reading them one by one."""
@@ -61,8 +60,9 @@ def decode(
     """Batches of rows, all of one width. With ``label_size`` 1 every record must have one label; with 0 (a request)
     labels are ignored, and the stream may be one bare Record without its frame, as the SDK's batch transform sends it.
 
-    A batch is the whole records of the next ``block_size`` bytes, or one record where that is larger; so much is held,
-    and what is decoded of it. ClientError names file and row; for a broken frame also the byte at which it begins.
+    A batch is the whole records of the next ``block_size`` bytes, or one record where that is larger. ``threads + 2``
+    such blocks are held, and what is decoded of them. ClientError names file and row; for a broken frame also the byte
+    at which it begins.
     """
     reader = RecordReader(stream, source=source, block_size=block_size)
     rows = _Rows(source, label_size, options.allow_missing)
@@ -81,27 +81,33 @@ def decode(
             raise malformed(problem, where=source, content_type=RECORDIO_PROTOBUF, fix=fix)
         yield rows.take()
         return
-    room = Room()
+    decode_block = partial(record_rows, label_size=label_size, allow_missing=options.allow_missing)
     while reader.peek(1):
-        block, is_final = reader.block()
-        found = record_rows(
-            block,
-            label_size=label_size,
-            columns=rows.width,
-            sparse=rows.sparse,
-            is_final=is_final,
-            allow_missing=options.allow_missing,
-            # One processor is left to those who take the rows.
-            threads=max(1, min(threads - 1, len(block) // _LEAST_PER_THREAD)),
-            room=room,
-        )
-        if found is not None and found.rows is not None:
-            batch = rows.take_decoded(_features_of(found.rows), found.labels)
-            reader.skip(found.consumed, len(batch))
-            yield batch
-        else:
+        # One processor is left to those who take the rows.
+        for block, found in in_order(decode_block, _whole_records(reader, rows), max(1, threads - 1)):
+            if found is not None:
+                yield rows.take_decoded(_features_of(found.rows), found.labels)
+            else:
+                read_plainly(
+                    RecordReader(io.BytesIO(block.data), source=source, block_size=block_size), rows, block_size
+                )
+                yield rows.take()
+        if reader.peek(1):
             read_plainly(reader, rows, block_size)
             yield rows.take()
+
+
+def _whole_records(reader: RecordReader, rows: _Rows) -> Iterator[RecordBlock]:
+    """Blocks of records, up to one that the library cannot tell apart, or that is larger than a block."""
+    columns, sparse = rows.width, rows.sparse
+    while reader.peek(1):
+        data, is_final = reader.block()
+        scan = scan_records(data, is_final=is_final)
+        if scan is None:
+            return
+        columns, sparse = columns or scan.columns, scan.is_sparse if sparse is None else sparse
+        reader.skip(scan.consumed, scan.records)
+        yield RecordBlock(data[: scan.consumed], scan, columns, sparse)
 
 
 def plain_record(record: bytes, width: int) -> np.ndarray | None:

@@ -4,9 +4,6 @@
 #define LINEAR_LEARNER_NATIVE_DECODERS_H_
 
 #include <cstdint>
-#include <exception>
-#include <thread>
-#include <vector>
 
 extern "C" {
 
@@ -22,25 +19,6 @@ namespace linear_learner {
 
 // What the functions of the C interface return.
 enum Status : int32_t { kDone = 0, kOutOfMemory = 1, kBadCall = 2, kBadRows = 3 };
-
-constexpr int kMaxThreads = 64;
-
-// Runs work(part) for every part, one thread each; the last one runs here, and so does any whose thread does not start.
-template <class Part, class Work>
-void run_parts(std::vector<Part>& parts, const Work& work) {
-  std::vector<std::thread> threads;
-  threads.reserve(parts.size());
-  for (size_t i = 0; i + 1 < parts.size(); ++i) {
-    Part* part = &parts[i];
-    try {
-      threads.emplace_back([part, &work] { work(*part); });
-    } catch (const std::exception&) {
-      work(*part);
-    }
-  }
-  if (!parts.empty()) work(parts.back());
-  for (std::thread& thread : threads) thread.join();
-}
 
 }  // namespace linear_learner
 

@@ -9,7 +9,6 @@ is refused as a whole, at the first thing found wrong; ``formats`` reads it agai
 from __future__ import annotations
 
 import ctypes
-import sys
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -20,12 +19,9 @@ from linear_learner.native import library
 
 Buffer = Any  # what NumPy can look into without a copy; typing has no name for it before Python 3.12
 
-_MOST_THREADS = 64
 _OUT_OF_MEMORY, _BAD_ROWS = 1, 3
-_DENSE, _SPARSE = 1, 2
+_SPARSE = 2
 _WIDEST_INT32 = 2**31
-_REFERENCES_OF_IDLE = 2
-"""To an array, as sys.getrefcount counts: that of the list which holds it, and its own."""
 
 
 class BadRows(Exception):  # noqa: N818 (says what is the matter)
@@ -69,16 +65,10 @@ class SparseRows:
 
 @dataclass(frozen=True)
 class RecordRows:
-    """``rows`` of whole records, None if there are none; ``labels`` float32 (n,), or None for ``label_size`` 0.
+    """``labels``: float32 (n,), or None for ``label_size`` 0."""
 
-    The next block begins ``consumed`` bytes after this one. If a record has begun there, it takes at least ``needed``
-    bytes; otherwise that is 0.
-    """
-
-    rows: DenseRows | SparseRows | None
+    rows: DenseRows | SparseRows
     labels: np.ndarray | None
-    consumed: int
-    needed: int
 
 
 @dataclass(frozen=True)
@@ -90,27 +80,6 @@ class LibsvmRows:
     labels: np.ndarray | None
     lines: int
     row_numbers: np.ndarray | None
-
-
-class Room:
-    """Where the rows of block after block are decoded to. An array is used again once nobody looks into it any more,
-    because new memory costs more time than decoding into it."""
-
-    _MOST_IDLE = 8
-
-    def __init__(self) -> None:
-        self._arrays: list[np.ndarray] = []
-
-    def array(self, size: int, dtype: type) -> np.ndarray:
-        """(size,), not cleared. As long as there is a view of it, it is not used again."""
-        is_idle = [sys.getrefcount(self._arrays[i]) == _REFERENCES_OF_IDLE for i in range(len(self._arrays))]
-        used = [array for array, idle in zip(self._arrays, is_idle, strict=True) if not idle]
-        others = [array for array, idle in zip(self._arrays, is_idle, strict=True) if idle]
-        fitting = [i for i, array in enumerate(others) if len(array) >= size and array.dtype == dtype]
-        # The latest one, of which most is still in a cache; or one with room for blocks that are a little larger.
-        array = others.pop(fitting[-1]) if fitting else np.empty(size + size // 8, dtype)
-        self._arrays = [*used, *others[-self._MOST_IDLE :], array]
-        return array[:size]
 
 
 class _COutcome(ctypes.Structure):
@@ -129,16 +98,16 @@ class _CLibsvmLayout(ctypes.Structure):
     _fields_ = tuple((name, ctypes.c_int64) for name in ("feature_dim", "index_base", "label_size", "allow_missing"))
 
 
-class _CCut(ctypes.Structure):
-    _fields_ = (("offset", ctypes.c_int64), ("record", ctypes.c_int64))
+class RecordScan(ctypes.Structure):
+    """The whole records that a block starts with: ``records`` of them, in ``consumed`` bytes. ``columns``: features of
+    the first one that has any and says how many; else 0."""
 
+    _fields_ = tuple((name, ctypes.c_int64) for name in ("records", "consumed", "layout", "columns"))
 
-class _CRecordScan(ctypes.Structure):
-    _fields_ = (
-        *((name, ctypes.c_int64) for name in ("records", "consumed", "needed", "layout", "columns")),
-        ("parts", ctypes.c_int64),
-        ("cuts", _CCut * (_MOST_THREADS + 1)),
-    )
+    @property
+    def is_sparse(self) -> bool:
+        """Whether the first record that has features is sparse."""
+        return bool(self.layout == _SPARSE)
 
 
 class _CRecordLayout(ctypes.Structure):
@@ -210,62 +179,51 @@ def decode_libsvm(
     )
 
 
+def scan_records(block: Buffer, *, is_final: bool) -> RecordScan:
+    """Which whole records a block starts with. ``is_final``: no bytes follow the block, so that a record cut short is
+    bad. Raises BadRows if what follows the records is not the beginning of one."""
+    data = np.frombuffer(block, np.uint8)
+    scan = RecordScan()
+    _check(_functions().ll_records_scan(_address(data), data.size, is_final, scan))
+    return scan
+
+
 def decode_records(
     block: Buffer,
+    scan: RecordScan,
     *,
     label_size: int,
-    is_final: bool,
-    columns: int = 0,
-    sparse: bool | None = None,
-    threads: int = 1,
+    columns: int,
+    sparse: bool,
     allow_missing: bool = False,
-    room: Room | None = None,
     portable: bool = False,
 ) -> RecordRows:
-    """Rows of the whole records that a block starts with. The answer is the same for any ``threads``.
-
-    ``is_final``: no bytes follow the block, so that a record cut short is bad. ``columns`` and ``sparse`` are
-    those of the rows before; 0 and None for what the first record has. ``room`` is used for the time of the call.
-    ``portable``: do without the processor's vector instructions. Raises BadRows.
-    """
+    """Rows of ``columns`` features of the records that ``scan`` found in the block. ``portable``: do without the
+    processor's vector instructions. Raises BadRows."""
     data = np.frombuffer(block, np.uint8)
-    scan = _CRecordScan()
-    _check(_functions().ll_records_scan(_address(data), data.size, is_final, threads, scan))
-    if sparse is None:
-        sparse = scan.layout == _SPARSE
-    columns = columns or scan.columns
     layout = _CRecordLayout(columns, label_size, allow_missing, columns > _WIDEST_INT32, portable)
-    rows: DenseRows | SparseRows | None
-    outcome = _COutcome()
-    if sparse:
-        rows, labels = _sparse_rows(data, scan, layout, outcome, room or Room())
-    else:
-        rows, labels = _dense_rows(data, scan, layout, outcome, room or Room())
-    return RecordRows(rows if scan.records else None, labels if label_size else None, scan.consumed, scan.needed)
+    labels = np.empty(scan.records if label_size else 0, np.float32)
+    rows = (_sparse_rows if sparse else _dense_rows)(data, scan, layout, labels)
+    return RecordRows(rows, labels if label_size else None)
 
 
-def _dense_rows(
-    data: np.ndarray, scan: _CRecordScan, layout: _CRecordLayout, outcome: _COutcome, room: Room
-) -> tuple[DenseRows, np.ndarray]:
-    capacity = int(_functions().ll_records_dense_capacity(scan, layout))
-    features = room.array(capacity * layout.columns, np.float32).reshape(capacity, layout.columns)
-    labels = np.empty(capacity if layout.label_size else 0, np.float32)
-    _check(_functions().ll_records_dense(_address(data), scan, layout, _address(features), _address(labels), outcome))
-    return DenseRows(features), labels
+def _dense_rows(data: np.ndarray, scan: RecordScan, layout: _CRecordLayout, labels: np.ndarray) -> DenseRows:
+    if layout.columns * scan.records > scan.consumed:  # a feature takes a byte or more
+        raise BadRows
+    features = np.empty((scan.records, layout.columns), np.float32)
+    _check(_functions().ll_records_dense(_address(data), scan, layout, _address(features), _address(labels)))
+    return DenseRows(features)
 
 
-def _sparse_rows(
-    data: np.ndarray, scan: _CRecordScan, layout: _CRecordLayout, outcome: _COutcome, room: Room
-) -> tuple[SparseRows, np.ndarray]:
+def _sparse_rows(data: np.ndarray, scan: RecordScan, layout: _CRecordLayout, labels: np.ndarray) -> SparseRows:
     capacity = int(_functions().ll_records_sparse_capacity(scan))
     row_starts = np.empty(scan.records + 1, np.int64)
-    columns = room.array(capacity, np.int64 if layout.wide_indices else np.int32)
-    values = room.array(capacity, np.float32)
-    labels = np.empty(scan.records if layout.label_size else 0, np.float32)
+    columns = np.empty(capacity, np.int64 if layout.wide_indices else np.int32)
+    values = np.empty(capacity, np.float32)
     addresses = [_address(array) for array in (row_starts, columns, values, labels)]
-    _check(_functions().ll_records_sparse(_address(data), scan, layout, *addresses, outcome))
-    count = outcome.values
-    return SparseRows(row_starts, columns[:count], values[:count], layout.columns), labels
+    _check(_functions().ll_records_sparse(_address(data), scan, layout, *addresses))
+    count = row_starts[-1]
+    return SparseRows(row_starts, columns[:count], values[:count], layout.columns)
 
 
 def _line_numbers(data: np.ndarray, header: bytes, rows: int) -> np.ndarray:
@@ -294,7 +252,7 @@ def _functions() -> ctypes.CDLL:
     functions = library.plain()
     size, address, text = ctypes.c_int64, ctypes.c_void_p, ctypes.c_char_p
     csv_layout, outcome = ctypes.POINTER(_CCsvLayout), ctypes.POINTER(_COutcome)
-    scan, layout = ctypes.POINTER(_CRecordScan), ctypes.POINTER(_CRecordLayout)
+    scan, layout = ctypes.POINTER(RecordScan), ctypes.POINTER(_CRecordLayout)
     for name, returned, taken in (
         ("ll_csv_line_numbers", size, (address, size, text, size, address, size)),
         ("ll_csv_capacity", size, (size, csv_layout)),
@@ -306,11 +264,10 @@ def _functions() -> ctypes.CDLL:
             ctypes.c_int32,
             (address, size, ctypes.POINTER(_CLibsvmLayout), address, address, address, address, address, outcome),
         ),
-        ("ll_records_scan", ctypes.c_int32, (address, size, size, size, scan)),
-        ("ll_records_dense_capacity", size, (scan, layout)),
+        ("ll_records_scan", ctypes.c_int32, (address, size, size, scan)),
         ("ll_records_sparse_capacity", size, (scan,)),
-        ("ll_records_dense", ctypes.c_int32, (address, scan, layout, address, address, outcome)),
-        ("ll_records_sparse", ctypes.c_int32, (address, scan, layout, address, address, address, address, outcome)),
+        ("ll_records_dense", ctypes.c_int32, (address, scan, layout, address, address)),
+        ("ll_records_sparse", ctypes.c_int32, (address, scan, layout, address, address, address, address)),
     ):
         function = getattr(functions, name)
         function.restype, function.argtypes = returned, taken

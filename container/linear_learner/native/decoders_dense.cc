@@ -96,27 +96,23 @@ bool are_row(const Tensor& features, int64_t columns) {
 
 }  // namespace
 
-Status decode_dense_part(RecordPart* part) {
-  FrameReader frames(part->data, part->begin, part->end, true);
-  ll_outcome& outcome = part->outcome;
-  const int64_t columns = part->layout->columns;
-  Template layout(record_kernels(part->layout->portable));
+Status decode_dense(const WholeRecords& records, float* features) {
+  FrameReader frames(records.data, records.size, true);
+  const int64_t columns = records.layout.columns;
+  Template layout(record_kernels(records.layout.portable));
   Record record;
   Frame frame;
-  while (frames.at() < part->end) {
-    float* row = part->features + outcome.rows * columns;
-    float* label = part->labels ? part->labels + outcome.rows : nullptr;
-    if (layout.copy(part->data + frames.at(), part->end - frames.at(), row, label)) {
+  for (int64_t row = 0; frames.at() < records.size; ++row, features += columns) {
+    if (layout.copy(records.data + frames.at(), records.size - frames.at(), features, records.label_of(row))) {
       frames.skip(layout.size());
-      ++outcome.rows;
       continue;
     }
     frames.next(&frame);  // the scan has seen that it is whole
-    if (!read_record(*part, frame, &record) || !are_row(record.features, columns) || !write_label(*part, record))
+    if (!read_record(records, frame, &record) || !are_row(record.features, columns) ||
+        !write_label(records, record, row))
       return kBadRows;
-    std::memcpy(row, record.features.values.data(), static_cast<size_t>(columns) * sizeof(float));
-    ++outcome.rows;
-    layout.learn(part->data, frame, record);
+    std::memcpy(features, record.features.values.data(), static_cast<size_t>(columns) * sizeof(float));
+    layout.learn(records.data, frame, record);
   }
   return kDone;
 }

@@ -15,21 +15,12 @@
 
 extern "C" {
 
-// Where a part of a block begins: a byte, and the number of records before it.
-struct ll_cut {
-  int64_t offset;
-  int64_t record;
-};
-
 // What ll_records_scan finds out about a block. decoders.py mirrors these structs.
 struct ll_record_scan {
   int64_t records;   // whole records from the start of the block
   int64_t consumed;  // their bytes
-  int64_t needed;    // bytes that the record after them takes at least, if it may be whole with more bytes; else 0
   int64_t layout;    // of the first record that has features: 0 none has, 1 dense, 2 sparse
   int64_t columns;   // of the first record of this layout whose width is known; else 0
-  int64_t parts;
-  ll_cut cuts[linear_learner::kMaxThreads + 1];
 };
 
 struct ll_record_layout {
@@ -67,15 +58,12 @@ struct Frame {
 class FrameReader {
  public:
   // ``is_final``: no bytes will follow those of the block, so that the last record may lack its padding.
-  FrameReader(const uint8_t* data, int64_t begin, int64_t end, bool is_final)
-      : data_(data), at_(begin), end_(end), is_final_(is_final) {}
+  FrameReader(const uint8_t* data, int64_t size, bool is_final) : data_(data), end_(size), is_final_(is_final) {}
 
   // Reads the next frame. False at the end of the block, and where there is no whole frame.
   bool next(Frame* frame) { return next_whole(frame) || next_any(frame); }
 
-  // Why there was no next frame: either the bytes are no frame's, whatever follows them, or the frame takes ``needed``
-  // bytes at least, of which some are not there; neither at the end of the block.
-  int64_t needed() const { return needed_; }
+  // Whether there was no next frame because the bytes are no frame's, whatever follows them.
   bool is_broken() const { return is_broken_; }
 
   int64_t at() const { return at_; }
@@ -104,14 +92,13 @@ class FrameReader {
 
   // Both return false, for their callers to return.
   bool stop_broken();
-  bool stop_short(int64_t needed);
+  bool stop_short() { return is_final_ && stop_broken(); }
 
   const uint8_t* data_;
-  int64_t at_;
+  int64_t at_ = 0;
   int64_t end_;
   bool is_final_;
   bool is_broken_ = false;
-  int64_t needed_ = 0;
   std::vector<uint8_t> joined_;
 };
 
@@ -121,31 +108,29 @@ int64_t layout_of(const Tensor& features);
 // The product of a tensor's dimensions, or -1 if it has none or no int64 holds it.
 int64_t size_by_shape(const Tensor& tensor);
 
-// Some whole records of a block, and where their rows go.
-struct RecordPart {
-  const uint8_t* data;  // the block
-  int64_t begin;
-  int64_t end;
-  int64_t data_end;  // of the block, or of what may be read of it
-  const ll_record_layout* layout;
-  float* labels;      // (rows,), or null
-  float* features;    // dense: (rows, columns)
-  int64_t* row_ends;  // sparse: (rows,), the non-zeros of the part up to and with each row
-  void* indices;      // sparse: int32 or int64
-  float* values;      // sparse
-  Status status;
-  ll_outcome outcome;
+// The whole records of a block, and where their labels go.
+struct WholeRecords {
+  const uint8_t* data;
+  int64_t size;
+  const ll_record_layout& layout;
+  float* labels;  // (records,), or null
+
+  const uint8_t* end() const { return data + size; }
+
+  // Where the label of a row goes, or null.
+  float* label_of(int64_t row) const { return labels ? labels + row : nullptr; }
 };
 
-// Reads a record of a part. False where its bytes are no Record.
-bool read_record(const RecordPart& part, const Frame& frame, Record* record);
+// Reads a record. False where its bytes are no Record.
+bool read_record(const WholeRecords& records, const Frame& frame, Record* record);
 
-// Writes the label, if there is one to write, after the part's rows. False if that is not one finite number.
-bool write_label(const RecordPart& part, const Record& record);
+// Writes the label of a row, if it is wanted. False if that is not one finite number.
+bool write_label(const WholeRecords& records, const Record& record, int64_t row);
 
-// Decode all records of a part; kBadRows at the first bad one.
-Status decode_dense_part(RecordPart* part);
-Status decode_sparse_part(RecordPart* part);
+// Decode all records; kBadRows at the first bad one. Features (records, columns); row starts (records + 1,), indices,
+// int32 or int64, and values (ll_records_sparse_capacity(),).
+Status decode_dense(const WholeRecords& records, float* features);
+Status decode_sparse(const WholeRecords& records, int64_t* row_starts, void* indices, float* values);
 
 }  // namespace linear_learner
 

@@ -61,62 +61,61 @@ int64_t count_of(const Packed& numbers) {
   return numbers.size % size_of_one ? -1 : numbers.size / size_of_one;
 }
 
-// Writes the row of a plain record with which nothing is wrong. False for any other record.
+// Writes a row of a plain record with which nothing is wrong, and how many non-zeros it has. False for any other
+// record.
 //
-// What is written beyond the row stays in the part's room: that is half a number for each byte of a record, and a plain
-// one has thirty beside its numbers.
-bool copy_plain_row(RecordPart* part, const Frame& frame, const RecordKernels& kernels) {
+// What is written beyond the row stays in the room for the rows: that is half a number for each byte of a record, and a
+// plain one has thirty beside its numbers.
+bool copy_plain_row(const WholeRecords& records, const Frame& frame, const RecordKernels& kernels, int32_t* indices,
+                    float* values, float* label, int64_t* count) {
   PlainRecord record;
-  if (!find_plain_record(frame.payload, frame.size, part->data + part->data_end, &record) ||
-      record.columns != static_cast<uint64_t>(part->layout->columns))
+  if (!find_plain_record(frame.payload, frame.size, records.end(), &record) ||
+      record.columns != static_cast<uint64_t>(records.layout.columns))
     return false;
-  ll_outcome& outcome = part->outcome;
   const bool is_float32 = record.values.kind == TensorKind::kFloat32;
-  const int64_t count = count_of(record.values);
-  int32_t* indices = static_cast<int32_t*>(part->indices) + outcome.values;
-  float* values = part->values + outcome.values;
-  if (count < 0 || !kernels.read_keys(record.keys, record.keys_end, count, part->layout->columns, indices) ||
-      !(is_float32 ? kernels.copy_float32(record.values.begin, count, values)
+  *count = count_of(record.values);
+  if (*count < 0 || !kernels.read_keys(record.keys, record.keys_end, *count, records.layout.columns, indices) ||
+      !(is_float32 ? kernels.copy_float32(record.values.begin, *count, values)
                    : copy_numbers(record.values.kind, record.values.begin, record.values.size, values)))
     return false;
-  if (record.label.kind != TensorKind::kNone) {
-    float ignored;
-    float* label = part->labels ? part->labels + outcome.rows : &ignored;
-    if (count_of(record.label) != 1 || !copy_numbers(record.label.kind, record.label.begin, record.label.size, label))
-      return false;
-  } else if (part->labels) {
-    return false;
+  if (record.label.kind == TensorKind::kNone) return !label;
+  float ignored;
+  return count_of(record.label) == 1 &&
+         copy_numbers(record.label.kind, record.label.begin, record.label.size, label ? label : &ignored);
+}
+
+template <class Index>
+Status decode_entries(const WholeRecords& records, int64_t* row_starts, Index* indices, float* values) {
+  constexpr bool is_wide = sizeof(Index) > 4;
+  FrameReader frames(records.data, records.size, true);
+  const RecordKernels kernels = record_kernels(records.layout.portable);
+  std::vector<Entry> sorted;
+  Record record;
+  Frame frame;
+  row_starts[0] = 0;
+  for (int64_t row = 0, count; frames.at() < records.size; ++row, indices += count, values += count) {
+    frames.next(&frame);  // the scan has seen that it is whole
+    const bool is_in_place = frame.payload == records.data + frame.begin + kHeaderSize;  // else joined from parts
+    bool is_done = false;
+    if constexpr (!is_wide)
+      is_done = is_in_place && copy_plain_row(records, frame, kernels, indices, values, records.label_of(row), &count);
+    if (!is_done) {
+      if (!read_record(records, frame, &record) || !are_row(record.features, records.layout.columns, &sorted) ||
+          !write_label(records, record, row))
+        return kBadRows;
+      count = record.features.keys.size();
+      write_entries(record.features, sorted, indices, values);
+    }
+    row_starts[row + 1] = row_starts[row] + count;
   }
-  outcome.values += count;
-  part->row_ends[outcome.rows++] = outcome.values;
-  return true;
+  return kDone;
 }
 
 }  // namespace
 
-Status decode_sparse_part(RecordPart* part) {
-  FrameReader frames(part->data, part->begin, part->end, true);
-  ll_outcome& outcome = part->outcome;
-  const RecordKernels kernels = record_kernels(part->layout->portable);
-  std::vector<Entry> sorted;
-  Record record;
-  Frame frame;
-  while (frames.at() < part->end) {
-    frames.next(&frame);  // the scan has seen that it is whole
-    const bool is_in_place = frame.payload == part->data + frame.begin + kHeaderSize;  // else it was joined from parts
-    if (is_in_place && !part->layout->wide_indices && copy_plain_row(part, frame, kernels)) continue;
-    if (!read_record(*part, frame, &record) || !are_row(record.features, part->layout->columns, &sorted) ||
-        !write_label(*part, record))
-      return kBadRows;
-    float* values = part->values + outcome.values;
-    if (part->layout->wide_indices)
-      write_entries(record.features, sorted, static_cast<int64_t*>(part->indices) + outcome.values, values);
-    else
-      write_entries(record.features, sorted, static_cast<int32_t*>(part->indices) + outcome.values, values);
-    outcome.values += record.features.keys.size();
-    part->row_ends[outcome.rows++] = outcome.values;
-  }
-  return kDone;
+Status decode_sparse(const WholeRecords& records, int64_t* row_starts, void* indices, float* values) {
+  if (records.layout.wide_indices) return decode_entries(records, row_starts, static_cast<int64_t*>(indices), values);
+  return decode_entries(records, row_starts, static_cast<int32_t*>(indices), values);
 }
 
 }  // namespace linear_learner

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from linear_learner.native import decoders
-from linear_learner.native.decoders import BadRows, DenseRows, RecordRows, SparseRows, decode_records
+from linear_learner.native.decoders import BadRows, DenseRows, RecordRows, SparseRows, decode_records, scan_records
 
 # The judge lives with the tests of the plain decoder.
 sys.path.append(str(Path(__file__).parents[1] / "formats"))
@@ -32,8 +32,25 @@ MAGIC = struct.pack("<I", 0xCED7230A)
 KINDS = ("float32", "float64", "int32")
 
 
-def decode(block: bytes, **how: Any) -> RecordRows:
-    return decode_records(block, **{"label_size": 1, "is_final": True, **how})
+def decode(
+    block: bytes,
+    *,
+    is_final: bool = True,
+    label_size: int = 1,
+    columns: int = 0,
+    sparse: bool | None = None,
+    **how: Any,
+) -> RecordRows:
+    """The rows of the records that a block starts with: of the width and kind of the first, unless they are given."""
+    scan = scan_records(block, is_final=is_final)
+    return decode_records(
+        block,
+        scan,
+        label_size=label_size,
+        columns=columns or scan.columns,
+        sparse=scan.is_sparse if sparse is None else sparse,
+        **how,
+    )
 
 
 def is_refused(block: bytes, **how: Any) -> bool:
@@ -55,31 +72,16 @@ def sparse_record(
     return message
 
 
-def contents(rows: RecordRows) -> tuple[Any, ...]:
-    """All of the rows, to be compared."""
-    inner = rows.rows
-    if inner is None:
-        arrays: list[np.ndarray] = []
-    elif isinstance(inner, DenseRows):
-        arrays = [inner.features]
-    else:
-        arrays = [inner.row_starts, inner.columns, inner.values, np.array(inner.feature_dim)]
-    if rows.labels is not None:
-        arrays.append(rows.labels)
-    return (rows.consumed, rows.needed, *((a.tobytes(), a.shape, a.dtype) for a in arrays))
-
-
 class TestDense:
     X = np.float32([[1, 2.5, -3], [4, 0, 1e-40], [7, 8, 9]])
 
     def check(self, block: bytes, features: Any = X, labels: Any = (1, 0, 1)) -> None:
-        for threads in (1, 2, 3, 64):
-            rows = decode(block, threads=threads)
-            assert isinstance(rows.rows, DenseRows)
-            assert rows.rows.features.dtype == rows.labels.dtype == np.float32
-            np.testing.assert_array_equal(rows.rows.features, np.asarray(features, np.float64).astype(np.float32))
-            np.testing.assert_array_equal(rows.labels, labels)
-            assert (rows.consumed, rows.needed) == (len(block), 0)
+        rows = decode(block)
+        assert isinstance(rows.rows, DenseRows)
+        assert rows.rows.features.dtype == rows.labels.dtype == np.float32
+        np.testing.assert_array_equal(rows.rows.features, np.asarray(features, np.float64).astype(np.float32))
+        np.testing.assert_array_equal(rows.labels, labels)
+        assert scan_records(block, is_final=True).consumed == len(block)
 
     @pytest.mark.parametrize("cls", [judge.Record, judge.UnpackedRecord])
     @pytest.mark.parametrize("kind", KINDS)
@@ -139,18 +141,14 @@ class TestSparse:
         for i, row in enumerate(matrix):
             order = rng.permutation(row.nnz)
             messages.append(sparse_record(row.indices[order], row.data[order], [3000], i))
-        for threads in (1, 2, 7):
-            rows = decode(file_of(*messages), threads=threads)
-            assert isinstance(rows.rows, SparseRows)
-            np.testing.assert_array_equal(rows.rows.row_starts, matrix.indptr)
-            np.testing.assert_array_equal(rows.rows.columns, matrix.indices)
-            np.testing.assert_array_equal(rows.rows.values, matrix.data)
-            np.testing.assert_array_equal(rows.labels, np.arange(60))
-            assert (rows.rows.feature_dim, rows.rows.columns.dtype, rows.rows.row_starts.dtype) == (
-                3000,
-                np.int32,
-                np.int64,
-            )
+        decoded = decode(file_of(*messages))
+        rows = decoded.rows
+        assert isinstance(rows, SparseRows)
+        np.testing.assert_array_equal(rows.row_starts, matrix.indptr)
+        np.testing.assert_array_equal(rows.columns, matrix.indices)
+        np.testing.assert_array_equal(rows.values, matrix.data)
+        np.testing.assert_array_equal(decoded.labels, np.arange(60))
+        assert (rows.feature_dim, rows.columns.dtype, rows.row_starts.dtype) == (3000, np.int32, np.int64)
 
     @pytest.mark.parametrize("kind", KINDS)
     def test_every_type(self, kind: str) -> None:
@@ -173,14 +171,13 @@ class TestSparse:
         values = [rng.integers(-300, 300, len(row)) if i % 2 else row % 128 for i, row in enumerate(rows)]
         pairs = zip(rows, values, strict=True)
         block = file_of(*(sparse_record(row, found, [columns], i % 7, kind) for i, (row, found) in enumerate(pairs)))
-        for threads in (1, 2, 3):
-            decoded = decode(block, threads=threads, portable=portable)
-            orders = [np.argsort(row) for row in rows]
-            np.testing.assert_array_equal(decoded.rows.row_starts, np.cumsum([0, *map(len, rows)]))
-            for found, expected in ((decoded.rows.columns, rows), (decoded.rows.values, values)):
-                ordered = [part[order] for part, order in zip(expected, orders, strict=True)]
-                np.testing.assert_array_equal(found, np.concatenate(ordered))
-            np.testing.assert_array_equal(decoded.labels, np.arange(len(rows)) % 7)
+        decoded = decode(block, portable=portable)
+        orders = [np.argsort(row) for row in rows]
+        np.testing.assert_array_equal(decoded.rows.row_starts, np.cumsum([0, *map(len, rows)]))
+        for found, expected in ((decoded.rows.columns, rows), (decoded.rows.values, values)):
+            ordered = [part[order] for part, order in zip(expected, orders, strict=True)]
+            np.testing.assert_array_equal(found, np.concatenate(ordered))
+        np.testing.assert_array_equal(decoded.labels, np.arange(len(rows)) % 7)
 
     @pytest.mark.parametrize("portable", [False, True])
     def test_what_is_unusual_is_seen_at_any_place_of_a_row(self, portable: bool) -> None:
@@ -205,26 +202,6 @@ class TestSparse:
         # All that follows the second key within the reach of the first one's length is zeros.
         rows = decode(file_of(*[sparse_record([3_000_000, 5], [1, 2], [4_000_000], 0)] * 3)).rows
         np.testing.assert_array_equal(rows.columns, [5, 3_000_000] * 3)
-
-    def test_room_that_is_used_again_holds_nothing_of_an_answer(self) -> None:
-        first, second = (file_of(*[sparse_record([i, 9], [i, 1])] * 20) for i in (1, 2))
-        room = decoders.Room()
-        before = decode(first, room=room)
-        decode(second, room=room)
-        assert contents(before) == contents(decode(first))
-
-    def test_room_is_used_again_once_nobody_looks_into_it(self) -> None:
-        room = decoders.Room()
-        held = [room.array(10, np.float32) for _ in range(30)]
-        begins = {array.ctypes.data for array in held}
-        assert len(begins) == 30
-        view = held[7][3:].reshape(1, 7)
-        del held
-        again = [room.array(size, np.float32) for size in (10, 5, 10)]
-        assert {array.ctypes.data for array in again} < begins - {view.ctypes.data - 12}
-        assert [len(array) for array in again] == [10, 5, 10]
-        assert room.array(10, np.int32).dtype == np.int32 and len(room.array(12, np.float32)) == 12
-        assert len(room._arrays) <= 1 + len(again) + 8 + 1
 
     def test_columns_beyond_int32(self) -> None:
         rows = decode(file_of(sparse_record([2**40, 1], [1, 2], [2**40 + 1]))).rows
@@ -276,13 +253,11 @@ class TestBadRows:
             (SPARSE, sparse_record([0, 1, 2, 200], range(4))),
         ],
     )
-    @pytest.mark.parametrize("threads", [1, 3])
     @pytest.mark.parametrize("portable", [False, True])
-    def test_one_makes_the_block_bad(self, good: Any, bad: Any, threads: int, portable: bool) -> None:
+    def test_one_makes_the_block_bad(self, good: Any, bad: Any, portable: bool) -> None:
         for before, after in ((2, 2), (4, 0)):
-            block = file_of(*[good] * before, bad, *[good] * after)
-            assert is_refused(block, threads=threads, portable=portable)
-        assert not is_refused(file_of(*[good] * 5), threads=threads, portable=portable)
+            assert is_refused(file_of(*[good] * before, bad, *[good] * after), portable=portable)
+        assert not is_refused(file_of(*[good] * 5), portable=portable)
 
     def test_a_block_without_a_single_good_record(self) -> None:
         assert is_refused(frame(b"\xff") * 3)
@@ -299,18 +274,18 @@ class TestFrames:
     @pytest.mark.parametrize("cut", range(1, SIZE))
     def test_a_record_cut_short(self, cut: int) -> None:
         block = self.VALID[: self.SIZE + cut]
-        rows = decode(block, is_final=False)
-        assert rows.consumed == self.SIZE
-        assert rows.needed == (8 if cut < 8 else self.SIZE)
+        scan = scan_records(block, is_final=False)
+        assert (scan.records, scan.consumed) == (1, self.SIZE)
         payload = len(record([1, 2], 1).SerializeToString())
         if cut >= 8 + payload:
-            assert decode(block).consumed == len(block)  # only zeros are missing
+            scan = scan_records(block, is_final=True)
+            assert (scan.records, scan.consumed) == (2, len(block))  # only zeros are missing
             return
         assert is_refused(block)
 
     def test_nothing_is_no_row(self) -> None:
-        assert contents(decode(b"")) == (0, 0, contents(decode(b""))[2])
-        assert decode(b"").rows is None
+        scan = scan_records(b"", is_final=True)
+        assert (scan.records, scan.consumed, scan.columns) == (0, 0, 0)
 
     @pytest.mark.parametrize("bad", [b"\0", b"\x0a\x23\xd7\xcf12345", b"text,csv\n"])
     def test_bytes_that_are_no_frame(self, bad: bytes) -> None:
@@ -325,18 +300,17 @@ class TestFrames:
             for flag, part in zip(flags, payloads, strict=True)
         )
 
-    @pytest.mark.parametrize("threads", [1, 2, 5])
-    def test_a_record_in_parts_is_joined_by_the_magic_number(self, threads: int) -> None:
+    def test_a_record_in_parts_is_joined_by_the_magic_number(self) -> None:
         magic = struct.unpack("<f", MAGIC)[0]
         payload = record([1, magic, 2, magic, magic], 1).SerializeToString()
         parts = payload.split(MAGIC)
         assert len(parts) == 4
         block = frame(payload) + self.in_parts(*parts) + frame(payload)
-        rows = decode(block, threads=threads)
+        rows = decode(block)
         assert (rows.rows.features == rows.rows.features[0]).all()
         assert rows.rows.features.shape == (3, 5)
-        cut = decode(block[: -len(frame(payload)) - 4], is_final=False)
-        assert (cut.consumed, cut.needed) == (len(frame(payload)), len(self.in_parts(*parts)))
+        cut = scan_records(block[: -len(frame(payload)) - 4], is_final=False)
+        assert (cut.records, cut.consumed) == (1, len(frame(payload)))
 
     @pytest.mark.parametrize("flags", [[2], [3], [5], [1, 1], [1, 0], [1, 2, 4]])
     def test_parts_in_the_wrong_order(self, flags: list[int]) -> None:
@@ -348,8 +322,8 @@ class TestFrames:
     def test_parts_without_an_end(self, last: list[int]) -> None:
         block = self.VALID + self.in_parts(*[b"part"] * (1 + len(last)), flags=[1, *last])
         assert is_refused(block)
-        rows = decode(block, is_final=False)
-        assert (rows.consumed, rows.needed) == (len(self.VALID), len(block) - len(self.VALID) + 8)
+        scan = scan_records(block, is_final=False)
+        assert (scan.records, scan.consumed) == (2, len(self.VALID))
 
 
 NUMBERS = st.one_of(
@@ -441,18 +415,6 @@ class TestAgainstProtobuf:
             np.testing.assert_array_equal(rows.rows.columns, np.array(keys)[order])
             np.testing.assert_array_equal(rows.rows.values, as_float32(values)[order])
 
-    @settings(deadline=None, max_examples=30)
-    @given(st.lists(any_records(), max_size=12), st.binary(max_size=12), st.integers(2, 64))
-    def test_any_number_of_threads_gives_the_same(self, payloads: list[bytes], rest: bytes, threads: int) -> None:
-        for block in (b"".join(map(frame, payloads)) + rest, frame(b"".join(payloads)) * 3 + rest):
-            answers: list[object] = []
-            for count in (1, threads):
-                try:
-                    answers.append(contents(decode(block, threads=count)))
-                except BadRows:
-                    answers.append("refused")
-            assert answers[0] == answers[1]
-
     @settings(deadline=None)
     @given(
         st.lists(
@@ -470,9 +432,11 @@ class TestAgainstProtobuf:
         found, held, labels = [], b"", []
         for start in range(0, len(whole), size):
             held += whole[start : start + size]
-            rows = decode(held, is_final=start + size >= len(whole), columns=0)
-            held = held[rows.consumed :]
-            if rows.rows is not None:
+            is_final = start + size >= len(whole)
+            scan = scan_records(held, is_final=is_final)
+            if scan.records:
+                rows = decode(held, is_final=is_final)
+                held = held[scan.consumed :]
                 found.append(rows.rows.values if is_sparse else rows.rows.features.ravel())
                 labels.extend(rows.labels)
         assert held == b""
