@@ -85,6 +85,16 @@ def test_a_regression_loss_reaches_its_optimum(loss: str, job: JobFolder) -> Non
     assert 0.99999 <= reached / optimum(rows) <= 1.005
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_a_huber_loss_learns_labels_of_any_size(optimizer: str, job: JobFolder) -> None:
+    """The default huber_delta of 1 is a millionth of them, where the loss is as good as the absolute error."""
+    features, labels = datasets.load_diabetes(return_X_y=True)
+    rows = features, 1e4 * labels
+    outcome = job.train("regressor", rows, loss="huber_loss", optimizer=optimizer)
+    optimum = pinball_optimum((features, rows[1]), below=1, above=1)
+    assert outcome.final("train", "absolute_loss") <= 1.02 * optimum
+
+
 def test_binary_hinge_loss_reaches_its_optimum(job: JobFolder) -> None:
     features, labels = datasets.load_breast_cancer(return_X_y=True)
     rows = features[:, 10:15], labels

@@ -105,8 +105,18 @@ def huber_loss(F: Any, score: Array, label: Array, delta: float) -> Array:
 
 
 def huber_loss_gradient(F: Any, score: Array, label: Array, delta: float) -> Array:
+    """Of a delta of one dollar beside prices of a million, a loss next to nothing would be left, which any penalty
+    drowns; so its steepest slope, delta, counts as 1 where it is less."""
     error = score - label
-    return F.sign(error) * F.minimum(F.abs(error), delta)
+    return F.sign(error) * F.minimum(F.abs(error), delta) / huber_steepness(delta)
+
+
+def huber_steepness(delta: float) -> float:
+    return max(min(delta, 1.0), LEAST_STEEPNESS)
+
+
+LEAST_STEEPNESS = 2.0**-126
+"""One over a smaller number is beyond float32."""
 
 
 def softmax_loss(F: Any, score: Array, label: Array) -> Array:
@@ -145,7 +155,8 @@ RIGHT_CLASS_OUT = 1e30
 class Loss:
     """One row of LOSSES.
 
-    ``constants`` maps the keyword of the two functions to the hyperparameter that gives it.
+    ``gradient``: what training follows, the slope of ``value`` over ``steepness``, which is asked with the constants.
+    ``constants`` maps the keyword of the functions to the hyperparameter that gives it.
     ``degree``: value(a * score, a * label) with constants in label units scaled by a equals a**degree * value(score,
     label); it turns an objective in normalised label units into raw ones.
     ``scaled_constants``: the constants that are in label units.
@@ -162,6 +173,7 @@ class Loss:
     constants: tuple[tuple[str, str], ...] = ()
     scaled_constants: tuple[str, ...] = ()
     coupled: bool = False
+    steepness: Callable[..., float] = lambda **constants: 1.0
 
 
 BINARY, MULTICLASS, REGRESSOR = "binary_classifier", "multiclass_classifier", "regressor"
@@ -207,7 +219,7 @@ _ROWS = (
     Loss(
         "huber_loss", REGRESSOR, huber_loss, huber_loss_gradient,
         objective="huber_loss_objective", degree=2,
-        constants=(("delta", "huber_delta"),), scaled_constants=("delta",),
+        constants=(("delta", "huber_delta"),), scaled_constants=("delta",), steepness=huber_steepness,
     ),
 )  # fmt: skip
 

@@ -75,12 +75,13 @@ struct quantile_loss {
 
 struct huber_loss {
   static constexpr bool kCoupled = false, kHasOdds = false;
+  INLINE float steepness(float delta) { return delta > 1.0f ? 1.0f : delta > 0x1p-126f ? delta : 0x1p-126f; }
   INLINE void at(Vector score, Vector label, float delta, Vector& value, Vector& gradient) {
     const Vector error = score - label;
     const Vector size = abs(error);
     const Vector inside = minimum(size, all(delta));
     value = inside * (size - 0.5f * inside);
-    gradient = copy_sign(inside, error);
+    gradient = copy_sign(inside * (1.0f / steepness(delta)), error);
   }
 };
 

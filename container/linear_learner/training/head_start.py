@@ -32,7 +32,7 @@ CURVATURES = {
     "eps_insensitive_squared_loss": 2.0,
     "huber_loss": 1.0,
 }
-"""The largest second derivative of a loss by its scores. The other losses have kinks, and no second derivative."""
+"""The largest second derivative of a loss's value by its scores. The other losses have kinks, and none."""
 
 LEAST_VARIANCE = 1e-8
 """Of the largest variance of a direction: below, float32 weights of the columns would drown it in rounding."""
@@ -57,6 +57,7 @@ def head_start(
     weights = features.shape[1] * objective.outputs
     if isinstance(features, CsrMatrix) or rows < ROWS_FOR_A_WEIGHT * weights:
         return None
+    curvature /= objective.loss.steepness(**objective.constants)
     with one_thread():
         return _minimum(features.astype(np.float64), labels, objective, curvature, cluster)
 

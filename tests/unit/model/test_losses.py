@@ -55,7 +55,7 @@ def test_gradient_is_the_slope_of_the_value(row: Loss) -> None:
     gradient = row.gradient(np, score, label, **constants(row))
     slope = finite_difference(lambda s: row.value(np, s, label, **constants(row)), score, row.coupled)
     assert gradient.shape == score.shape
-    assert_allclose(gradient, slope, rtol=1e-6, atol=1e-8)
+    assert_allclose(gradient * row.steepness(**constants(row)), slope, rtol=1e-6, atol=1e-8)
 
 
 @pytest.mark.parametrize("row", ALL)
@@ -137,6 +137,10 @@ class TestClosedForms:
     def test_huber(self) -> None:
         expected = scipy.special.huber(0.8, self.score - self.label).mean()
         assert mean(REGRESSOR, "huber_loss", self.score, self.label, delta=0.8) == pytest.approx(expected, rel=1e-12)
+
+    def test_the_gradient_of_a_huber_loss_of_tiny_delta_is_as_steep_as_that_of_the_absolute_error(self) -> None:
+        found = LOSSES[REGRESSOR, "huber_loss"].gradient(np, self.score, self.label, delta=1e-9)
+        assert_allclose(found, np.sign(self.score - self.label), rtol=1e-12)
 
     @pytest.mark.parametrize(
         ("error", "absolute", "squared"), [(0.5, 0.0, 0.0), (-0.5, 0.0, 0.0), (0.75, 0.25, 0.0625), (-2.5, 2.0, 4.0)]

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from in_threads import together
-from sklearn.linear_model import LogisticRegression
+from scipy.special import huber
+from sklearn.linear_model import HuberRegressor, LogisticRegression
 
 from linear_learner.data.dataset import Dataset
 from linear_learner.environment import Environment
@@ -60,6 +61,15 @@ def test_a_regression_starts_at_least_squares_however_much_columns_go_together(l
     inputs = np.column_stack([FEATURES, np.ones(2000)]).astype(np.float64)
     least = np.linalg.lstsq(inputs, TARGETS, rcond=None)[1][0] / 2000 / TARGETS.var()
     assert np.mean(residuals**2) < 1.002 * least
+
+
+def test_a_huber_loss_that_bends_sooner_than_at_1_starts_lower_too() -> None:
+    start = start_of(TARGETS, "regressor", loss="huber_loss", huber_delta="0.3")
+    assert start is not None
+    errors = TARGETS.std() * (normalised(FEATURES) @ start[0] + start[1]) + TARGETS.mean() - TARGETS[:, np.newaxis]
+    judge = HuberRegressor(epsilon=1, alpha=0, max_iter=1000)  # of errors in units of a scale that it estimates
+    least = TARGETS - judge.fit(normalised(FEATURES), TARGETS).predict(normalised(FEATURES))
+    assert huber(0.3, errors).mean() < 1.01 * huber(0.3, least).mean()
 
 
 @pytest.mark.parametrize(("predictor_type", "classes"), [("binary_classifier", 2), ("multiclass_classifier", 3)])

@@ -151,7 +151,7 @@ class Reference:
             return np.where(e < 0, -q * e, (1 - q) * e), np.where(e < 0, -q, 1 - q)
         if name == "huber_loss":
             d = c["delta"]
-            return np.where(abs(e) < d, e**2 / 2, d * (abs(e) - d / 2)), np.clip(e, -d, d)
+            return np.where(abs(e) < d, e**2 / 2, d * (abs(e) - d / 2)), np.clip(e, -d, d) / min(d, 1)
         return self.coupled_losses(name, S.reshape(len(S), self.K, self.C), y[:, 0].astype(int), c)
 
     def coupled_losses(
