@@ -22,7 +22,10 @@ def errors(scores: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
     low, high = np.quantile(error, (0.005, 0.995))
     margin = (high - low) / 4
     low, high = max(low - margin, error.min()), min(high + margin, error.max())
-    counts, edges = np.histogram(error, BINS, (low, high) if low < high else (low - 0.5, low + 0.5))
+    if low == high:
+        room = max(0.5, abs(low) / BINS)  # 0.5 is nothing beside 1e17
+        low, high = low - room, high + room
+    counts, edges = np.histogram(error, BINS, (low, high))
     rows = np.unique(np.linspace(0, len(error) - 1, POINTS).round().astype(np.int64))
     return {
         "quantiles": dict(zip(map(str, SHARES), np.quantile(error, SHARES).tolist(), strict=False)),

@@ -29,6 +29,12 @@ def test_points_are_few_and_rows_of_the_channel() -> None:
     assert {tuple(point) for point in points} <= set(zip(LABELS.tolist(), SCORES.tolist(), strict=True))
 
 
+@pytest.mark.parametrize("score", [1e17, -3e38])
+def test_one_error_however_large(score: float) -> None:
+    found = regression.errors(np.array([score], np.float32), np.zeros(1, np.float32))
+    assert sum(found["histogram"]["rows"]) == 1
+
+
 @pytest.mark.parametrize("rows", [1, 2])
 def test_few_rows_without_any_error(rows: int) -> None:
     found = regression.errors(LABELS[:rows], LABELS[:rows])
