@@ -61,11 +61,14 @@ class Settings:
         workers = _first_integer(environ, WORKERS, cpu_count())
         payload_mib = _integer(environ, "SAGEMAKER_MAX_PAYLOAD_IN_MB", 0, least=0)
         body_mib = (payload_mib or BATCH_MIB) if batch else ENDPOINT_MIB
-        concurrent = max(1, min(workers, BATCH_MIB // (payload_mib or ENDPOINT_MIB)))
+        body_limit = _first_integer(environ, BODY_LIMIT, body_mib * MIB)
+        # The platform sends what it is told, so that must not be more than is taken.
+        payload_mib = max(1, min(payload_mib or ENDPOINT_MIB, body_limit // MIB))
+        concurrent = max(1, min(workers, BATCH_MIB // payload_mib))
         return cls(
             port=port or _integer(environ, "SAGEMAKER_BIND_TO_PORT", cls.port, least=1, most=65535),
             workers=workers,
-            body_limit=_first_integer(environ, BODY_LIMIT, body_mib * MIB),
+            body_limit=body_limit,
             request_seconds=_first_integer(environ, TIMEOUT, BATCH_SECONDS if batch else cls.request_seconds),
             default_accept=_default_accept(environ),
             outputs=parse_outputs(environ.get("SAGEMAKER_INFERENCE_OUTPUT", ""), "SAGEMAKER_INFERENCE_OUTPUT"),
@@ -74,7 +77,7 @@ class Settings:
             models_memory=_integer(environ, "LINEAR_LEARNER_MODELS_MEMORY_IN_MB", total_memory() // 2 // MIB, least=1)
             * MIB,
             batch_strategy=_batch_strategy(environ),
-            payload_mib=payload_mib or ENDPOINT_MIB,
+            payload_mib=payload_mib,
             max_concurrent_transforms=_integer(environ, "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS", concurrent, least=1),
         )
 

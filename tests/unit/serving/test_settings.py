@@ -71,9 +71,18 @@ def test_no_batch_transform(batch: str) -> None:
     assert of(SAGEMAKER_BATCH=batch).body_limit == 6 * MIB
 
 
+def test_no_larger_payload_is_asked_for_than_is_taken() -> None:
+    assert of(MAX_CONTENT_LENGTH=str(2 * MIB)).payload_mib == 2
+    assert of(SAGEMAKER_BATCH="true", MAX_CONTENT_LENGTH=str(3 * MIB - 1)).payload_mib == 2
+    assert of(MAX_CONTENT_LENGTH="10").payload_mib == 1
+    assert of(MAX_CONTENT_LENGTH=str(50 * MIB)).payload_mib == 6
+    assert of(SAGEMAKER_BATCH="true", SAGEMAKER_MAX_PAYLOAD_IN_MB="20").payload_mib == 20
+
+
 def test_payload_times_concurrency_stays_within_100_mb() -> None:
-    assert of(NUM_WORKERS="8", SAGEMAKER_MAX_PAYLOAD_IN_MB="30").max_concurrent_transforms == 3
-    assert of(NUM_WORKERS="8", SAGEMAKER_MAX_PAYLOAD_IN_MB="200").max_concurrent_transforms == 1
+    batch = {"NUM_WORKERS": "8", "SAGEMAKER_BATCH": "true"}
+    assert of(**batch, SAGEMAKER_MAX_PAYLOAD_IN_MB="30").max_concurrent_transforms == 3
+    assert of(**batch, SAGEMAKER_MAX_PAYLOAD_IN_MB="200").max_concurrent_transforms == 1
     assert of(NUM_WORKERS="8").max_concurrent_transforms == 8
     assert of(NUM_WORKERS="8", SAGEMAKER_MAX_CONCURRENT_TRANSFORMS="2").max_concurrent_transforms == 2
 
