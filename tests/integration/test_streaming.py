@@ -107,6 +107,17 @@ def test_a_streamed_job_runs_again_to_the_same_bits(rows: Rows, make_job: MakeJo
     assert packed[0] == packed[1] != packed[2]
 
 
+def test_an_epoch_may_begin_with_files_that_hold_no_row(rows: Rows, job: JobFolder) -> None:
+    header = ",".join(["label", *(f"f{i}" for i in range(10))]).encode() + b"\n"
+    job.hyperparameters("regressor", memory_mb=1, epochs=3, num_models=1)
+    job.file("input/data/train/part-0", header + csv(*rows))
+    for number in range(1, 10):
+        job.file(f"input/data/train/part-{number}", header)
+    outcome = job.run()
+    assert outcome.code == 0, outcome.failure
+    assert records_seen(outcome.metrics_lines())[:2] == [40_000, 80_000]
+
+
 def test_without_validation_a_sample_of_the_train_rows_judges(rows: Rows, job: JobFolder) -> None:
     outcome = job.train("binary_classifier", rows, memory_mb=1, epochs=3)
     assert "They are streamed" in outcome.log

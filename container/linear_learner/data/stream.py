@@ -67,8 +67,9 @@ class Stream:
             return
         rows = 0
         for batch, _ in self._reader.batches(random):
-            rows += len(batch)
-            yield Dataset.of_batch(self.name, batch)
+            if len(batch):  # a file may be a header alone, or hold none of this host's rows
+                rows += len(batch)
+                yield Dataset.of_batch(self.name, batch)
         if not rows:
             raise ClientError(
                 f"Channel '{self.name}' has no rows in epoch {epoch}, and {self.rows} in the first",
