@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, TextIO
 
@@ -48,9 +49,11 @@ class RequestLog:
         route = route_of(environ["PATH_INFO"])
         self._measurements.request(route, status, seconds, environ.get(ERROR))
         if self._stream is not None and (route not in ("/ping", "/metrics") or status != 200):
-            # One write for a line, so that those of several processes do not mix.
-            self._stream.write(_line(environ, route, status, seconds, length))
-            self._stream.flush()
+            # One write for a line, so that those of several processes do not mix. If nobody reads the log any more, or
+            # its disk is full, that is no reason to keep back an answer.
+            with suppress(OSError):
+                self._stream.write(_line(environ, route, status, seconds, length))
+                self._stream.flush()
         return body
 
 

@@ -93,3 +93,12 @@ def test_without_a_stream_requests_are_counted_and_not_written() -> None:
     log = RequestLog(lambda environ, start: start("204 NO CONTENT", []) or [], measurements, None)
     log({"PATH_INFO": "/invocations", "REQUEST_METHOD": "POST"}, lambda *given: None)
     assert b'requests_total{route="/invocations",status="204"} 1.0' in measurements.exposition()[0]
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError(32, "Broken pipe"), OSError(28, "No space left on device")])
+def test_a_log_that_cannot_be_written_keeps_no_answer_back(error: OSError) -> None:
+    class Full(io.StringIO):
+        def flush(self) -> None:
+            raise error
+
+    assert len(call("/invocations", stream=Full())) == 1  # which sees that the answer came
