@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -56,13 +57,22 @@ class _Prefix(logging.Formatter):
         return record.getMessage() if getattr(record, "bare", False) else super().format(record)
 
 
+class _Lines(logging.StreamHandler[TextIO]):
+    """Writes the log. Where nobody reads it any more, or its disk is full, the job goes on without; Python by itself
+    would print a traceback for each line."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (the name in the library)
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
+
 def configure_logging(level: str, stream: TextIO) -> None:
     """Sends the package's loggers to ``stream``, from ``level`` (as in ``_log_level``: debug ... critical) up. Calling
     it again replaces the stream and the level."""
     package = logging.getLogger(__name__.partition(".")[0])
     for handler in [h for h in package.handlers if isinstance(h.formatter, _Prefix)]:
         package.removeHandler(handler)
-    handler = logging.StreamHandler(stream)
+    handler = _Lines(stream)
     handler.setFormatter(_Prefix())
     package.addHandler(handler)
     package.setLevel(level.upper())

@@ -199,6 +199,16 @@ def test_configuring_again_moves_the_log_and_writes_nothing_twice(stream: Flushe
     assert len(lines(second)) == 1
 
 
+def test_a_log_that_cannot_be_written_says_nothing_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
+    class Full(io.StringIO):
+        def flush(self) -> None:
+            raise OSError(28, "No space left on device")
+
+    configure_logging("info", Full())
+    logging.getLogger("linear_learner").info("hello")
+    assert capsys.readouterr() == ("", "")
+
+
 def test_every_line_is_flushed(stream: FlushedStream, reporter: Reporter) -> None:
     reporter.store("local")
     assert re.fullmatch(PREFIX + r"Create Store: local\n", stream.seen)
