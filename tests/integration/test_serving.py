@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -214,6 +215,22 @@ def test_idle_connections_keep_nobody_waiting(start: Start) -> None:
     assert time.monotonic() - began < 8
     for connection in idle:
         connection.close()
+
+
+def test_more_connections_than_files_may_be_open_end_no_worker(start: Start) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (128, limits[1]))
+    try:
+        server = start(NUM_WORKERS="1")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    before = server.workers()
+    connections = [server.socket() for _ in range(200)]
+    time.sleep(1)  # in which all that are taken are taken
+    for connection in connections:
+        connection.close()
+    assert server.invoke() == (200, ANSWER)
+    assert server.workers() == before
 
 
 def test_a_request_that_does_not_arrive_in_time_is_ended(start: Start) -> None:

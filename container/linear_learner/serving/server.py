@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import shutil
 import socket
 from collections.abc import Callable
@@ -24,6 +25,10 @@ logger = logging.getLogger(__name__)
 
 STOP_SECONDS = 25
 """For requests that run when SIGTERM comes. SageMaker kills a container 30 s after it."""
+CONNECTIONS = 1000
+"""At once, of one worker."""
+OTHER_FILES = 32
+"""That a worker has open beside its connections, and a few more."""
 KEEP_ALIVE_SECONDS = 75
 """Longer than a proxy in front keeps an idle connection (mostly 60 s), so that no request meets a closing one."""
 
@@ -139,6 +144,7 @@ def _gunicorn_settings(settings: Settings) -> dict[str, Any]:
         "bind": f"0.0.0.0:{settings.port}",
         "workers": settings.workers,
         "threads": settings.threads,
+        "worker_connections": _connections(),
         "worker_class": "linear_learner.serving.worker.Worker",
         "preload_app": True,  # the model is loaded once and its memory shared
         "timeout": settings.request_seconds,
@@ -147,6 +153,14 @@ def _gunicorn_settings(settings: Settings) -> dict[str, Any]:
         "worker_tmp_dir": _memory_folder(),  # where workers tell the master that they live; a slow disk would kill them
         "control_socket_disable": True,
     }
+
+
+def _connections() -> int:
+    """How many a worker may have: further ones wait. One that its limit of open files has no room for would end it."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit == resource.RLIM_INFINITY:
+        return CONNECTIONS
+    return max(1, min(CONNECTIONS, limit - OTHER_FILES))
 
 
 def _memory_folder() -> str | None:
