@@ -7,6 +7,7 @@ says. Array ``job`` holds what it belongs to, JSON in UTF-8.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import time
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from linear_learner.errors import ClientError
+from linear_learner.errors import ClientError, PlatformError
 from linear_learner.training.progress import Progress
 
 logger = logging.getLogger(__name__)
@@ -62,16 +63,25 @@ class Checkpoints:
 
     def save(self, progress: Progress) -> None:
         """Write a checkpoint aside and rename it, so that a file of that name is always whole; then remove all but the
-        newest, and what a killed job was writing. OSError where the folder cannot be written."""
+        newest, and what a killed job was writing. PlatformError where it cannot be written."""
         began = self._clock()
-        self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / NAME.format(epoch=progress.epoch, rows=progress.current.rows)
         part = path.with_suffix(".part")
         job = np.frombuffer(json.dumps(self._job).encode(), np.uint8)
-        _write(part, {"job": job, **progress.pack()})
-        part.replace(path)
-        for old in [*self._newest_first()[KEPT:], *self._folder.glob("checkpoint-*.part")]:
-            old.unlink(missing_ok=True)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            _write(part, {"job": job, **progress.pack()})
+            part.replace(path)
+            for old in [*self._newest_first()[KEPT:], *self._folder.glob("checkpoint-*.part")]:
+                old.unlink(missing_ok=True)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+            raise PlatformError(
+                f"The checkpoint could not be written: {error.strerror or error}",
+                where=str(self._folder),
+                fix="free or mend the disk; the job goes on from the checkpoints that are there",
+            ) from error
         self._written = self._clock()
         self._took = self._written - began
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -14,9 +15,10 @@ import pytest
 
 from linear_learner.data.chunk import Chunk
 from linear_learner.data.epochs import Epochs
-from linear_learner.errors import ClientError
+from linear_learner.errors import ClientError, PlatformError
 from linear_learner.formats.csr import CsrMatrix
 from linear_learner.model.losses import BINARY, LOSSES
+from linear_learner.training import checkpoint
 from linear_learner.training.averaging import Averaging
 from linear_learner.training.checkpoint import KEPT, Checkpoints
 from linear_learner.training.cluster.interface import ALONE
@@ -152,6 +154,21 @@ def test_a_part_that_was_being_written_is_not_looked_at_and_goes(tmp_path: Path)
     assert checkpoints.restore(start()) is None
     checkpoints.save(start())
     assert [path.suffix for path in tmp_path.iterdir()] == [".npz"]
+
+
+def test_a_full_disk_is_named_and_keeps_no_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(path: Path, arrays: object) -> None:
+        path.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    checkpoints, progress = Checkpoints(tmp_path, JOB), start()
+    checkpoints.save(progress)
+    progress.begin_epoch(1)
+    monkeypatch.setattr(checkpoint, "_write", write)
+    with pytest.raises(PlatformError, match="The checkpoint could not be written: No space left on device") as error:
+        checkpoints.save(progress)
+    assert error.value.where == str(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-000000-000000000000000.npz"]
 
 
 class Stopping(Epochs):
