@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "formats": {"errors", "native"},
     "data": {"errors", "hyperparameters", "formats", "environment", "native", "s3"},
     "model": {"errors", "formats", "native"},
-    "report": {"formats", "model"},
+    "report": {"formats", "whole_file", "model"},
     "training": {"errors", "hyperparameters", "formats", "environment", "data", "model", "native", "report"},
     "sagemaker": {"errors", "aws", "s3", "hyperparameters", "formats", "environment", "data"},
     "serving": {"errors", "formats", "environment", "model"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from linear_learner.report.subject import Subject
+from linear_learner.whole_file import whole_file
 
 HEADER = ("feature", "name", "class", "coefficient", "standardised")
 AT_ONCE = 1 << 16
@@ -48,7 +50,10 @@ def write(file: Path, subject: Subject, deviation: np.ndarray) -> None:
     """All coefficients as CSV, of sparse models those that are not 0: a line for each feature and class, feature 0
     being the bias. ``class`` is the text of a label where labels are texts, else its number, and empty where
     there are none."""
-    with file.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
+    with (
+        whole_file(file) as binary,
+        io.TextIOWrapper(binary, encoding="utf-8", errors="backslashreplace", newline="") as stream,
+    ):
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(HEADER)
         for c, bias in enumerate(subject.bias):

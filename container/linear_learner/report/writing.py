@@ -7,15 +7,19 @@ from pathlib import Path
 
 from linear_learner.report import coefficients, content, page
 from linear_learner.report.subject import Subject
+from linear_learner.whole_file import whole_file
 
 
 def write(folder: Path, subject: Subject) -> Path:
-    """metrics.json, coefficients.csv and report.html in ``folder``, which is made if need be. Returns the page."""
+    """metrics.json, coefficients.csv and report.html in ``folder``, which is made if need be; each is whole, or not
+    there. Returns the page."""
     folder.mkdir(parents=True, exist_ok=True)
     deviation = coefficients.deviations(subject)
     found = content.describe(subject, deviation)
-    (folder / "metrics.json").write_text(json.dumps(found, allow_nan=False), encoding="utf-8")
+    with whole_file(folder / "metrics.json") as stream:
+        stream.write(json.dumps(found, allow_nan=False).encode())
     coefficients.write(folder / "coefficients.csv", subject, deviation)
     file = folder / "report.html"
-    file.write_text(page.render(found), encoding="utf-8")
+    with whole_file(file) as stream:
+        stream.write(page.render(found).encode())
     return file

@@ -53,6 +53,16 @@ def test_a_line_for_each_feature_after_the_bias(tmp_path: Path) -> None:
     assert [float(line["standardised"]) for line in found[1:]] == pytest.approx(2 * made.weights[:, 0], rel=1e-6)
 
 
+def test_a_file_that_cannot_be_written_to_its_end_is_not_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(coefficients, "_lines", full)
+    with pytest.raises(OSError, match="No space left"):
+        coefficients.write(tmp_path / "coefficients.csv", subject(), np.ones(5))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_line_for_each_feature_and_class(tmp_path: Path) -> None:
     made = subject("multiclass_classifier")
     coefficients.write(tmp_path / "coefficients.csv", made, np.ones(5))
