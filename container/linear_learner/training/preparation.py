@@ -126,7 +126,8 @@ class Common:
     def normalise(self, data: Dataset, *, in_place: bool = False) -> Chunk:
         """Raw rows as the engine sees them. ``in_place``: the rows are not needed any more, and may be written to."""
         features = data.features
-        can_be_written = isinstance(features, CsrMatrix) or features.flags.writeable
+        # Of one of several hosts, rows may lie apart in memory; those of the outcome do not.
+        can_be_written = isinstance(features, CsrMatrix) or features.flags.carray
         features = self.scaler.transform(features, in_place=in_place and can_be_written)
         if self.columns is not None and isinstance(features, CsrMatrix):
             features = features.only_columns(self.columns)

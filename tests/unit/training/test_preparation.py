@@ -75,6 +75,14 @@ class TestPrepare:
         assert_allclose(chunk_of(task).labels, (labels - labels.mean()) / labels.std(), atol=1e-5)
         assert_allclose(task.judge().rows.labels, (validation.labels - labels.mean()) / labels.std(), atol=1e-5)
 
+    def test_rows_that_lie_apart_in_memory_become_adjacent(self) -> None:
+        """As a host's every other row of a block does."""
+        train, validation = regression("train"), regression("validation", 20, seed=5)
+        apart = replace(train, features=np.repeat(train.features, 2, axis=0)[::2])
+        features = chunk_of(prepared(apart, validation)).features
+        assert isinstance(features, np.ndarray) and features.flags.c_contiguous
+        np.testing.assert_array_equal(features, chunk_of(prepared(train, validation)).features)
+
     def test_remembers_what_the_train_channel_held_in_raw_units(self) -> None:
         train = regression("train")
         raw = train.features.astype(float)
