@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from linear_learner.formats.content_type import CSV
 from linear_learner.formats.csv_arrow import distinct, has_commas, lines_of, pick, read_columns
@@ -21,6 +22,9 @@ from linear_learner.formats.line_blocks import count_lines
 from linear_learner.formats.schema_learner import SchemaLearner
 from linear_learner.formats.sniffing import BYTE_ORDER_MARK
 from linear_learner.formats.table_schema import MISSING_LEVEL, UNSEEN, TableSchema, is_no_label
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _SPACES = SPACES.decode()
 _OPEN_QUOTES = "The quotes around a cell do not close in its line"
@@ -44,6 +48,12 @@ class TextColumns:
         end = text.find(b"\n") + 1
         begins_so = header and text[: end - 1].strip(SPACES).removeprefix(BYTE_ORDER_MARK) == header
         return (text[:end], text[end:]) if begins_so else (b"", text)
+
+    def read_plain(self, body: bytes, wanted: Sequence[int]) -> list[pa.Array] | None:
+        """Some columns of what ``without_header`` leaves; None where its lines have to be looked at one by one, as they
+        have if the header may be among them."""
+        header = self.header.strip(SPACES)
+        return None if header and header in body else read_columns(body, self.width, wanted)
 
     def rows(self, text: bytes, first_line: int) -> list[list[str]]:
         """The cells of whole lines, of which ``first_line`` is the number of the first; no cells of a line that is
@@ -108,7 +118,7 @@ def show(learner: SchemaLearner, text: bytes, first_line: int, columns: TextColu
 def _distinct(text: bytes, first_line: int, columns: TextColumns, positions: Sequence[int]) -> list[set[str]]:
     """The different texts at each position."""
     _, body = columns.without_header(text)
-    arrays = read_columns(body, columns.width, positions) if positions else []
+    arrays = columns.read_plain(body, positions) if positions else []
     if arrays is not None:
         found = [distinct(array) for array in arrays]
         if all(found):
@@ -150,11 +160,8 @@ class TextCoder:
 
     def _plain(self, text: bytes) -> bytes | None:
         """The lines, if nothing about them needs to be looked at one by one."""
-        width, header = self._columns.width, self._columns.header.strip(SPACES)
         head, body = self._columns.without_header(text)
-        if header and header in body:
-            return None
-        columns = read_columns(body, width, range(width))
+        columns = self._columns.read_plain(body, range(self._columns.width))
         if columns is None:
             return None
         codes = dict(self._codes)

@@ -206,6 +206,13 @@ def test_a_table_of_another_width_is_told() -> None:
         decoded(b"<=50K,39\n>50K,40\n")
 
 
+@pytest.mark.parametrize("copies", [1, 1000])
+def test_nothing_is_learnt_of_a_header_further_down(copies: int) -> None:
+    """Of a long text too, of which pyarrow reads the columns."""
+    header, rows = TABLE.split(b"\n", 1)
+    assert learnt(TABLE * copies) == learnt(header + b"\n" + rows * copies) == SCHEMA
+
+
 def test_headers_and_blank_lines_further_down_are_no_rows() -> None:
     (batch,) = decoded(TABLE + b"\n" + TABLE)
     assert len(batch) == 6
