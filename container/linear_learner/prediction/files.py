@@ -85,7 +85,8 @@ def _opened(places: Sequence[Path]) -> Iterator[tuple[ChannelFile, str]]:
             continue
         if not place.exists():
             raise ClientError("There is no such file or folder", where=str(place), fix="check the path")
-        for file in list_files(ChannelConfig("data", place)):
+        # What is neither a file nor a folder, such as the pipe of <(zcat rows.csv.gz), is read as it is.
+        for file in list_files(ChannelConfig("data", place)) if place.is_dir() else [place]:
             with open_channel_file(file) as opened:
                 yield opened, str(file)
 

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,16 @@ def folder(tmp_path: Path) -> Path:
 def test_files_and_folders_come_in_their_order(folder: Path) -> None:
     scores = [json.loads(line)["score"] for line in lines(folder / "in", folder / "more.csv.gz")]
     assert scores == pytest.approx([0, 1, 0.5], abs=1e-12)
+
+
+def test_a_named_pipe_is_read_as_it_is(tmp_path: Path) -> None:
+    """As a shell's <(zcat rows.csv.gz) is."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=[gzip.compress(b"-30\n30\n")], daemon=True)
+    writer.start()
+    assert [json.loads(line)["score"] for line in lines(pipe)] == pytest.approx([0, 1], abs=1e-12)
+    writer.join()
 
 
 def test_scores_and_labels_are_seen(tmp_path: Path) -> None:
