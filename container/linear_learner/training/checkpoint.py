@@ -92,7 +92,8 @@ class Checkpoints:
             try:
                 with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                     packed = {name: arrays[name] for name in arrays.files}
-            except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            # RuntimeError: a damaged zip file may say that it is encrypted, or packed in an unknown way.
+            except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
                 logger.warning("The checkpoint %s cannot be read (%s); an older one is looked for.", path, error)
                 continue
             self._check_job(path, packed.get("job", np.empty(0, np.uint8)))

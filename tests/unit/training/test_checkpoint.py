@@ -148,6 +148,20 @@ def test_a_damaged_one_gives_way_to_the_one_before(damage: bytes | None, tmp_pat
     assert restored.epoch == 0
 
 
+@pytest.mark.parametrize(("place", "byte"), [(8, 1), (10, 99)])
+def test_so_does_one_that_seems_encrypted_or_packed_in_an_unknown_way(place: int, byte: int, tmp_path: Path) -> None:
+    """``place`` in the zip file's own entry for its first array."""
+    checkpoints, progress = Checkpoints(tmp_path, JOB), start()
+    checkpoints.save(progress)
+    progress.begin_epoch(1)
+    checkpoints.save(progress)
+    older, newer = sorted(tmp_path.iterdir())
+    content = bytearray(newer.read_bytes())
+    content[content.index(b"PK\x01\x02") + place] = byte
+    newer.write_bytes(content)
+    assert checkpoints.restore(start()) == older
+
+
 def test_a_part_that_was_being_written_is_not_looked_at_and_goes(tmp_path: Path) -> None:
     (tmp_path / "checkpoint-000009-000000000000000.part").write_bytes(b"half")
     checkpoints = Checkpoints(tmp_path, JOB)
