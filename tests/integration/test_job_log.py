@@ -6,6 +6,7 @@ import json
 import math
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -209,7 +210,10 @@ def test_the_best_model_line(finished: FinishedJob) -> None:
 
 def test_configuration_comes_first(finished: FinishedJob) -> None:
     lines = finished.outcome.log.splitlines()
-    assert lines[0] == "Docker entrypoint called with argument(s): train"
+    assert lines[:2] == [
+        "Docker entrypoint called with argument(s): train",
+        "Running default environment configuration script",
+    ]
     said = [re.sub(r"^\[[^]]*\] ", "", line) for line in lines]
     starts = [
         "Reading default configuration from ",
@@ -227,7 +231,7 @@ def test_configuration_comes_first(finished: FinishedJob) -> None:
 
 
 def test_every_line_has_the_prefix_or_is_bare_by_design(finished: FinishedJob) -> None:
-    for line in finished.outcome.log.splitlines()[1:]:
+    for line in finished.outcome.log.splitlines()[2:]:
         assert line.startswith("#metrics {") or re.match(PREFIX, line), line
 
 
@@ -239,7 +243,9 @@ def test_metrics_lines_have_amazons_shape(finished: FinishedJob) -> None:
         assert line["StartTime"] <= line["EndTime"]
         usual = {"Algorithm": "Linear Learner", "Host": host, "Operation": "training"}
         assert usual.items() <= line["Dimensions"].items()
-        assert set(line["Dimensions"]) - set(usual) in ({"epoch", "model"}, {"epoch", "Meta"}, set())
+        assert set(line["Dimensions"]) - set(usual) in (
+            {"epoch", "model"}, {"epoch", "Meta"}, {"Meta"}, set()
+        )  # fmt: skip
         assert all(set(spread) == {"sum", "count", "min", "max"} for spread in line["Metrics"].values())
     assert finished.outcome.log.splitlines()[-1].startswith("#metrics ")
     totals = lines[-1]["Metrics"]
@@ -255,17 +261,39 @@ def test_metrics_lines_have_amazons_shape(finished: FinishedJob) -> None:
 
 
 def test_counters_count_rows_and_mini_batches(finished: FinishedJob) -> None:
-    counters = [line for line in finished.outcome.metrics_lines() if "Meta" in line["Dimensions"]]
-    rows = len(finished.rows["train"][1])
-    batches = math.ceil(rows / finished.outcome.facts["hyperparameters"]["mini_batch_size"])
-    for epoch, line in enumerate(counters):
+    first, *epochs, last = (line for line in finished.outcome.metrics_lines() if "Meta" in line["Dimensions"])
+    given = finished.outcome.facts["hyperparameters"]
+    size, rows = given["mini_batch_size"], len(finished.rows["train"][1])
+    assert len(epochs) == finished.outcome.facts["selection"]["epochs"]
+
+    # Amazon's counts one mini-batch and what the scaler reads before the first epoch.
+    assert first["Dimensions"]["Meta"] == "init_train_data_iter"
+    scaled = min(rows, given["num_point_for_scaler"])
+    begin = min(size, scaled) + scaled
+    assert counts(first) == {
+        "Total Records Seen": begin,
+        "Total Batches Seen": 1 + math.ceil(scaled / size),
+        "Max Records Seen Between Resets": scaled,
+        "Max Batches Seen Between Resets": math.ceil(scaled / size),
+        "Reset Count": 2,
+        "Number of Records Since Last Reset": 0,
+        "Number of Batches Since Last Reset": 0,
+    }
+    batches = math.ceil(rows / size)
+    for epoch, line in enumerate(epochs):
         assert line["Dimensions"]["Meta"] == "training_data_iter" and line["Dimensions"]["epoch"] == epoch
-        counted = {name: spread["sum"] for name, spread in line["Metrics"].items()}
+        counted = counts(line)
         assert counted["Number of Records Since Last Reset"] == rows
         assert counted["Number of Batches Since Last Reset"] == batches
-        assert counted["Total Records Seen"] == rows * (epoch + 1)
-        assert counted["Total Batches Seen"] == batches * (epoch + 1)
-    assert len(counters) == finished.outcome.facts["selection"]["epochs"]
+        assert counted["Total Records Seen"] == begin + rows * (epoch + 1)
+        assert counted["Total Batches Seen"] == 1 + math.ceil(scaled / size) + batches * (epoch + 1)
+        assert counted["Reset Count"] == 2 + epoch
+    assert last["Dimensions"]["Meta"] == "test_data_iter"
+    assert counts(last)["Total Records Seen"] == len(finished.rows["test"][1])
+
+
+def counts(line: dict[str, Any]) -> dict[str, float]:
+    return {name: spread["sum"] for name, spread in line["Metrics"].items()}
 
 
 def test_the_host_is_named(multiclass: FinishedJob) -> None:

@@ -43,7 +43,7 @@ def test_one_seed_gives_one_model_whatever_the_threads(rows: Rows, make_job: Mak
     first = jobs[0].run_process(OMP_NUM_THREADS="1")
     assert "on 1 threads" in first.log
     # Neither stdout nor stderr has a line that is not the job's own: no warning of what runs below.
-    assert [line for line in first.log.splitlines()[1:] if not line.startswith(("[", "#metrics {"))] == []
+    assert [line for line in first.log.splitlines()[2:] if not line.startswith(("[", "#metrics {"))] == []
     assert packed(jobs[1].run_process(OMP_NUM_THREADS="2")) == packed(first)
     assert packed(jobs[2].run()) == packed(first)
 
@@ -163,6 +163,6 @@ def test_a_terminal_has_a_bar_unless_the_log_is_on_it(log_is_seen: bool, rows: R
     assert process.returncode == 0
     assert ("%|" in text) != log_is_seen
     lines = text.replace("\r\n", "\n") if log_is_seen else log
-    for line in lines.splitlines()[1:]:
+    for line in lines.splitlines()[2:]:
         assert line.startswith(("[", "#metrics {")), line
     assert "completed 100 %" in lines

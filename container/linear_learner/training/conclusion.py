@@ -16,6 +16,7 @@ from linear_learner.training.job_report import describe, leave_report
 from linear_learner.training.metrics import Metric
 from linear_learner.training.model_selection import Choice
 from linear_learner.training.progress import Trained
+from linear_learner.training.reporting import PassCounter
 from linear_learner.training.training_job import TrainingJob
 
 
@@ -35,6 +36,10 @@ def finish(job: TrainingJob, trained: Trained) -> None:
         conclusion = conclude(job, trained, lambda: None)
     hp, log, choice, served = job.hp, job.log, conclusion.choice, conclusion.served
     for name, found in conclusion.scores.items():
+        if name == "test":
+            rows, counter = len(conclusion.judged[name]), PassCounter()
+            counter.saw(batches=-(-rows // hp.mini_batch_size), records=rows)
+            log.counters("test_data_iter", counter)
         log.scores(name, found)
     repeat_best_epoch(hp, job.task, log, trained, choice.candidate)
     log.best_model({"optimizer": hp.optimizer, **vars(job.candidates[choice.candidate])})

@@ -26,6 +26,14 @@ class EpochLog:
         criterion = model_selection.criterion_of(hp)
         self.criterion = task.loss.objective if criterion is None else f"sampled_{criterion.name}"
 
+    def begin(self) -> None:
+        """What was read before the first epoch: a mini-batch, which shows what the rows are like, and the scaler's."""
+        scaled = min(self.hp.num_point_for_scaler, self.task.rows or self.hp.num_point_for_scaler)
+        for rows in (min(self.hp.mini_batch_size, scaled), scaled):
+            self._count(rows)
+            self.counter.reset()
+        self.log.counters("init_train_data_iter", self.counter)
+
     def write(self, report: EpochReport) -> None:
         log, name, epoch = self.log, self.task.loss.objective, report.epoch
         losses = _losses(report, self.task)
@@ -38,9 +46,9 @@ class EpochLog:
         log.early_stopping_criterion(epoch, self.criterion, report.criterion * units)
         log.say(report.message)
         log.progress(epoch, self.hp.epochs)
-        self.counter.reset()
-        self.counter.saw(batches=-(-report.rows // self.hp.mini_batch_size), records=report.rows)
+        self._count(report.rows)
         log.counters("training_data_iter", self.counter, epoch)
+        self.counter.reset()
         now = time.perf_counter()
         log.throughput(report.rows, now - self.since)
         if self.cluster.size > 1:
@@ -49,6 +57,9 @@ class EpochLog:
             seconds = self.traffic.seconds - before.seconds
             log.joins(epoch, sums, sent, seconds / max(now - self.since, 1e-9))
         self.since = now
+
+    def _count(self, rows: int) -> None:
+        self.counter.saw(batches=-(-rows // self.hp.mini_batch_size), records=rows)
 
 
 def repeat_best_epoch(hp: HyperParameters, task: Task, log: Reporter, trained: Trained, chosen: int) -> None:

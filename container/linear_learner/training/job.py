@@ -258,6 +258,8 @@ def train_candidates(
         logger.info("Going on from %s: %s.", found, "training had ended" if progress.finished else done)
     if progress.epoch:
         task.train.go_on_after_the_first()
+    epoch_log = EpochLog(hp, task, job.log, cluster)
+    epoch_log.begin()
     with life_signs(Pulse(progress, hp, lambda: task.rows), hp.epochs) as watch:
         return train(
             engine,
@@ -268,7 +270,7 @@ def train_candidates(
             averaging=Averaging(cluster, hp.optimizer),
             judge=lambda: task.judge().rows,
             criterion=None if criterion is None else model_selection.watcher(task, criterion, cluster),
-            report=EpochLog(hp, task, job.log, cluster).write,
+            report=epoch_log.write,
             timers=timers,
             should_stop=job.should_stop,
             snapshots=task.snapshots,

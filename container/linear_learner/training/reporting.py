@@ -150,6 +150,7 @@ class Reporter:
 
     def entrypoint(self, *arguments: str) -> None:
         self._always(f"Docker entrypoint called with argument(s): {' '.join(arguments)}", bare=True)
+        self._always("Running default environment configuration script", bare=True)
 
     def default_configuration(self, source: str, values: Mapping[str, str]) -> None:
         _log.info("Reading default configuration from %s: %s", source, dict(values))

@@ -223,9 +223,12 @@ def test_lines_of_the_start(stream: FlushedStream, reporter: Reporter) -> None:
     reporter.checkpoints(None)
     reporter.store("local")
     reporter.no_gpus()
-    assert lines(stream)[0] == "Docker entrypoint called with argument(s): train"
-    assert all(re.match(PREFIX, line) for line in lines(stream)[1:])
-    assert messages(stream)[1:] == [
+    assert lines(stream)[:2] == [
+        "Docker entrypoint called with argument(s): train",
+        "Running default environment configuration script",
+    ]
+    assert all(re.match(PREFIX, line) for line in lines(stream)[2:])
+    assert messages(stream)[2:] == [
         "Reading default configuration from the schema: {'epochs': '15', 'loss': 'auto'}",
         "Merging with provided configuration from /opt/ml/input/config/hyperparameters.json: {'epochs': '3'}",
         "Final configuration: {'epochs': '3', 'loss': 'auto'}",
