@@ -221,7 +221,7 @@ def _read_object(file: Path) -> dict[str, Any]:
     except IsADirectoryError:
         # Docker makes a folder of a mounted file that does not exist.
         raise ClientError("A folder stands where a file should", where=str(file), fix="mount the file itself") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ClientError(f"Not a JSON document: {error}", where=str(file), fix="mend the file") from None
     if not isinstance(content, dict):
         raise ClientError("Not a JSON object", where=str(file), fix='write {"name": "value", ...}')

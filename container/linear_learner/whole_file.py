@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from linear_learner.errors import ClientError
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def check_place(path: Path) -> None:
@@ -36,6 +39,10 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         with partial.open("wb") as stream:
             yield stream
         partial.replace(path)
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            error.filename = str(path)  # what fails is a write, which does not say where
+        raise
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)

@@ -80,7 +80,7 @@ class TestHyperparameters:
         with pytest.raises(ClientError, match=r"A folder stands where a file should \(.*hyperparameters\.json\)"):
             env.hyperparameters()
 
-    @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe{}", b"{'epochs': 3}"])
+    @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe{}", b"{'epochs': 3}", b"[" * 100_000])
     def test_that_are_no_json_are_told(self, env: Environment, content: bytes) -> None:
         write(env, "hyperparameters", content)
         with pytest.raises(ClientError, match=r"Not a JSON document: .*hyperparameters\.json"):

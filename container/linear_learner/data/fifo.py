@@ -64,6 +64,9 @@ class Fifo(io.RawIOBase):
         self._path = path
         self._patience = patience
         patience.wait(self._appears, "The pipe has not appeared", path)
+        if path.is_dir():
+            fix = "give the channel the input mode File, or make a pipe of that name"
+            raise ClientError("A folder stands where a pipe should", where=str(path), fix=fix)
         # Without O_NONBLOCK, opening waits for the writer, and hears nothing while it does.
         self._descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         with contextlib.suppress(OSError):

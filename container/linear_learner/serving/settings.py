@@ -99,10 +99,13 @@ def _batch_strategy(environ: Mapping[str, str]) -> str:
     The service documents MULTI_RECORD; the SDK's local mode stops on that word and wants MultiRecord. What tells them
     apart is how they set SAGEMAKER_BATCH: the service writes ``true``, the SDK (in Python) ``True``.
     """
+    spellings = {"MULTI_RECORD": "MultiRecord", "SINGLE_RECORD": "SingleRecord"}
     strategy = environ.get("SAGEMAKER_BATCH_STRATEGY") or "MULTI_RECORD"
-    if environ.get("SAGEMAKER_BATCH") == "True":
-        return {"MULTI_RECORD": "MultiRecord", "SINGLE_RECORD": "SingleRecord"}.get(strategy, strategy)
-    return strategy
+    if strategy not in (*spellings, *spellings.values()):
+        raise ClientError(
+            f"SAGEMAKER_BATCH_STRATEGY is '{strategy}'", where="environment", fix=f"use one of: {', '.join(spellings)}"
+        )
+    return spellings.get(strategy, strategy) if environ.get("SAGEMAKER_BATCH") == "True" else strategy
 
 
 def _first_integer(environ: Mapping[str, str], names: Sequence[str], default: int) -> int:

@@ -46,6 +46,12 @@ def test_a_pipe_that_is_closed_at_once_is_empty(tmp_path: Path) -> None:
         assert stream.read() == b""
 
 
+def test_a_folder_of_its_name_is_no_pipe(tmp_path: Path) -> None:
+    (tmp_path / "train_0").mkdir()
+    with pytest.raises(ClientError, match=r"A folder stands where a pipe should \(.*train_0"):
+        Fifo(tmp_path / "train_0", Patience(1))
+
+
 def test_patience_ends_where_no_pipe_appears(tmp_path: Path) -> None:
     with pytest.raises(ClientError, match=r"The pipe has not appeared for 0.2 seconds \(.*train_0\)\..*pipe_timeout"):
         Fifo(tmp_path / "train_0", Patience(0.2))

@@ -103,6 +103,13 @@ def test_the_batch_strategy_is_spelt_as_the_asker_does(environ: dict[str, str], 
     assert of(**environ).batch_strategy == strategy
 
 
+def test_a_batch_strategy_that_nobody_knows_is_refused() -> None:
+    with pytest.raises(
+        ClientError, match=r"SAGEMAKER_BATCH_STRATEGY is 'both'.*Use one of: MULTI_RECORD, SINGLE_RECORD"
+    ):
+        of(SAGEMAKER_BATCH_STRATEGY="both")
+
+
 def test_the_default_accept() -> None:
     assert of(SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT=" Text/CSV ").default_accept == "text/csv"
 
