@@ -85,7 +85,7 @@ def rates(candidates: Sequence[Candidate]) -> Rates:
     """The candidates' numbers, stacked for an engine."""
 
     def column(name: str) -> np.ndarray:
-        dtype = np.int64 if name == "lr_scheduler_step" else np.float32
+        dtype = np.int64 if name == "lr_scheduler_step" else np.float64
         return np.array([getattr(candidate, name) for candidate in candidates], dtype)
 
     return Rates(**{field.name: column(field.name) for field in fields(Rates)})

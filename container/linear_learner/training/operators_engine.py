@@ -32,10 +32,11 @@ class OperatorsEngine:
         # Adding 1 / 2**24 or less to 1 is lost in float32, so 1 - beta is taken in float64 and rounded once.
         decays = [getattr(rates, name).astype(np.float64) for name in self.optimizer.decays]
         self.decay = [self._row(value) for decay in decays for value in (decay, 1 - decay)]
-        self.fading = [
-            self._row(getattr(rates, name) if isinstance(name, str) else np.full(len(rates), name))
+        first, second = (
+            getattr(rates, name).astype(np.float64) if isinstance(name, str) else np.full(len(rates), name)
             for name in self.optimizer.fading
-        ]
+        )
+        self.fading = [self._row(value) for value in (first, 1 - first, second)]
         self.bias_wd = self._row(rates.wd * rates.bias_wd_mult)
         self.positive_weight = mx.nd.array(rates.positive_weight.reshape(1, -1))
 

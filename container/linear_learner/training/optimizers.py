@@ -83,12 +83,12 @@ def catch_up(
     wd: Array,
     l1: Array,
 ) -> None:
-    """Bring features (a, K * C) up to date in place that ``missed``, (a, 1), mini-batches did not touch. ``fading``: b
-    and the same of the second moment, (1, K * C); ``size``: of the optimizer's row."""
-    first, second = fading
+    """Bring features (a, K * C) up to date in place that ``missed``, (a, 1), mini-batches did not touch. ``fading``: b,
+    1 - b, and b of the second moment, (1, K * C); ``size``: of the optimizer's row."""
+    first, rest, second = fading
     step = size(F, moments, rate)
     left = first**missed
-    moved = w - step * moments[0] * (first * (1 - left) / (1 - first))
+    moved = w - step * moments[0] * (first * (1 - left) / rest)
     w[:] = soft_threshold(F, moved / (1 + missed * step * wd), missed * step * l1)
     moments[0][:] = moments[0] * left
     moments[1][:] = moments[1] * second**missed

@@ -33,12 +33,13 @@ class Objective:
 
 @dataclass(frozen=True)
 class Rates:
-    """One number for each of K candidates, float32 (K,) unless said otherwise.
+    """One number for each of K candidates, float64 (K,) unless said otherwise: a factor that halves the learning rate
+    over millions of updates, or a decay close to 1, is 1 in float32.
 
     ``lr_scheduler_step`` is int64 (K,): the learning rate of update t (from 0) is
-    max(lr_scheduler_minimum_lr, learning_rate * lr_scheduler_factor ** (t // lr_scheduler_step)), and with
-    use_lr_scheduler=false the factor is 1. ``positive_weight`` multiplies the weight of a row whose label is 1
-    (binary losses only). ``raw_penalty`` is 1 or 0: see ``Objective.penalty_factors``.
+    learning_rate * lr_scheduler_factor ** (t // lr_scheduler_step), from where it falls no further than to
+    lr_scheduler_minimum_lr, and with use_lr_scheduler=false the factor is 1. ``positive_weight`` multiplies the weight
+    of a row whose label is 1 (binary losses only). ``raw_penalty`` is 1 or 0: see ``Objective.penalty_factors``.
     """
 
     learning_rate: np.ndarray

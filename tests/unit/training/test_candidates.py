@@ -79,7 +79,17 @@ def test_weights_of_positives_are_tried_even_where_all_else_is_given() -> None:
 
 def test_without_a_scheduler_the_learning_rate_never_changes() -> None:
     stacked = rates(candidates_for(use_lr_scheduler="false"))
-    np.testing.assert_array_equal(stacked.learning_rate_at(10_000), stacked.learning_rate)
+    np.testing.assert_array_equal(stacked.learning_rate_at(10_000), stacked.learning_rate_at(0))
+
+
+@pytest.mark.parametrize("rows", [10**6, 10**9, 10**12])
+def test_the_learning_rate_halves_over_a_job_of_any_length(rows: int) -> None:
+    """The factor of one decrease is as near to 1 as the job is long."""
+    requested = validate({"predictor_type": "binary_classifier", "mini_batch_size": "10"})
+    resolved = resolve(requested, feature_dim=3, rows=rows)
+    stacked = rates(make_candidates(requested, resolved, rows=rows))
+    last = stacked.learning_rate_at(15 * rows // 10)[0] / stacked.learning_rate_at(0)[0]
+    assert last == pytest.approx(0.5, rel=1e-3)
 
 
 def test_the_scheduler_multiplies_every_so_many_steps_down_to_a_floor() -> None:

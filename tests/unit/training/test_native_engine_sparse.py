@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from linear_learner.data.chunk import Chunk
 from linear_learner.formats.csr import CsrMatrix
+from linear_learner.hyperparameters import resolve, validate
 from linear_learner.model.losses import BINARY, LOSSES, MULTICLASS, Loss
 from linear_learner.native import library
+from linear_learner.training.candidates import make_candidates, rates
 from linear_learner.training.operators_engine import OperatorsEngine
 from linear_learner.training.state import Objective, Rates, State
 
@@ -105,6 +107,20 @@ def check_same(objective: Objective, chunk: Chunk, candidates: int, *, threads: 
     for name in ("moments", "bias_moments"):
         for one, other in zip(getattr(states[0], name), getattr(states[1], name), strict=True):
             np.testing.assert_allclose(one, other, rtol=5e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(("optimizer", "decay"), [("sgd", "momentum"), ("adam", "beta_1"), ("adam", "beta_2")])
+def test_a_decay_that_is_1_in_float32_leaves_numbers_on_either_engine(optimizer: str, decay: str) -> None:
+    requested = validate({"predictor_type": "binary_classifier", "optimizer": optimizer, decay: "0.99999999"})
+    candidates = make_candidates(requested, resolve(requested, feature_dim=20, rows=400), rows=400)
+    objective = some_objective(LOGISTIC, optimizer)
+    chunk = some_chunk(objective, 400, 20)
+    for make in (native, OperatorsEngine):
+        state = some_state(len(candidates), 1, 20)
+        before = state.weights.copy()
+        assert np.isfinite(make(objective, rates(candidates)).step(chunk, state)).all()
+        assert np.isfinite(state.weights).all()
+        assert not np.allclose(state.weights, before, atol=1e-3)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

@@ -244,7 +244,7 @@ class TestCatchUp:
         if row.fading[0] == 0:
             moments[0][:] = 0
         rate = np.full(3, 0.001)
-        fading = [getattr(rates, name).astype(float) if isinstance(name, str) else name for name in row.fading]
+        first, second = (getattr(rates, name).astype(float) if isinstance(name, str) else name for name in row.fading)
         decays = [getattr(rates, name).astype(float) for name in row.decays]
         decay = [value for d in decays for value in (d, 1 - d)]
         stepped = [w.copy(), *(moment.copy() for moment in moments)]
@@ -252,7 +252,7 @@ class TestCatchUp:
             step, direction = row.step(np, wd * stepped[0], stepped[1:], rate, decay)
             stepped[0] = soft_threshold(np, stepped[0] - step * direction, step * l1)
         missed = np.full((9, 1), n)
-        catch_up(np, w, moments, missed, rate, fading, row.size, wd, l1)
+        catch_up(np, w, moments, missed, rate, [first, 1 - first, second], row.size, wd, l1)
         return [w, *moments], stepped
 
     @pytest.mark.parametrize("optimizer", OPTIMIZERS)
