@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from linear_learner.conversion.parts import Parts
+from linear_learner.conversion.parts import LARGEST, Parts
 from linear_learner.errors import ClientError
 from linear_learner.model.additional_params import USUAL_LOSS, read_object
 from linear_learner.model.linear_model import LinearModel
@@ -121,7 +121,7 @@ def _classes(document: dict[str, Any], where: str) -> list[str | int]:
 
 def _threshold(document: dict[str, Any], link: str, where: str) -> float:
     value = document.get("threshold", USUAL_THRESHOLD[link])
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < float("inf"):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= LARGEST:
         raise _error(f"threshold {value!r} is not a number", where)
     return float(value)
 

@@ -110,6 +110,7 @@ GOOD = {"coef_": [[1, 2]], "intercept_": [0], "classes_": [0, 1]}
         ({"classes_": "ab"}, "classes_ is no list of different texts"),
         ({"intercept_": [1, 2]}, r"intercept_ has the shape \(2,\) and not \(1,\)"),
         ({"threshold": "low"}, "threshold 'low' is not a number"),
+        ({"threshold": 10**400}, "threshold 10+ is not a number"),
         ({"predictor_type": "regressor"}, "predictor_type is 'regressor', and classes_ are those of a binary_classif"),
         ({"loss": "squared_loss"}, "loss 'squared_loss' is none of a binary_classifier"),
         ({"link": "softmax"}, "link 'softmax' is none of logistic, identity"),
