@@ -32,6 +32,7 @@ from linear_learner.hyperparameters.schema import MULTICLASS, REGRESSOR
 from linear_learner.training import requirements, warm_start
 from linear_learner.training.candidates import make_candidates
 from linear_learner.training.channels import given_schema, memory_budget
+from linear_learner.training.class_weights import positive_weights
 from linear_learner.training.memory import ModelSize, candidates_that_fit, fewer_notice
 from linear_learner.training.text_columns import text_settings, with_classes
 
@@ -282,7 +283,8 @@ def _estimate(hp: HyperParameters, configs: Mapping[str, ChannelConfig], found: 
     with found.noted():
         if warm_start.CHANNEL in configs:
             warm_start.read_model(configs[warm_start.CHANNEL], resolved, train.first.feature_names)
-    models = len(make_candidates(hp, resolved, rows=rows, sparse=train.is_sparse))
+    weights = _positive_weights(resolved, train)
+    models = len(make_candidates(hp, resolved, rows=rows, sparse=train.is_sparse, positive_weights=weights))
     with found.noted():
         _check_confidence(resolved, models, found.channels.get("validation"))
     operations = 4.0 * models * size.outputs * (resolved.epochs * (train.profile.stored + judge.profile.stored))
@@ -297,6 +299,13 @@ def _estimate(hp: HyperParameters, configs: Mapping[str, ChannelConfig], found: 
         seconds=round(operations / (rate * cpu_count()), 1),
         reading_seconds=round(sum(channel.seconds for channel in found.channels.values()), 1),
     )
+
+
+def _positive_weights(resolved: HyperParameters, train: Channel) -> list[float]:
+    """As in the job. That a class has no rows is told by then."""
+    labels = train.profile.labels or {}
+    counts = np.array([labels.get(label, 0) for label in (0.0, 1.0)])
+    return positive_weights(resolved, counts) if counts.all() else [1.0]
 
 
 def _model_size(resolved: HyperParameters, train: Channel, hosts: int) -> ModelSize:

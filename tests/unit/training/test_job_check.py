@@ -53,6 +53,17 @@ def test_a_good_job_has_no_problems(base: Path) -> None:
     assert text.endswith("No problems: the job can run.")
 
 
+@pytest.mark.parametrize(("weight", "models"), [("auto", 3), ("balanced", 1), ("2", 1)])
+def test_weights_of_positives_that_are_tried_count_as_models(base: Path, weight: str, models: int) -> None:
+    all_else = {"learning_rate": "0.1", "lr_scheduler_factor": "0.9", "wd": "0", "l1": "0"}
+    hyperparameters(base, **BINARY, **all_else, positive_example_weight_mult=weight)
+    channel(base, "train", TRAIN + "0,1,5,2\n" * 50)
+    estimate = found_in(base).estimate
+    assert estimate is not None and estimate.models == models
+    channel(base, "train", TRAIN.replace("\n1,", "\n0,"))
+    assert len(found_in(base).problems) == 1
+
+
 def test_columns_that_float32_holds_little_of_are_told(base: Path) -> None:
     times = [f"{second % 2},{second},{1_700_000_000 + second}\n" for second in range(3600)]
     channel(base, "train", "label,age,time\n" + "".join(times))
