@@ -57,7 +57,10 @@ class Job:
         if "train" not in self.channels:
             raise ClientError("The job has no channel 'train'", fix="name its files: --train data.csv")
         extra = {"_tuning_objective_metric": watched} if watched else {}
-        return hyperparameters.validate({**self.hyperparameters, **extra})
+        hp = hyperparameters.validate({**self.hyperparameters, **extra})
+        hosts = self.machines.instance_count
+        hyperparameters.check_demands(hyperparameters.without_unused(hp, hosts), self.channels, hosts)
+        return hp
 
 
 @dataclass(frozen=True)

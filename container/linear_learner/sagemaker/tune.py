@@ -15,6 +15,8 @@ from linear_learner.sagemaker.dry_run import show_requests
 from linear_learner.sagemaker.train import create
 from linear_learner.sagemaker.watch import ended, failure, goes_on, wait
 
+WATCHED = "_tuning_objective_metric"
+
 
 def tune(account: Account, job: Job, tuning: Tuning, *, waits: bool, dry_run: bool) -> int:
     """Check the job, upload its local files, create the tuning job, and unless told otherwise wait for its end."""
@@ -25,8 +27,14 @@ def tune(account: Account, job: Job, tuning: Tuning, *, waits: bool, dry_run: bo
             where="--objective",
             fix=f"did you mean {near}?" if near else "docs/hyperparameters.md lists them",
         )
+    if job.hyperparameters.get(WATCHED, tuning.objective) != tuning.objective:
+        raise ClientError(
+            f"The training jobs are told to be tuned by '{job.hyperparameters[WATCHED]}', and the tuning job by "
+            f"'{tuning.objective}'",
+            where=f"hyperparameter {WATCHED}",
+            fix="leave it out: SageMaker tells them the same",
+        )
     hp = job.checked(account.known_region(), watched=tuning.objective)
-    watchable.check_channels(hp, job.channels)
     places, files = uploads.plan(job.channels, job.output / job.name / "input")
     request = requests.tuning_job(job, hp, places, tuning)
     if dry_run:

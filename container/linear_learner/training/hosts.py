@@ -20,17 +20,6 @@ from linear_learner.training.cluster.several import Settings, Several
 logger = logging.getLogger(__name__)
 
 
-def store_of(hp: HyperParameters, hosts: int) -> str:
-    """MXNet's name of the store that a job on so many hosts uses. ClientError for one that does not join hosts."""
-    if hosts > 1 and "dist" not in hp._kvstore:
-        raise ClientError(
-            f"The store '{hp._kvstore}' does not join the {hosts} hosts of the job",
-            where="hyperparameter _kvstore",
-            fix="leave it out, or set it to dist_sync",
-        )
-    return hp._kvstore
-
-
 @contextlib.contextmanager
 def joined(
     env: Environment,
@@ -55,7 +44,7 @@ def joined(
         names.index(host),
         interface=env.network_interface(),
         job=[env.job_name or ""],
-        kind=store_of(hp, len(hosts)),
+        kind=hp._kvstore,
         servers=hp._num_kv_servers,
     )
     ending = threading.Lock()

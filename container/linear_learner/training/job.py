@@ -17,7 +17,7 @@ from linear_learner import hyperparameters
 from linear_learner.data.labels import absent_classes_notice
 from linear_learner.environment import Environment, available_memory, cpu_count, failure_text
 from linear_learner.errors import INTERRUPTED, ClientError, LinearLearnerError, PlatformError, Stopped
-from linear_learner.hyperparameters import HyperParameters, tuning
+from linear_learner.hyperparameters import HyperParameters
 from linear_learner.hyperparameters.auto import expected_rows
 from linear_learner.model.linear_model import LinearModel
 from linear_learner.training import model_selection, requirements, warm_start
@@ -34,7 +34,7 @@ from linear_learner.training.early_stopping import EarlyStopping
 from linear_learner.training.engine import make_engine
 from linear_learner.training.epoch_log import EpochLog
 from linear_learner.training.head_start import head_start
-from linear_learner.training.hosts import joined, store_of
+from linear_learner.training.hosts import joined
 from linear_learner.training.initializer import initial_state
 from linear_learner.training.memory import ModelSize, candidates_that_fit, fewer_notice, size_notice
 from linear_learner.training.preparation import Task, make_objective, prepare
@@ -172,13 +172,12 @@ def configure(env: Environment, log: Reporter) -> HyperParameters:
     hosts = len(env.hosts()[1])
     notices = hyperparameters.notices(hp, hosts)
     hp = hyperparameters.without_unused(hp, hosts)
-    tuning.check_channels(hp, env.channels())
-    requirements.check_channels(hp, env.channels())
+    hyperparameters.check_demands(hp, env.channels(), hosts)
     configure_logging(hp._log_level, sys.stdout)
     for notice in notices:
         logger.warning("%s", notice)
     log.checkpoints(env.checkpoint_dir())
-    log.store(store_of(hp, hosts))
+    log.store(hp._kvstore)
     log.no_gpus()
     return hp
 

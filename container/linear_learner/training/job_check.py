@@ -27,7 +27,7 @@ from linear_learner.formats.csr import CsrMatrix
 from linear_learner.formats.options import Options
 from linear_learner.formats.schema_learner import TextSettings
 from linear_learner.formats.table_schema import TableSchema
-from linear_learner.hyperparameters import HyperParameters, tuning
+from linear_learner.hyperparameters import HyperParameters
 from linear_learner.hyperparameters.schema import MULTICLASS, REGRESSOR
 from linear_learner.training import requirements, warm_start
 from linear_learner.training.candidates import make_candidates
@@ -114,8 +114,7 @@ def check_job(env: Environment) -> JobCheck:
         configs = env.channels()
     if hp is not None and configs is not None:
         with found.noted():
-            tuning.check_channels(hp, configs)
-            requirements.check_channels(hp, configs)
+            hyperparameters.check_demands(hp, configs, hosts)
     if configs is not None:
         hp = _check_channels(env, hp, configs, found)
     if hp is not None and "train" in found.channels:
@@ -303,7 +302,7 @@ def _estimate(hp: HyperParameters, configs: Mapping[str, ChannelConfig], found: 
 
 def _positive_weights(resolved: HyperParameters, train: Channel) -> list[float]:
     """As in the job. That a class has no rows is told by then."""
-    labels = train.profile.labels or {}
+    labels: Mapping[float, int] = train.profile.labels or {}
     counts = np.array([labels.get(label, 0) for label in (0.0, 1.0)])
     return positive_weights(resolved, counts) if counts.all() else [1.0]
 

@@ -1,9 +1,6 @@
-"""Checks, before training, that a job has the held-out rows that its promises need: of calibrated probabilities, and of
-a target that is kept with some confidence."""
+"""Checks, before training, that a job has as many held-out rows as its promise of a target needs."""
 
 from __future__ import annotations
-
-from collections.abc import Container
 
 import numpy as np
 
@@ -11,24 +8,11 @@ from linear_learner.data.dataset import Dataset
 from linear_learner.data.stream import Stream
 from linear_learner.errors import ClientError
 from linear_learner.hyperparameters import HyperParameters
-from linear_learner.hyperparameters.schema import NONE
 from linear_learner.training import confidence
 from linear_learner.training.cluster.interface import ALONE, Cluster
 from linear_learner.training.cluster.scores import share_of
 from linear_learner.training.model_selection import promised_criterion
 from linear_learner.training.threshold import evenly_spaced
-
-
-def check_channels(hp: HyperParameters, channels: Container[str]) -> None:
-    """ClientError where held-out rows are needed and there is no channel ``validation``."""
-    wanted = [name for name in ("probability_calibration", "target_confidence") if getattr(hp, name) != NONE]
-    if wanted and "validation" not in channels:
-        raise ClientError(
-            f"{wanted[0]}={getattr(hp, wanted[0])} needs rows that the models are not trained on, and there is no "
-            "channel 'validation'",
-            where=f"hyperparameter {wanted[0]}",
-            fix="add the channel, or leave the hyperparameter out",
-        )
 
 
 def check_confidence(

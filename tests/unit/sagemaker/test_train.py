@@ -247,6 +247,9 @@ def test_wrong_hyperparameters_are_told_before_anything_is_sent(
         (["--image", IMAGE.replace("eu-west-1", "eu-north-1")], "and the job is to run in eu-west-1 (--image"),
         (["--output", "out"], "This must be in S3"),
         (["--validation", "none.csv"], "There is no such file or folder"),
+        (["--probability-calibration", "platt"], "there is no channel 'validation'"),
+        (["--kvstore", "local", "--instance-count", "2"], "'local' does not join the 2 hosts"),
+        (["--tuning-objective-metric", "test:recall"], "no channel 'test'"),
     ],
 )
 def test_what_sagemaker_would_refuse_is_told_before_anything_is_sent(

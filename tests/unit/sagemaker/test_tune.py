@@ -92,6 +92,7 @@ def test_a_regressor_has_no_positive_examples(service: Any, capsys: pytest.Captu
         (["--objective", "validation:roc_auc"], "is no metric of this algorithm (--objective). Did you mean"),
         (["--objective", "validation:mse"], "a job never logs it"),
         (["--objective", "test:recall"], "no channel 'test', so it would never log it"),
+        (["--tuning-objective-metric", "train:recall"], "told to be tuned by 'train:recall', and the tuning job by"),
         (["--range", "wd"], "'wd' is no range"),
         (["--range", "wd=1:0.1"], "'wd=1:0.1' is no range"),
         (["--range", "wd=0.1:x"], "'wd=0.1:x' is no range"),

@@ -13,30 +13,11 @@ from linear_learner.environment import Environment
 from linear_learner.errors import ClientError
 from linear_learner.hyperparameters import HyperParameters, notices, resolve, validate, without_unused
 from linear_learner.training.cluster.interface import ALONE
-from linear_learner.training.hosts import check_hyperparameters, joined, store_of
+from linear_learner.training.hosts import check_hyperparameters, joined
 
 
 def hyperparameters(**given: str) -> HyperParameters:
     return validate({"predictor_type": "binary_classifier", **given})
-
-
-@pytest.mark.parametrize(
-    ("given", "hosts", "store"),
-    [
-        ({}, 1, "local"),
-        ({"_kvstore": "dist_sync"}, 1, "local"),
-        ({}, 2, "dist_sync"),
-        ({"_kvstore": "dist_device_sync"}, 2, "dist_device_sync"),
-    ],
-)
-def test_the_store_joins_hosts_where_there_are_several(given: dict[str, str], hosts: int, store: str) -> None:
-    assert store_of(without_unused(hyperparameters(**given), hosts), hosts) == store
-
-
-@pytest.mark.parametrize("store", ["local", "device"])
-def test_a_store_of_one_host_is_refused_on_several(store: str) -> None:
-    with pytest.raises(ClientError, match=f"'{store}' does not join the 3 hosts.*_kvstore"):
-        store_of(hyperparameters(_kvstore=store), 3)
 
 
 def test_what_has_no_effect_on_one_host_has_one_on_several() -> None:

@@ -64,6 +64,13 @@ def test_weights_of_positives_that_are_tried_count_as_models(base: Path, weight:
     assert len(found_in(base).problems) == 1
 
 
+def test_a_store_that_does_not_join_the_hosts_is_told(base: Path) -> None:
+    hyperparameters(base, **BINARY, _kvstore="local")
+    (base / "input/config/resourceconfig.json").write_text('{"current_host": "a", "hosts": ["a", "b"]}')
+    (problem,) = found_in(base).problems
+    assert "'local' does not join the 2 hosts" in problem
+
+
 def test_columns_that_float32_holds_little_of_are_told(base: Path) -> None:
     times = [f"{second % 2},{second},{1_700_000_000 + second}\n" for second in range(3600)]
     channel(base, "train", "label,age,time\n" + "".join(times))

@@ -19,30 +19,6 @@ def hyperparameters(**given: str) -> HyperParameters:
     return without_unused(validate({"predictor_type": "binary_classifier", **given}))
 
 
-@pytest.mark.parametrize(
-    "given",
-    [{"probability_calibration": "auto"}, {"probability_calibration": "platt"}, {**RECALL, "target_confidence": "0.9"}],
-)
-def test_held_out_rows_are_needed(given: dict[str, str]) -> None:
-    name = next(name for name in given if name in ("probability_calibration", "target_confidence"))
-    with pytest.raises(ClientError, match=f"{name}={given[name]} needs rows .* no channel 'validation'.*Add the"):
-        requirements.check_channels(hyperparameters(**given), {"train", "test"})
-    requirements.check_channels(hyperparameters(**given), {"train", "validation"})
-
-
-@pytest.mark.parametrize(
-    "given",
-    [
-        {},
-        {"correct_weighted_probabilities": "true", "bootstrap_samples": "100"},
-        {"target_confidence": "0.9"},  # without an effect: the criterion is accuracy
-        {"predictor_type": "regressor", "probability_calibration": "auto"},
-    ],
-)
-def test_otherwise_they_are_not(given: dict[str, str]) -> None:
-    requirements.check_channels(hyperparameters(**given), {"train"})
-
-
 def validation(positives: int, negatives: int) -> Dataset:
     labels = np.repeat(np.array([1, 0], np.float32), [positives, negatives])
     return Dataset("validation", np.zeros((len(labels), 1), np.float32), labels, ())
