@@ -27,7 +27,7 @@ from linear_learner.model.served_model import ServedModel
 OVERHEAD_BYTES = 1 << 16
 """What a model takes beside its numbers, generously."""
 NAME_BYTES = 120
-"""Of one feature's name, beside its characters."""
+"""Of one feature's name, or the text of one class, beside its characters."""
 LEVEL_BYTES = 150
 """Of a category's level, with its number and one more name of its feature, beside its characters."""
 OPAQUE_FACTOR = 4
@@ -206,9 +206,11 @@ def _memory_of(served: ServedModel, url: str) -> int:
     model = served.model
     if not isinstance(model, LinearModel):
         return OVERHEAD_BYTES + OPAQUE_FACTOR * _largest_file(url)
-    arrays = (model.weights, model.bias, served.means, served.lowest, served.highest)
+    arrays = [model.weights, model.bias, served.means, served.lowest, served.highest, served.fills]
+    if model.probability_map is not None:
+        arrays += [model.probability_map.scores, model.probability_map.probabilities]
     numbers = sum(array.nbytes for array in arrays if array is not None)
-    names = sum(NAME_BYTES + len(name) for name in served.names)
+    names = sum(NAME_BYTES + len(name) for name in (*served.names, *served.classes))
     columns = () if served.schema is None else served.schema.columns
     levels = sum(LEVEL_BYTES + 2 * len(level) for column in columns for level in column.levels or ())
     return OVERHEAD_BYTES + numbers + names + levels

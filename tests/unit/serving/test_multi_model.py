@@ -21,6 +21,7 @@ from linear_learner.formats.content_type import CSV
 from linear_learner.formats.table_schema import Column, TableSchema
 from linear_learner.model import artifact
 from linear_learner.model.linear_model import LinearModel
+from linear_learner.model.probability_map import ProbabilityMap
 from linear_learner.serving.multi_model import (
     OVERHEAD_BYTES,
     ModelAlreadyLoaded,
@@ -138,17 +139,48 @@ def test_models_past_the_budget_are_refused_until_one_is_unloaded(tmp_path: Path
     assert score(registry, "c") == 2
 
 
-def test_a_model_with_categories_takes_no_more_than_is_counted(registry: Registry, tmp_path: Path) -> None:
+def categories() -> LinearModel:
     cities = tuple(f"city {i}" for i in range(10_000))
     schema = TableSchema((Column("city", cities), Column("age")))
     metadata = {"schema": schema.as_json(), "feature_names": schema.feature_names}
     weights = np.zeros((len(schema.feature_names), 1), np.float32)
-    kind = {"predictor_type": "regressor", "loss": "squared_loss", "link": "identity"}
-    artifact.save(LinearModel(weights, np.zeros(1, np.float32), metadata=metadata, **kind), tmp_path / "m", pack=False)
+    return LinearModel(weights, np.zeros(1, np.float32), "regressor", "squared_loss", "identity", metadata=metadata)
+
+
+def texts_of_classes() -> LinearModel:
+    classes = [f"class {i}" for i in range(20_000)]
+    weights, bias = np.zeros((1, 20_000), np.float32), np.zeros(20_000, np.float32)
+    kind = ("multiclass_classifier", "softmax_loss", "softmax")
+    return LinearModel(
+        weights, bias, *kind, num_classes=20_000, metadata={"schema": {"columns": [], "classes": classes}}
+    )
+
+
+def numbers_about_columns() -> LinearModel:
+    columns = ("feature_means", "feature_minima", "feature_maxima", "feature_fills")
+    weights = np.zeros((100_000, 1), np.float32)
+    metadata = {name: [0.5] * len(weights) for name in columns}
+    return LinearModel(weights, np.zeros(1, np.float32), "regressor", "squared_loss", "identity", metadata=metadata)
+
+
+def isotonic_calibration() -> LinearModel:
+    knots = np.linspace(0, 1, 50_000)
+    weights, bias = np.zeros((1, 1), np.float32), np.zeros(1, np.float32)
+    probabilities = {"threshold": 0.5, "probability_map": ProbabilityMap(knots, knots)}
+    return LinearModel(weights, bias, "binary_classifier", "logistic", "logistic", **probabilities)
+
+
+@pytest.mark.parametrize("make", [categories, texts_of_classes, numbers_about_columns, isotonic_calibration])
+def test_a_model_takes_no_more_than_is_counted(
+    registry: Registry, tmp_path: Path, make: Callable[[], LinearModel]
+) -> None:
+    artifact.save(make(), tmp_path / "m", pack=False)
+    gc.collect()
     tracemalloc.start()
     counted = registry.load("m", str(tmp_path / "m")).size
     served = registry.get("m")
-    assert list(decode(b"city 5,41", CSV, len(weights), served.names, schema=served.schema))  # what it makes of itself
+    if served.schema is not None and served.schema.columns:  # what it makes of itself when it is first asked
+        assert list(decode(b"city 5,41", CSV, served.model.feature_dim, served.names, schema=served.schema))
     gc.collect()
     taken, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
