@@ -128,7 +128,7 @@ AUTO_MEANS: dict[str, Meaning] = {
     "lr_scheduler_factor": Meaning(
         "so that the learning rate halves over the job; a regressor's falls further where there are more than 15 "
         "epochs and 1,920 mini-batches",
-        lambda hp, train: _factor(hp, train),
+        _factor,
     ),
     "lr_scheduler_minimum_lr": _always(0.00001),
     "normalize_data": _always(True),

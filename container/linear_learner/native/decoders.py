@@ -20,7 +20,7 @@ from linear_learner.native import library
 Buffer = Any  # what NumPy can look into without a copy; typing has no name for it before Python 3.12
 
 _OUT_OF_MEMORY, _BAD_ROWS = 1, 3
-_SPARSE = 2
+_SPARSE_LAYOUT = 2  # kSparseLayout in decoders_recordio.h
 _WIDEST_INT32 = 2**31
 
 
@@ -107,7 +107,7 @@ class RecordScan(ctypes.Structure):
     @property
     def is_sparse(self) -> bool:
         """Whether the first record that has features is sparse."""
-        return bool(self.layout == _SPARSE)
+        return bool(self.layout == _SPARSE_LAYOUT)
 
 
 class _CRecordLayout(ctypes.Structure):

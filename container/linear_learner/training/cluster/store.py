@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import logging
 import os
 import subprocess
 import sys
@@ -26,8 +25,6 @@ from linear_learner.native.mxnet_arrays import Array, handles
 from linear_learner.native.mxnet_library import call, strings
 from linear_learner.training.cluster import server
 from linear_learner.training.cluster.interface import Traffic
-
-logger = logging.getLogger(__name__)
 
 BLOCK = 1 << 22
 """Numbers that are sent at a time, 32 MiB: neither host nor server ever holds more than a few of these."""
