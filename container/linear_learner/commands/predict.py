@@ -150,18 +150,17 @@ def _accepted(arguments: argparse.Namespace) -> str:
 def _scores(model: Model, seen: Seen, threshold: float | None) -> str:
     """How good the predictions are, a line a metric."""
     from linear_learner.commands.training_summary import score_table
-    from linear_learner.training.metrics import evaluate
+    from linear_learner.training.metrics import Terms, evaluate
 
     scores, labels = seen.all()
-    found = evaluate(
-        scores,
-        labels,
-        predictor_type=model.predictor_type,
-        link=model.score_link,
-        threshold=model.threshold if threshold is None else threshold,
-        f_beta=_setting(model, "f_beta", 1.0),
-        accuracy_top_k=_setting(model, "accuracy_top_k", 3),
+    terms = Terms(
+        model.predictor_type,
+        model.score_link,
+        model.threshold if threshold is None else threshold,
+        _setting(model, "f_beta", 1.0),
+        _setting(model, "accuracy_top_k", 3),
     )
+    found = evaluate(scores, labels, terms)
     return "\n".join(score_table({"data": {metric.name: metric.value for metric in found}}))
 
 

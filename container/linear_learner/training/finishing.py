@@ -200,8 +200,8 @@ def _metric_intervals(
     """By the name of each metric that has a meaning here."""
     kept = rows_that_meet(data, model, cluster)
     scores, labels = gather_scores(cluster, model.predict(data.features[kept]).score, data.labels[kept])
-    rows = metrics.rows_to_judge(scores, labels, **terms(model, hp))
-    names = metrics.metric_names(hp.predictor_type, f_beta=hp.f_beta, accuracy_top_k=hp.accuracy_top_k)
+    by = terms(model, hp)
+    rows, names = metrics.rows_to_judge(scores, labels, by), metrics.metric_names(by)
     found = bootstrap.intervals(rows, model.threshold, hp.bootstrap_samples, hp.seed, go_on)
     return {name: interval for name, interval in zip(names, found, strict=True) if interval is not None}
 

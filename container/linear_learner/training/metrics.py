@@ -255,60 +255,47 @@ METRICS: dict[str, tuple[Row, ...]] = {
 """By predictor type, in the order of the log."""
 
 
-def evaluate(
-    scores: np.ndarray,
-    labels: np.ndarray,
-    *,
-    predictor_type: str,
-    link: str,
-    threshold: float | None,
-    f_beta: float,
-    accuracy_top_k: int,
-) -> list[Metric]:
+@dataclass(frozen=True)
+class Terms:
+    """By what metrics are taken. ``link``: of the model; ``identity`` means no probabilities. ``threshold``: a binary
+    row is called positive where its score is at least this; None for other models."""
+
+    predictor_type: str
+    link: str
+    threshold: float | None
+    f_beta: float
+    accuracy_top_k: int
+
+
+def evaluate(scores: np.ndarray, labels: np.ndarray, terms: Terms) -> list[Metric]:
     """The metrics of METRICS that have a meaning here, in its order. The arguments are those of ``rows_to_judge``."""
-    rows = rows_to_judge(
-        scores,
-        labels,
-        predictor_type=predictor_type,
-        link=link,
-        threshold=threshold,
-        f_beta=f_beta,
-        accuracy_top_k=accuracy_top_k,
-    )
-    names = metric_names(predictor_type, f_beta=f_beta, accuracy_top_k=accuracy_top_k)
-    values = [(name, row.tag, row.value(rows)) for name, row in zip(names, METRICS[predictor_type], strict=True)]
+    rows = rows_to_judge(scores, labels, terms)
+    table = zip(metric_names(terms), METRICS[terms.predictor_type], strict=True)
+    values = [(name, row.tag, row.value(rows)) for name, row in table]
     return [Metric(name, tag, value) for name, tag, value in values if value is not None]
 
 
-def metric_names(predictor_type: str, *, f_beta: float, accuracy_top_k: int) -> list[str]:
+def metric_names(terms: Terms) -> list[str]:
     """The names of METRICS, as the log has them."""
-    return [row.name.format(f_beta=f_beta, accuracy_top_k=accuracy_top_k) for row in METRICS[predictor_type]]
+    settings = {"f_beta": terms.f_beta, "accuracy_top_k": terms.accuracy_top_k}
+    return [row.name.format(**settings) for row in METRICS[terms.predictor_type]]
 
 
-def rows_to_judge(
-    scores: np.ndarray,
-    labels: np.ndarray,
-    *,
-    predictor_type: str,
-    link: str,
-    threshold: float | None,
-    f_beta: float,
-    accuracy_top_k: int,
-) -> BinaryRows | MulticlassRows | RegressionRows:
+def rows_to_judge(scores: np.ndarray, labels: np.ndarray, terms: Terms) -> BinaryRows | MulticlassRows | RegressionRows:
     """What the metrics of METRICS are taken of.
 
     ``scores``: float32 (n,), or (n, C) of a multiclass model, as served: after the link. ``labels``: float32 (n,): 0/1,
-    class number, or target in raw units. n > 0. ``link``: of the model; ``identity`` means no probabilities.
-    ``threshold``: a binary row is called positive where its score is at least this; None for other models.
+    class number, or target in raw units. n > 0.
     """
-    probabilities = link != "identity"
-    if predictor_type == BINARY:
-        if threshold is None:
+    probabilities = terms.link != "identity"
+    if terms.predictor_type == BINARY:
+        if terms.threshold is None:
             raise AlgorithmError("a binary model came without a threshold")
         positive = labels == 1
-        return BinaryRows(scores, positive, confusion_at(threshold, scores, positive), probabilities, f_beta)
-    if predictor_type == MULTICLASS:
-        return _multiclass_rows(scores, labels.astype(np.int64), probabilities, f_beta, accuracy_top_k)
+        confusion = confusion_at(terms.threshold, scores, positive)
+        return BinaryRows(scores, positive, confusion, probabilities, terms.f_beta)
+    if terms.predictor_type == MULTICLASS:
+        return _multiclass_rows(scores, labels.astype(np.int64), probabilities, terms.f_beta, terms.accuracy_top_k)
     return RegressionRows(np.subtract(scores, labels, dtype=np.float64), labels)
 
 

@@ -18,7 +18,7 @@ from linear_learner.training import metrics
 from linear_learner.training.candidates import Candidate
 from linear_learner.training.cluster.interface import ALONE, Cluster
 from linear_learner.training.cluster.scores import MOST_GATHERED_SCORES, on_first_host, share_of
-from linear_learner.training.metrics import LOSS, Metric
+from linear_learner.training.metrics import LOSS, Metric, Terms
 from linear_learner.training.model_selection import Choice
 from linear_learner.training.preparation import Task, row_weights
 from linear_learner.training.progress import Trained
@@ -46,7 +46,7 @@ def score(
     found: list[Metric] = []
 
     def evaluate(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        found.extend(metrics.evaluate(scores, labels, **terms(model, hp)))
+        found.extend(metrics.evaluate(scores, labels, terms(model, hp)))
         return np.zeros(0)
 
     kept = rows_that_meet(data, model, cluster)
@@ -55,15 +55,9 @@ def score(
     return [Metric(task.loss.objective, LOSS, loss / rows), *(Metric(*metric) for metric in told)]
 
 
-def terms(model: LinearModel, hp: HyperParameters) -> dict[str, Any]:
-    """By what the metrics of the model are taken: what ``metrics.rows_to_judge`` wants beside scores and labels."""
-    return {
-        "predictor_type": hp.predictor_type,
-        "link": model.score_link,
-        "threshold": model.threshold,
-        "f_beta": hp.f_beta,
-        "accuracy_top_k": hp.accuracy_top_k,
-    }
+def terms(model: LinearModel, hp: HyperParameters) -> Terms:
+    """By what the metrics of the model are taken."""
+    return Terms(hp.predictor_type, model.score_link, model.threshold, hp.f_beta, hp.accuracy_top_k)
 
 
 def rows_that_meet(data: Dataset, model: LinearModel, cluster: Cluster) -> np.ndarray | slice:

@@ -9,7 +9,7 @@ from scipy.special import expit, softmax
 
 from linear_learner.training import bootstrap
 from linear_learner.training.bootstrap import Interval, intervals, threshold_interval
-from linear_learner.training.metrics import METRICS, evaluate, metric_names, rows_to_judge
+from linear_learner.training.metrics import METRICS, Terms, evaluate, metric_names, rows_to_judge
 from linear_learner.training.threshold import Criterion, calibrate
 
 SETTINGS = {"f_beta": 1.0, "accuracy_top_k": 2}
@@ -25,8 +25,9 @@ def binary_rows(number: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 def found(scores: np.ndarray, labels: np.ndarray, kind: str, samples: int = 400, seed: int = 0) -> dict[str, Interval]:
     threshold = 0.4 if kind == "binary_classifier" else None
     link = {"binary_classifier": "logistic", "multiclass_classifier": "softmax", "regressor": "identity"}[kind]
-    rows = rows_to_judge(scores, labels, predictor_type=kind, link=link, threshold=threshold, **SETTINGS)
-    named = zip(metric_names(kind, **SETTINGS), intervals(rows, threshold, samples, seed), strict=True)
+    terms = Terms(kind, link, threshold, **SETTINGS)
+    rows = rows_to_judge(scores, labels, terms)
+    named = zip(metric_names(terms), intervals(rows, threshold, samples, seed), strict=True)
     return {name: interval for name, interval in named if interval is not None}
 
 
@@ -38,9 +39,7 @@ def drawn(scores: np.ndarray, labels: np.ndarray, kind: str, samples: int = 400)
     for _ in range(samples):
         index = random.integers(0, len(labels), len(labels))
         link = "identity" if kind == "regressor" else "logistic"
-        for metric in evaluate(
-            scores[index], labels[index], predictor_type=kind, link=link, threshold=threshold, **SETTINGS
-        ):
+        for metric in evaluate(scores[index], labels[index], Terms(kind, link, threshold, **SETTINGS)):
             values.setdefault(metric.name, []).append(metric.value)
     return {name: tuple(np.quantile(each, [0.025, 0.975])) for name, each in values.items()}
 
@@ -56,7 +55,7 @@ def test_a_binary_model_has_the_intervals_of_drawn_rows() -> None:
     rows = binary_rows(600)
     ours = found(*rows, "binary_classifier")
     assert_alike(ours, drawn(*rows, "binary_classifier"))
-    assert list(ours) == metric_names("binary_classifier", **SETTINGS)
+    assert list(ours) == metric_names(Terms("binary_classifier", "logistic", 0.4, **SETTINGS))
 
 
 def test_neighbouring_scores_in_one_cell_change_little(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +86,7 @@ def test_unit_weights_give_the_metrics_themselves(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(bootstrap._Cells, "draws", once)
     ours = found(scores, labels, "binary_classifier")
-    exact = evaluate(scores, labels, predictor_type="binary_classifier", link="logistic", threshold=0.4, **SETTINGS)
+    exact = evaluate(scores, labels, Terms("binary_classifier", "logistic", 0.4, **SETTINGS))
     assert {name: low for name, (low, _) in ours.items()} == {
         metric.name: pytest.approx(metric.value, rel=1e-12) for metric in exact
     }
@@ -127,9 +126,7 @@ def test_what_has_no_meaning_has_no_interval() -> None:
     scores = binary_rows(50)[0]
     ours = found(scores, np.ones(50, np.float32), "binary_classifier", 50)
     assert "roc_auc_score" not in ours
-    rows = rows_to_judge(
-        scores, np.ones(50), predictor_type="binary_classifier", link="identity", threshold=0.4, **SETTINGS
-    )
+    rows = rows_to_judge(scores, np.ones(50), Terms("binary_classifier", "identity", 0.4, **SETTINGS))
     assert intervals(rows, 0.4, 50, 0)[-1] is None, "the log loss of margins"
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from linear_learner.errors import AlgorithmError
 from linear_learner.training import metrics
-from linear_learner.training.metrics import Metric, evaluate
+from linear_learner.training.metrics import Metric, Terms, evaluate
 
 BINARY = {"predictor_type": "binary_classifier", "link": "logistic", "threshold": 0.5}
 MULTICLASS = {"predictor_type": "multiclass_classifier", "link": "softmax", "threshold": None}
@@ -23,7 +23,7 @@ BINARY_LABELS = np.array([0, 1, 1, 0], np.float32)
 
 
 def run(scores: np.ndarray, labels: np.ndarray, **settings: object) -> list[Metric]:
-    return evaluate(scores, labels, **{"f_beta": 1.0, "accuracy_top_k": 3, **settings})
+    return evaluate(scores, labels, Terms(**{"f_beta": 1.0, "accuracy_top_k": 3, **settings}))
 
 
 def by_name(scores: np.ndarray, labels: np.ndarray, **settings: object) -> dict[str, float]:

@@ -12,7 +12,7 @@ from itertools import count
 import numpy as np
 import pytest
 
-from linear_learner.training.metrics import METRICS, Metric, evaluate
+from linear_learner.training.metrics import METRICS, Metric, Terms, evaluate
 from linear_learner.training.reporting import (
     BEST_MODEL_KEYS,
     PassCounter,
@@ -85,7 +85,7 @@ def binary_job(reporter: Reporter, channels: tuple[str, ...]) -> None:
     scores, labels = np.array([0.1, 0.8, 0.4, 0.9], np.float32), np.array([0, 1, 1, 0], np.float32)
     kind = {"predictor_type": "binary_classifier", "link": "logistic", "threshold": 0.5}
     for channel in channels:
-        found = evaluate(scores, labels, **kind, f_beta=1.0, accuracy_top_k=3)
+        found = evaluate(scores, labels, Terms(**kind, f_beta=1.0, accuracy_top_k=3))
         reporter.scores(channel, [Metric(LOGISTIC, "loss", 0.75), *found])
 
 
@@ -93,7 +93,7 @@ def multiclass_job(reporter: Reporter, channels: tuple[str, ...]) -> None:
     scores = np.array([[0.5, 0.25, 0.25], [0.5, 0.25, 0.25]], np.float32)
     kind = {"predictor_type": "multiclass_classifier", "link": "softmax", "threshold": None}
     for channel in channels:
-        found = evaluate(scores, np.array([0, 1], np.float32), **kind, f_beta=1.0, accuracy_top_k=3)
+        found = evaluate(scores, np.array([0, 1], np.float32), Terms(**kind, f_beta=1.0, accuracy_top_k=3))
         reporter.scores(channel, found)
 
 
@@ -101,7 +101,7 @@ def regression_job(reporter: Reporter, channels: tuple[str, ...]) -> None:
     kind = {"predictor_type": "regressor", "link": "identity", "threshold": None}
     for channel in channels:
         found = evaluate(
-            np.array([1, 3], np.float32), np.array([1, 2], np.float32), **kind, f_beta=1.0, accuracy_top_k=3
+            np.array([1, 3], np.float32), np.array([1, 2], np.float32), Terms(**kind, f_beta=1.0, accuracy_top_k=3)
         )
         reporter.scores(channel, found)
 
