@@ -17,6 +17,7 @@ from linear_learner.data.epochs import Epochs
 from linear_learner.hyperparameters import HyperParameters, resolve, validate
 from linear_learner.model.losses import LOSSES
 from linear_learner.model.scaler import Scaler
+from linear_learner.training.cluster.interface import Alone, Traffic
 from linear_learner.training.epoch_log import EpochLog
 from linear_learner.training.preparation import FeatureRanges, Judge, Task
 from linear_learner.training.progress import EpochReport
@@ -105,3 +106,18 @@ class TestEpochLog:
         hp = resolve(validate({"predictor_type": "regressor"}), feature_dim=2, rows=10)
         EpochLog(hp, task_of(hp), Reporter("algo-1")).write(report)
         assert "#quality_metric: host=algo-1, epoch=0, train mse_objective <loss>=0.7" in lines_of(log)
+
+    def test_tells_what_joins_of_hosts_came_to_since_the_epoch_before(self, log: io.StringIO) -> None:
+        class Two(Alone):
+            size = 2
+            traffic = Traffic(10, 1000, 5.0)
+
+        hp, cluster = resolve(validate({"predictor_type": "regressor"}), feature_dim=2, rows=10), Two()
+        epochs = EpochLog(hp, task_of(hp), Reporter("algo-1"), cluster)
+        epochs.since -= 100
+        cluster.traffic = Traffic(14, 1600, 30.0)
+        epochs.write(self.report)
+        (line,) = (line for line in lines_of(log) if "joins" in line)
+        assert line.startswith(
+            "Epoch 2: 4 joins of the hosts, 600 bytes to and as many from the parameter servers, 25.0"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -104,6 +105,25 @@ def test_a_precision_that_no_threshold_reaches_is_warned_of(caplog: pytest.LogCa
     caplog.clear()
     finished(features, np.array([0, 1, 1], np.float32), **given)
     assert not caplog.records
+
+
+def test_what_is_promised_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        told = finished(*rows(), **RECALL).facts["target_confidence"]
+    (record,) = caplog.records
+    assert record.levelname == "INFO" and 0.7 <= told["lower_bound"] < told["right"] / told["rows"]
+    assert record.message == (
+        f"With confidence 0.9, recall is at least {told['lower_bound']!r}: {told['right']} of {told['rows']} rows, the "
+        "best of 8 models over 3 epochs."
+    )
+
+
+def test_a_promise_that_no_threshold_keeps_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    features, labels = rows()
+    told = finished(-features, labels, **PRECISION | {"target_precision": "0.9"}).facts["target_confidence"]
+    assert (told["lower_bound"], told["rows"]) == (None, 0)
+    (record,) = caplog.records
+    assert record.message.startswith("No threshold keeps target_precision=0.9 with target_confidence=0.9: nothing is")
 
 
 class TestThreshold:

@@ -86,6 +86,16 @@ def test_a_classifier_starts_at_the_minimum_without_penalties(predictor_type: st
     assert losses(scores, labels) < 1.01 * losses(np.log(least.predict_proba(inputs)), labels)
 
 
+def test_columns_that_are_the_same_share_what_they_tell() -> None:
+    """In a direction that holds nothing there is nothing to learn: no weights that float32 would drown in."""
+    twice = np.column_stack([FEATURES, FEATURES[:, 2]])
+    start = start_of(TARGETS, "regressor", features=twice)
+    assert start is not None
+    once = start_of(TARGETS, "regressor")
+    assert once is not None
+    np.testing.assert_allclose(start[0][2:, 0], np.repeat(once[0][2] / 2, 2), rtol=1e-3)
+
+
 def test_without_a_bias_there_is_none_to_begin_with() -> None:
     start = start_of(TARGETS, "regressor", use_bias="false")
     assert start is not None

@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+from in_threads import together
 from scipy.special import log_softmax
 from sklearn import metrics
 
@@ -18,6 +19,7 @@ from linear_learner.model.losses import LOSSES
 from linear_learner.model.scaler import Scaler
 from linear_learner.training import outcome
 from linear_learner.training.candidates import Candidate, make_candidates
+from linear_learner.training.cluster.interface import ALONE
 from linear_learner.training.preparation import FeatureRanges, Judge, Task
 
 RANDOM = np.random.default_rng(0)
@@ -136,3 +138,12 @@ def test_every_number_of_a_candidate_is_known() -> None:
     """metadata() tells of a candidate by the names of the hyperparameters, with two exceptions that it knows."""
     known = set(validate({"predictor_type": "regressor"}).as_dict())
     assert {field.name for field in fields(Candidate)} - known == {"positive_weight", "raw_penalty"}
+
+
+def test_metrics_take_a_sample_where_scores_of_several_hosts_would_not_meet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 40 rows a host; the scores of one host are there anyway."""
+    monkeypatch.setattr(outcome, "MOST_GATHERED_SCORES", 60)
+    model, data, *_ = setting(np.arange(40) % 3, "multiclass_classifier", num_classes="3")
+    assert outcome.rows_that_meet(data, model, ALONE) == slice(None)
+    shares = together(2, lambda cluster: outcome.rows_that_meet(data, model, cluster))
+    assert [len(rows) for rows in shares] == [10, 10]

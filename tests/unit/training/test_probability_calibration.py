@@ -9,6 +9,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
 
 from linear_learner.hyperparameters import HyperParameters, resolve, validate
 from linear_learner.model.linear_model import LinearModel
@@ -165,3 +166,10 @@ class TestCalibrated:
         )
         _, facts = self.calibrated(hp, *rows(300, expit))
         assert list(facts["held_out_log_loss"]) == ["none", "platt"]
+
+
+@pytest.mark.parametrize("number", [8, 11, 14])
+def test_rows_held_out_count_alike_whatever_the_sizes_of_the_parts(number: int) -> None:
+    scores, labels = RANDOM.normal(size=(number, 1)).astype(np.float32), np.arange(number) % 2
+    found = probability_calibration.held_out_losses("logistic", scores, labels, [], seed=0)
+    assert found == {"none": pytest.approx(log_loss(labels, expit(scores[:, 0])))}
