@@ -49,6 +49,7 @@ def test_a_line_for_each_feature_after_the_bias(tmp_path: Path) -> None:
     found = lines(tmp_path / "coefficients.csv")
     assert [line["name"] for line in found] == ["(bias)", 'a "quoted", name', "=b", "c\nd", "e", "f"]
     assert [int(line["feature"]) for line in found] == [0, 1, 2, 3, 4, 5]
+    assert {line["class"] for line in found} == {""}
     assert [np.float32(line["coefficient"]) for line in found[1:]] == made.weights[:, 0].tolist()
     assert [float(line["standardised"]) for line in found[1:]] == pytest.approx(2 * made.weights[:, 0], rel=1e-6)
 
