@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from finished_job import MakeJob
 from job_folder import JobFolder, Outcome
 
 from linear_learner.model import artifact
+from linear_learner.model.linear_model import LinearModel
 
 AMAZONS = Path(__file__).parents[3] / "shared/amazon-artifacts"
 STILL = {"optimizer": "sgd", "learning_rate": 1e-12, "epochs": 1, "wd": 0, "l1": 0, "num_models": 3}
@@ -48,6 +50,19 @@ def test_every_model_starts_with_the_answers_of_the_one_given(
     before, after = (artifact.load(outcome.model_dir) for outcome in (first, second))
     scores = [model.predict(features.astype(np.float32)).score for model in (before, after)]
     np.testing.assert_allclose(scores[1], scores[0], rtol=2e-4, atol=2e-4)
+
+
+def test_checkpoints_are_those_of_the_model_that_was_given(make_job: MakeJob, job: JobFolder) -> None:
+    """Weights alone do not tell models apart: corrected probabilities are in the bias."""
+    rows = some_rows(2, 0)
+    first = make_job().train("binary_classifier", rows, epochs=1, num_models=1)
+    (job.base / "checkpoints").mkdir(parents=True)
+    assert with_model(job, first.model_dir).train("binary_classifier", rows, **STILL).code == 0
+    model = artifact.load(first.model_dir)
+    assert isinstance(model, LinearModel)
+    artifact.save(replace(model, bias=model.bias + 1), job.base / "input/data/model", pack=True)
+    outcome = job.run()
+    assert outcome.code == 2 and "checkpoint is of another job: model channel was" in (outcome.failure or "")
 
 
 def test_going_on_begins_where_the_first_job_ended(make_job: MakeJob) -> None:

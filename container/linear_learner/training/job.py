@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import cProfile
+import functools
 import logging
 import pstats
 import sys
@@ -12,6 +13,8 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from linear_learner import hyperparameters
 from linear_learner.data.labels import absent_classes_notice
@@ -224,11 +227,15 @@ def make_checkpoints(job: TrainingJob, start: LinearModel | None) -> Checkpoints
         **{name: value for name, value in job.hp.as_dict().items() if name not in DOES_NOT_TRAIN},
         "models": [vars(candidate) for candidate in job.candidates],
         "rows": rows[0] if job.cluster.size == 1 else rows,
-        "scaler": zlib.crc32(scaler.std.tobytes(), zlib.crc32(scaler.mean.tobytes())),
+        "scaler": _checksum(scaler.mean, scaler.std),
         "label scaler": [scaler.label_mean, scaler.label_std],
-        "model channel": None if start is None else zlib.crc32(start.weights.tobytes()),
+        "model channel": None if start is None else _checksum(start.weights, start.bias),
     }
     return Checkpoints(folder, same)
+
+
+def _checksum(*arrays: np.ndarray) -> int:
+    return functools.reduce(lambda found, array: zlib.crc32(array.tobytes(), found), arrays, 0)
 
 
 def train_candidates(
