@@ -364,9 +364,9 @@ class TestSeveralHosts:
         assert ("judged by 16 of 64 rows" in caplog.text) == (judged == 1)
         assert len(engine.judged) == (2 if judged == 1 else judged)
 
-    @pytest.mark.parametrize(("rows", "saved"), [(5, []), (8, [16, 16])])
-    def test_a_stop_is_a_checkpoint_only_where_hosts_join_anyway(self, rows: int, saved: list[int]) -> None:
-        """They join after every 8 rows of each, and the rows of one stop coming."""
+    @pytest.mark.parametrize(("rows", "known", "saved"), [(5, 64, []), (8, 64, [16, 16]), (5, 5, [13, 13])])
+    def test_a_stop_is_a_checkpoint_only_where_hosts_join_anyway(self, rows: int, known: int, saved: list[int]) -> None:
+        """They join after every 8 rows of each, and the rows of one stop coming, or it has no more."""
         found: list[int] = []
 
         class OfRows(Noting):
@@ -374,7 +374,7 @@ class TestSeveralHosts:
                 found.append(progress.current.rows)
 
         self.run(
-            [[rows], [64]], [64, 64], mini_batch_size=2, snapshots=2, should_stop=lambda: True, checkpoints=OfRows()
+            [[rows], [64]], [known, 64], mini_batch_size=2, snapshots=2, should_stop=lambda: True, checkpoints=OfRows()
         )  # fmt: skip
         assert found == saved
 
