@@ -207,7 +207,8 @@ def forms(parts: Split) -> Iterator[tuple[str, list[Any]]]:
         return
     yield "raw", features
     flags = {"normalize_data": True, "unbias_data": False, "normalize_label": False, "unbias_label": False}
-    ours = scaler.fit(for_model(parts.train.features), parts.train.labels, **flags)
+    rows, labels = for_model(parts.train.features), parts.train.labels.reshape(-1, 1)
+    ours = scaler.of_measures(scaler.measure(rows), scaler.measure(labels), **flags)
     scale = sparse.diags(1 / ours.std.astype(np.float64))
     yield "scaled", [(part @ scale).tocsr() for part in features]
 

@@ -107,26 +107,6 @@ class Scaler:
         return scaled.astype(np.float32), shifted.astype(np.float32)
 
 
-def fit(
-    features: Rows,
-    labels: np.ndarray,
-    *,
-    normalize_data: bool,
-    unbias_data: bool,
-    normalize_label: bool,
-    unbias_label: bool,
-) -> Scaler:
-    """The scaler of a sample: features (n, d) and labels (n,), n > 0, all finite. ``unbias_data`` is for dense rows."""
-    return of_measures(
-        measure(features),
-        measure(labels.reshape(-1, 1)),
-        normalize_data=normalize_data,
-        unbias_data=unbias_data,
-        normalize_label=normalize_label,
-        unbias_label=unbias_label,
-    )
-
-
 def of_measures(
     features: Measures,
     labels: Measures,
@@ -136,7 +116,8 @@ def of_measures(
     normalize_label: bool,
     unbias_label: bool,
 ) -> Scaler:
-    """The scaler of a sample by what was measured of its features and of its labels, one row at least."""
+    """The scaler of a sample by what was measured of its features (n, d) and of its labels (n, 1), n > 0, all finite.
+    ``unbias_data`` is for dense rows."""
     mean, std = _center_and_spread(features)
     label_mean, label_std = _center_and_spread(labels)
     return Scaler(

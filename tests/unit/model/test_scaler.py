@@ -8,13 +8,17 @@ from hypothesis.extra import numpy as arrays
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.preprocessing import StandardScaler
 
-from linear_learner.formats.csr import CsrMatrix
+from linear_learner.formats.csr import CsrMatrix, Rows
 from linear_learner.model import scaler
-from linear_learner.model.scaler import Moments, Scaler, fit, sample_rows
+from linear_learner.model.scaler import Moments, Scaler, measure, of_measures, sample_rows
 from linear_learner.native import columns as native
 
 ALL_ON = {"normalize_data": True, "unbias_data": True, "normalize_label": True, "unbias_label": True}
 STEP = float(np.finfo(np.float32).eps)
+
+
+def fit(features: Rows, labels: np.ndarray, **switches: bool) -> Scaler:
+    return of_measures(measure(features), measure(labels.reshape(-1, 1)), **switches)
 
 
 def table(rows: int = 200, feature_dim: int = 4, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
