@@ -64,6 +64,13 @@ def test_weights_of_positives_that_are_tried_count_as_models(base: Path, weight:
     assert len(found_in(base).problems) == 1
 
 
+def test_sparse_rows_are_as_wide_as_the_widest_of_all_files(base: Path) -> None:
+    channel(base, "train", "1 1:0.5\n0 2:1\n", "0 7:2\n1 3:1\n")
+    found = found_in(base)
+    assert found.problems == []
+    assert (found.channels["train"].features, found.channels["train"].first.feature_dim) == (7, 7)
+
+
 def test_a_store_that_does_not_join_the_hosts_is_told(base: Path) -> None:
     hyperparameters(base, **BINARY, _kvstore="local")
     (base / "input/config/resourceconfig.json").write_text('{"current_host": "a", "hosts": ["a", "b"]}')
