@@ -110,6 +110,11 @@ class Environment:
         path = Path(local)
         return self.base / path.relative_to(DEFAULT_BASE) if path.is_relative_to(DEFAULT_BASE) else path
 
+    def unwritable_folders(self) -> list[Path]:
+        """Of those that a job writes to."""
+        folders = {self.model_dir, self.failure_file.parent, self.checkpoint_dir() or self.model_dir}
+        return sorted(folder for folder in folders if not os.access(_existing(folder), os.W_OK | os.X_OK))
+
     def hyperparameters(self) -> dict[str, Any]:
         """The user's hyperparameters, as they are written; their values are strings on the service."""
         return _read_object(self.hyperparameters_file)
@@ -203,6 +208,11 @@ def failure_text(error: Exception) -> str:
     if cause is None:
         return text
     return f"{text} (caused by {type(cause).__name__})\n\nCaused by: {cause}"
+
+
+def _existing(folder: Path) -> Path:
+    """The folder itself, or the nearest one above it that is there."""
+    return next(path for path in (folder, *folder.absolute().parents) if path.exists())
 
 
 def _is_name_of_host(name: object) -> bool:

@@ -91,6 +91,24 @@ def test_validate_tells_whether_a_job_can_run(tmp_path: Path, capsys: pytest.Cap
     assert not (tmp_path / "output").exists() and not (tmp_path / "model").exists()
 
 
+def test_validate_warns_of_folders_that_cannot_be_written_to(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "output").mkdir()
+    asked = []
+
+    def access(path: Path, mode: int) -> bool:
+        asked.append(path)
+        return path != tmp_path / "output"
+
+    monkeypatch.setattr("linear_learner.environment.os.access", access)
+    main(["validate", "--base", str(tmp_path), "--json"])
+    assert (
+        f"{tmp_path / 'output'} cannot be written to by this user." in json.loads(capsys.readouterr().out)["warnings"]
+    )
+    assert tmp_path in asked  # where the folder of the model is to be made
+
+
 @pytest.mark.parametrize(
     ("name", "settings", "channels", "told"),
     [

@@ -162,9 +162,11 @@ def job_of(arguments: argparse.Namespace, output: Path | None = None) -> PlainJo
     if arguments.split is not None:
         if "validation" in channels:
             raise ClientError("--split would hold out rows of --train, and --validation names others", fix="give one")
-        seed = provided.get("seed", "")
-        # A seed that is none ends the job when it looks at its hyperparameters.
-        split = Split(arguments.split, int(seed) if seed.isascii() and seed.isdigit() else 0, is_held_out=True)
+        try:
+            seed = ROWS["seed"].kind.parse(provided.get("seed", "0"))
+        except ValueError:
+            seed = 0  # one that is none ends the job when it looks at its hyperparameters
+        split = Split(arguments.split, seed, is_held_out=True)
         channels["validation"] = replace(channels["train"], name="validation", split=split)
         channels["train"] = replace(channels["train"], split=replace(split, is_held_out=False))
     return PlainJob(

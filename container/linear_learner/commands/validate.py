@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 
 from linear_learner import allocator, openblas
 from linear_learner.commands import plain_job
 from linear_learner.commands.arguments import Commands, add_base, add_command
 from linear_learner.environment import Environment
 from linear_learner.errors import ClientError
+from linear_learner.s3 import S3Path
 
 EXAMPLES = """\
   linear-learner validate --train data.csv --predictor-type binary_classifier
@@ -45,5 +47,9 @@ def run(arguments: argparse.Namespace) -> int:
         env = Environment.from_environ(arguments.base)
         title = f"Job in {env.base}"
     found = check_job(env)
+    # Where a job on plain files writes to is said when it runs, and of S3 only the writing tells.
+    if not plain_job.is_asked_for(arguments) and not isinstance(env.base, S3Path):
+        with contextlib.suppress(ClientError):  # of a config file, which is told already
+            found.warnings += [f"{folder} cannot be written to by this user." for folder in env.unwritable_folders()]
     print(as_json(found) if arguments.json else as_text(found, title))
     return ClientError.exit_code if found.problems else 0

@@ -55,8 +55,9 @@ def test_a_content_type_is_that_of_all_files(data: Path) -> None:
     assert {channel.content_type for channel in found.values()} == {"text/libsvm; index_base=0"}
 
 
-def test_a_split_makes_two_channels_of_the_train_file(data: Path) -> None:
-    found = job(data, "--split", 0.25, "--seed", 7).channels()
+@pytest.mark.parametrize("seed", [7, "+7", " 7"])
+def test_a_split_makes_two_channels_of_the_train_file(data: Path, seed: object) -> None:
+    found = job(data, "--split", 0.25, f"--seed={seed}").channels()
     assert found["train"].path == found["validation"].path == data / "data.csv"
     assert found["train"].split == Split(0.25, 7, is_held_out=False)
     assert found["validation"].split == Split(0.25, 7, is_held_out=True)
