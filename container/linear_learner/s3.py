@@ -63,8 +63,11 @@ class S3Path(PosixPath):
         """ClientError where the text is not the address of a bucket or of an object."""
         bucket, _, key = text.removeprefix(SCHEME).partition("/")
         parts = key.removesuffix("/").split("/") if key else []
-        if not text.startswith(SCHEME) or not _BUCKET.fullmatch(bucket):
+        if not text.startswith(SCHEME) or not bucket:
             raise ClientError(f"'{text}' is not an address in S3", fix="write s3://bucket/key")
+        if not _BUCKET.fullmatch(bucket):
+            fix = "names have 3 to 63 lowercase letters, digits, dots and hyphens"
+            raise ClientError(f"'{bucket}' is not the name of a bucket", where=text, fix=fix)
         if not all(part not in ("", ".", "..") for part in parts):
             raise ClientError(f"'{text}' has a part that is empty or only dots", fix="rename the objects")
         path = cls("/", bucket, *parts)

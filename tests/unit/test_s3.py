@@ -92,9 +92,18 @@ def test_parts_are_put_together_as_those_of_a_path() -> None:
     assert pickle.loads(pickle.dumps(place)) == place
 
 
-@pytest.mark.parametrize("text", ["s3://", "s3:///key", "s3://Bucket/key", "s3://b/key", "s3://my_bucket/key"])
-def test_an_address_without_a_bucket_is_refused(text: str) -> None:
-    with pytest.raises(ClientError, match=r"is not an address in S3\. Write s3://bucket/key"):
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("s3://", r"is not an address in S3\. Write s3://bucket/key"),
+        ("s3:///key", r"is not an address in S3\. Write s3://bucket/key"),
+        ("s3://Bucket/key", r"'Bucket' is not the name of a bucket \(s3://Bucket/key\)\. Names have 3 to 63"),
+        ("s3://b/key", r"'b' is not the name of a bucket"),
+        ("s3://my_bucket/key", r"'my_bucket' is not the name of a bucket"),
+    ],
+)
+def test_an_address_without_a_bucket_is_refused(text: str, problem: str) -> None:
+    with pytest.raises(ClientError, match=problem):
         s3.path(text)
 
 

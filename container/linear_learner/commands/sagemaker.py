@@ -229,7 +229,10 @@ def _ranges(texts: list[str]) -> dict[str, str]:
         name, equals, values = (part.strip() for part in text.partition("="))
         if not equals:
             raise ClientError(f"'{text}' is no range", where="--range", fix="write NAME=LOW:HIGH or NAME=WORD,WORD")
-        ranges[name.lstrip("-").replace("-", "_")] = values
+        hyperparameter = name.lstrip("-").replace("-", "_")
+        if hyperparameter in ranges:
+            raise ClientError(f"{hyperparameter} has two ranges", where="--range", fix="give it one")
+        ranges[hyperparameter] = values
     return ranges
 
 

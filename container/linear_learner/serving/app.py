@@ -117,6 +117,7 @@ def create_multi_model_app(
 def _new_app(settings: Settings, measurements: Measurements) -> Flask:
     """With what both applications share."""
     app = Flask("linear_learner", static_folder=None)
+    app.url_map.merge_slashes = False  # else an empty name of a model is sent elsewhere, in HTML
     app.register_error_handler(HTTPException, _http_exception)
     app.register_error_handler(Exception, lambda error: _response(reply_to_error(error, request.environ)))
 

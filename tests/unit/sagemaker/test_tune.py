@@ -94,6 +94,7 @@ def test_a_regressor_has_no_positive_examples(service: Any, capsys: pytest.Captu
         (["--objective", "test:recall"], "no channel 'test', so it would never log it"),
         (["--tuning-objective-metric", "train:recall"], "told to be tuned by 'train:recall', and the tuning job by"),
         (["--range", "wd"], "'wd' is no range"),
+        (["--range", "bias-lr-mult=1:2", "--range", "bias_lr_mult=1:3"], "bias_lr_mult has two ranges"),
         (["--range", "wd=1:0.1"], "'wd=1:0.1' is no range"),
         (["--range", "wd=0.1:x"], "'wd=0.1:x' is no range"),
         (["--range", "learning-rat=0.1:1"], "('learning_rat' was unexpected). Did you mean 'learning_rate'? (--range)"),

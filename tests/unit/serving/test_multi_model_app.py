@@ -64,6 +64,11 @@ def test_a_name_may_hold_slashes_and_other_characters(client: FlaskClient, make_
         assert client.delete(f"/models/{path}").status_code == 200
 
 
+def test_an_empty_name_is_of_no_model(client: FlaskClient) -> None:
+    answer = client.post("/models//invoke", data="1,2", headers=CSV)
+    assert answer.status_code == 404 and "<" not in answer.text
+
+
 def ask(client: FlaskClient, target: str | None) -> TestResponse:
     headers = CSV if target is None else {**CSV, "X-Amzn-SageMaker-Target-Model": target}
     return client.post("/invocations", data="1,2", headers=headers)
