@@ -78,6 +78,11 @@ class Outcome:
         lines = [line.removeprefix("#metrics ") for line in self.log.splitlines() if line.startswith("#metrics ")]
         return [json.loads(line, parse_constant=refuse) for line in lines]
 
+    def rows_of_epochs(self) -> list[int]:
+        """How many rows each epoch saw."""
+        lines = [line for line in self.metrics_lines() if line["Dimensions"].get("Meta") == "training_data_iter"]
+        return [int(line["Metrics"]["Number of Records Since Last Reset"]["sum"]) for line in lines]
+
 
 class JobFolder:
     """Writes the files of a job below ``base``, and runs it."""

@@ -91,12 +91,8 @@ def test_a_streamed_job_is_as_good_as_one_in_memory(rows: Rows, make_job: MakeJo
         assert facts[1][name] == pytest.approx(facts[0][name], rel=1e-6)
     # Every row is trained on in every epoch, and mini-batches are those of the whole channel.
     assert facts[1]["hyperparameters"]["mini_batch_size"] == facts[0]["hyperparameters"]["mini_batch_size"] == 281
-    seen = records_seen(outcomes[1].metrics_lines())
-    assert seen == [36_000 * (epoch + 1) for epoch in range(len(seen))] and len(seen) > 1
-
-
-def records_seen(lines: list[dict]) -> list[float]:
-    return [m["Metrics"]["Total Records Seen"]["sum"] for m in lines if "Total Records Seen" in m["Metrics"]]
+    seen = outcomes[1].rows_of_epochs()
+    assert seen == [36_000] * len(seen) and len(seen) > 1
 
 
 def test_a_streamed_job_runs_again_to_the_same_bits(rows: Rows, make_job: MakeJob) -> None:
@@ -115,7 +111,7 @@ def test_an_epoch_may_begin_with_files_that_hold_no_row(rows: Rows, job: JobFold
         job.file(f"input/data/train/part-{number}", header)
     outcome = job.run()
     assert outcome.code == 0, outcome.failure
-    assert records_seen(outcome.metrics_lines())[:2] == [40_000, 80_000]
+    assert outcome.rows_of_epochs()[:2] == [40_000, 40_000]
 
 
 def test_without_validation_a_sample_of_the_train_rows_judges(rows: Rows, job: JobFolder) -> None:
@@ -210,7 +206,7 @@ def test_a_pipe_that_does_not_fit_is_opened_once_an_epoch(
     outcome = job.run()
     assert outcome.code == 0, outcome.failure
     assert writer.opened == 4
-    assert records_seen(outcome.metrics_lines()) == [36_000 * (epoch + 1) for epoch in range(4)]
+    assert outcome.rows_of_epochs() == [36_000] * 4
     in_memory = make_job().hyperparameters("binary_classifier", **settings)
     in_memory.channel("train", *part(rows, TRAIN)).channel("validation", *part(rows, VALIDATION))
     assert outcome.objective("validation") == pytest.approx(in_memory.run().objective("validation"), rel=0.005)
