@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 
 from linear_learner.formats.csv_cells import SPACES, problem_of
 from linear_learner.formats.faults import MISSING
 
 SEPARATORS = {b";": "semicolons", b"\t": "tabs", b"|": "bars", b" ": "spaces"}
+_DECIMAL_COMMA = re.compile(rb"\d,\d")
 _LONGEST_LINE = 1 << 16
 """Of lines to look at: looking takes time and memory, and such a line is hardly a slip of the separator."""
 
@@ -29,11 +31,15 @@ def separator_advice(lines: Iterable[bytes]) -> str:
     return ""
 
 
-def text_separator_advice(line: bytes) -> str:
-    """How to mend the rows of a table with text, of which ``line`` is one without a comma; "" if nothing is known."""
+def text_separator_advice(lines: Sequence[bytes]) -> str:
+    """How to mend the rows of a table with text, of which ``lines`` are the first ones and the very first has no comma;
+    "" if nothing is known."""
+    first = lines[0][:_LONGEST_LINE]
     for separator, name in SEPARATORS.items():
-        if separator != b" " and separator in line[:_LONGEST_LINE]:
-            return f"The columns are separated by {name}: write commas between them"
+        if separator != b" " and separator in first and b"," not in first:
+            has_decimal_commas = separator in b";\t" and any(_DECIMAL_COMMA.search(line) for line in lines[1:])
+            also = ", and points in decimals" if has_decimal_commas else ""
+            return f"The columns are separated by {name}: write commas between them{also}"
     return ""
 
 

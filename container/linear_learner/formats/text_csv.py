@@ -134,9 +134,9 @@ def learn(stream: BinaryIO, learner: SchemaLearner, *, source: str, block_size: 
     form = form_of(head, line, 1, settings.label_column, source, settings.known_names)
     columns, names, first_line = form.text_columns(source), form.names_of_features, line
     if not columns.features:
-        where, first = f"{source}, row {form.first_row}", head.lstrip().partition(b"\n")[0]
-        fix = line_end_advice(first) or text_separator_advice(first)
-        raise malformed(_NO_FEATURES, where=where, content_type=CSV, fix=fix)
+        lines = [text for _, text in itertools.islice(rows_of(head), 2)]
+        where = f"{source}, row {form.first_row}"
+        raise malformed(_NO_FEATURES, where=where, content_type=CSV, fix=_advice(head, lines))
     learner.check_width(len(columns.features), f"{source}, row {form.first_row}")
     if names is not None:
         learner.name_columns(names)
@@ -341,7 +341,7 @@ class Block:
             # With decimal commas, a row between other separators may pass for a header.
             fix = separator_advice(lines[:2])
             if not fix and not form.header:
-                fix = advice(self.text, CSV) or line_end_advice(lines[0]) or f"{VERIFY}; {_about_header(form)}"
+                fix = _advice(self.text, lines[:2]) or f"{VERIFY}; {_about_header(form)}"
         elif fault.problem == MISSING and form.label is not None and fault.place == f"column {form.label + 1}":
             fix = _INDEX_REMEDY if is_first and _begins_with_index(lines) else LABEL_REMEDY
         return error_of(faults, source=self.source, content_type=CSV, fix=fix)
@@ -368,11 +368,15 @@ def _begins_with_index(lines: list[bytes]) -> bool:
     return header_names(first, others[0] if others else None) is not None
 
 
+def _advice(head: bytes, lines: list[bytes]) -> str:
+    """How to mend text of which commas make no columns: it begins with ``head``, its rows with ``lines``. "" if nothing
+    is known."""
+    return advice(head, CSV) or line_end_advice(lines[0]) or text_separator_advice(lines)
+
+
 def _header_remedy(label_column: str, lines: list[bytes], head: bytes) -> str:
     """How to mend a file that has no header with the name of the label; ``lines`` are its first ones."""
-    fix = separator_advice(lines) or advice(head, CSV) or line_end_advice(lines[0])
-    if not fix and b"," not in lines[0]:
-        fix = text_separator_advice(lines[0])
+    fix = separator_advice(lines) or _advice(head, lines)
     fault = fault_of_header_with(label_column, lines[0])
     if not fix and fault:
         is_nameless = not lines[0].partition(b",")[0].strip(SPACES + b'"')

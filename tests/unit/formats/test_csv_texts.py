@@ -304,6 +304,11 @@ def test_a_file_may_be_a_header_alone() -> None:
     ("content", "fix"),
     [
         (b"<=50K;39;a\n>50K;40;b\n", "The columns are separated by semicolons: write commas between them"),
+        (
+            b"income;age\n<=50K;39,5\n",
+            "The columns are separated by semicolons: write commas between them, and points in decimals",
+        ),
+        ("income,age\r\n<=50K,39\r\n".encode("utf-16"), "The data looks like text in UTF-16: encode it in UTF-8"),
         (b"<=50K\t39\n", "The columns are separated by tabs: write commas between them"),
         (b"<=50K,39,a\r>50K,40,b\r", "The lines end with carriage returns: end them with line feeds"),
         (b"<=50K\n>50K\n", "Please verify the data matches the requested content-type"),

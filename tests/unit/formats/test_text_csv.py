@@ -325,6 +325,9 @@ def test_what_is_no_header_is_told_and_how_to_make_it_one() -> None:
         (b"1;1,5;2,5;3\n0;2,5;3,5;4\n", "separated by semicolons: write commas between them, and points in decimals"),
         (b"1|NA|3\n", "separated by bars: write commas between them"),
         (b"1 2 3\n", "separated by spaces: write commas between them"),
+        (b"label;city;a\nyes;Bonn;1.5\n", "separated by semicolons: write commas between them"),
+        (b"label;city;a\nyes;Bonn;1,5\n", "separated by semicolons: write commas between them, and points in decimals"),
+        (b"label\tcity\nyes\tBonn, Rhein\n", "separated by tabs: write commas between them"),
     ],
 )
 def test_other_separators_are_recognised(data: bytes, advice: str) -> None:
