@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from linear_learner.formats.csv_cells import NOT_A_NUMBER, NUMBER, SPACES, problem_of
+from linear_learner.formats.faults import MISSING
 from linear_learner.formats.sniffing import BYTE_ORDER_MARK
 
 _BLANK_LINES = re.compile(rb"(?:[ \t\r]*\n)*")
@@ -35,25 +36,42 @@ def header_names(first: bytes, second: bytes | None) -> tuple[str, ...] | None:
     return tuple(names)
 
 
-def table_header_names(first: bytes, second: bytes | None, known: Set[str]) -> tuple[str, ...] | None:
-    """As ``header_names`` in tables with columns of text, where a row may begin with text as well. A header holds one
-    of the ``known`` names; or words alone, the first of them text, over a line with a number or none at all. The number
-    stands below a text: below a word for a missing value it would not tell a header from a row."""
+def table_header_names(first: bytes, others: Sequence[bytes], known: Set[str]) -> tuple[str, ...] | None:
+    """As ``header_names`` in tables with columns of text, where a row may begin with text as well. ``others`` are the
+    lines after ``first``. A header holds one of the ``known`` names; or words alone, the first of them text, over a
+    number or no line at all."""
     names = cells_of(first)
     if len(names) < 2 or _fault(names):
         return None
     if not known.isdisjoint(names):
         return tuple(names)
-    if not _is_text(names[0]) or not all(map(_is_word, names)):
-        return None
-    if second is not None:
-        cells = cells_of(second)
+    is_header = _is_text(names[0]) and all(map(_is_word, names)) and _are_over_numbers(names, others)
+    return tuple(names) if is_header else None
+
+
+def fault_of_table_header(first: bytes, others: Sequence[bytes]) -> str:
+    """Why line ``first`` does not give each column a name of its own, though it looks like a header of texts: it has
+    two columns or more, and numbers stand below it. "" if it does, or looks like a row."""
+    names = cells_of(first)
+    if len(names) < 2 or not others or not all(name == "" or _is_word(name) for name in names):
+        return ""
+    return _fault(names) if (not names[0] or _is_text(names[0])) and _are_over_numbers(names, others) else ""
+
+
+def _are_over_numbers(names: list[str], others: Sequence[bytes]) -> bool:
+    """Whether a number stands below a name that is text: below a word for a missing value it would not tell a header
+    from a row. A line that misses a value there and has no number does not tell, and the next one is looked at. True
+    without lines."""
+    for line in others:
+        cells = cells_of(line)
         if len(cells) != len(names):
-            return None
-        below_texts = [cell for name, cell in zip(names, cells, strict=True) if _is_text(name)]
-        if all(problem_of(cell.encode()) is not None for cell in below_texts):
-            return None
-    return tuple(names)
+            return False
+        below_texts = {problem_of(cell.encode()) for name, cell in zip(names, cells, strict=True) if _is_text(name)}
+        if None in below_texts:
+            return True
+        if MISSING not in below_texts:
+            return False
+    return not others
 
 
 def names_with(name: str, first: bytes) -> tuple[str, ...] | None:

@@ -22,7 +22,9 @@ from linear_learner.formats.content_type import CSV
 from linear_learner.formats.csv_cells import NOT_A_NUMBER, NUMBER, SPACES, find_fault
 from linear_learner.formats.csv_header import (
     cell_count,
+    cells_of,
     fault_of_header_with,
+    fault_of_table_header,
     header_names,
     names_with,
     table_header_names,
@@ -52,6 +54,8 @@ _INDEX_REMEDY = (
     "The first line is a header whose first column has no name, as pandas writes its index: leave that column out "
     "(index=False)"
 )
+_LINES_BELOW_A_HEADER = 100
+"""To look at, of a table with text, until one of them tells whether the first line is a header."""
 _NUMERIC = b"0123456789+-.eE" + SPACES
 _QUOTED_CELL = re.compile(rb'(?<![^,\n])[ \t]*"([^",\n]*)"[ \t\r]*(?![^,\n])')
 _BLANK_CELL = re.compile(rb"(?<![^,\n])[ \t\r]+(?![^,\n])")
@@ -205,22 +209,30 @@ def form_of(
     """``head``: whole lines, number ``first_line`` the first, among them the first two rows if there are two.
     ``known_names``: of tables with text, names that only a header holds. ClientError if no column goes by the name
     ``label_column``."""
-    (number, first), *others = itertools.islice(rows_of(head), 2)
-    lines = [first, *(line for _, line in others)]
-    second = lines[1] if others else None
+    rows = rows_of(head)
+    number, first = next(rows)
+    others = [line for _, line in itertools.islice(rows, 1 if known_names is None else _LINES_BELOW_A_HEADER)]
     if not label_size or not may_have_header:
         names = None
     elif known_names is None:
-        names = header_names(first, second) or names_with(label_column, first)
+        names = header_names(first, others[0] if others else None) or names_with(label_column, first)
     else:
-        names = table_header_names(first, second, known_names)
+        names = table_header_names(first, others, known_names)
     row = first_line + number
     if names is None:
         if label_size and label_column:
             raise ClientError(
                 f"The file has no header that names the column '{label_column}', as label_column says",
                 where=f"{source}, row {row}",
-                fix=_header_remedy(label_column, lines, head),
+                fix=_header_remedy(label_column, [first, *others[:1]], head),
+            )
+        is_table = known_names is not None and label_size > 0 and may_have_header
+        if is_table and (fault := fault_of_table_header(first, others)):
+            remedy = "Please give each column a name of its own, or remove the line"
+            raise ClientError(
+                f"The first line looks like a header, and {fault}",
+                where=f"{source}, row {row}",
+                fix=remedy if cells_of(first)[0] else _INDEX_REMEDY,
             )
         return Form(label_size, first.count(b",") + 1 if known_names is None else cell_count(first), row)
     check_utf8(first, f"{source}, row {row}")

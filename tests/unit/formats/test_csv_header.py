@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from linear_learner.formats.csv_header import header_names, table_header_names
+from linear_learner.formats.csv_header import fault_of_table_header, header_names, table_header_names
 
 
 @pytest.mark.parametrize(
@@ -73,4 +73,40 @@ def test_what_gives_no_names(first: bytes, second: bytes | None) -> None:
     ],
 )
 def test_headers_of_tables_with_text(first: bytes, second: bytes | None, is_header: bool) -> None:
-    assert (table_header_names(first, second, {"job"}) is not None) == is_header
+    others = [] if second is None else [second]
+    assert (table_header_names(first, others, {"job"}) is not None) == is_header
+
+
+@pytest.mark.parametrize(
+    ("others", "is_header"),
+    [
+        ([b"<=50K,NA,a", b">50K,,b", b"<=50K,39,c"], True),
+        ([b"<=50K,NA,a", b">50K,old,b", b"<=50K,39,c"], False),  # a row of texts
+        ([b"<=50K,NA,a", b">50K,,b"], False),
+        ([b"<=50K,NA,a", b">50K,39"], False),
+    ],
+)
+def test_a_line_that_misses_values_does_not_tell_whether_a_header_is_above(
+    others: list[bytes], is_header: bool
+) -> None:
+    assert (table_header_names(b"income,age,work", others, set()) is not None) == is_header
+
+
+@pytest.mark.parametrize(
+    ("first", "others", "fault"),
+    [
+        (b"income,age,", [b"<=50K,39,"], "column 3 has no name"),
+        (b"income,age,", [b"<=50K,,", b">50K,39,"], "column 3 has no name"),
+        (b"income,age,work,age", [b"<=50K,39,a,40"], "columns 2 and 4 have the same name"),
+        (b",income,age", [b"0,<=50K,39"], "column 1 has no name"),
+        (b",39,a", [b">50K,40,b"], ""),
+        (b"income,age,work", [b"<=50K,39,a"], ""),
+        (b"<=50K,39,a,a", [b">50K,40,b,b"], ""),
+        (b"<=50K,,a,a", [b">50K,40,b,b"], ""),
+        (b"yes,red,red", [b"no,blue,blue"], ""),
+        (b"yes,red,red", [], ""),
+        (b"yes", [b"1"], ""),
+    ],
+)
+def test_what_is_wrong_with_a_line_that_looks_like_a_header(first: bytes, others: list[bytes], fault: str) -> None:
+    assert fault_of_table_header(first, others) == fault

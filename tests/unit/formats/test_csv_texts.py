@@ -300,6 +300,26 @@ def test_a_file_may_be_a_header_alone() -> None:
     )
 
 
+def test_a_header_may_stand_over_rows_that_miss_values() -> None:
+    texts = TextSettings((AUTO,), text_labels=True, keeps_missing=True)
+    assert learnt(b"income,age\n<=50K,NA\n>50K,\n<=50K,39\n", settings=texts) == TableSchema((), SCHEMA.classes)
+
+
+@pytest.mark.parametrize(
+    ("header", "fault"), [(b"income,age,\n", "column 3 has no name"), (b"income,age,age\n", "columns 2 and 3 have the")]
+)
+def test_a_header_that_does_not_name_each_column_is_no_row(header: bytes, fault: str) -> None:
+    rows = b"<=50K,39,1\n>50K,40,2\n"
+    with pytest.raises(ClientError, match=rf"looks like a header, and {fault}.* \(0.csv, row 1\)\. Please give each"):
+        learnt(header + rows)
+    assert len(learnt(b"income,age,hours\n" + rows).classes) == 2
+
+
+def test_the_index_of_pandas_is_recognised_before_texts_of_labels() -> None:
+    with pytest.raises(ClientError, match=r"column 1 has no name \(0.csv, row 1\)\. .* as pandas writes its index"):
+        learnt(b",income,age\n0,<=50K,39\n1,>50K,40\n")
+
+
 @pytest.mark.parametrize(
     ("content", "fix"),
     [
