@@ -15,6 +15,7 @@ class Options:
     the label's column, in formats that name columns; "" for the first one. ``allow_missing``: a feature that is missing
     is NaN in the rows, and no mistake; a label still is. ``schema``: which columns are categories, and what the classes
     are called, in formats of tables; None where all are numbers. Such rows hold the numbers of levels and classes.
+    ``by_name``: the columns of the schema may come in another order where a file names them.
     ``header``: whether the first line of a table with labels may be one, and not a row.
     """
 
@@ -23,6 +24,7 @@ class Options:
     label_column: str = ""
     allow_missing: bool = False
     schema: TableSchema | None = None
+    by_name: bool = False
     header: bool = True
 
 

@@ -35,7 +35,7 @@ from linear_learner.formats.options import DEFAULTS, Options
 from linear_learner.formats.parquet_texts import is_text, may_be_category, texts_of
 from linear_learner.formats.schema_learner import SchemaLearner
 from linear_learner.formats.sniffing import SNIFFED_BYTES, advice
-from linear_learner.formats.table_schema import MISSING_LEVEL, UNSEEN, TableSchema, is_no_label
+from linear_learner.formats.table_schema import MISSING_LEVEL, UNSEEN, is_no_label
 from linear_learner.formats.width import check_width
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class _Columns:
         self._label = label_position(options.label_column, self.names, source) if label_size and self.names else None
         if len(self.names) <= label_size:
             raise self._malformed("The file has no column for features")
-        self._codes = self._codes_of(options.schema)
+        self._codes = self._codes_of(options)
         for i, name in enumerate(self.names):
             if i in self._codes:
                 _check_category(name, schema.field(name).type, source)
@@ -142,15 +142,19 @@ class _Columns:
         labels = None if self._label is None else np.empty(0, np.float32)
         return Batch(np.empty((0, len(names)), np.float32), labels, self._source, feature_names=names)
 
-    def _codes_of(self, schema: TableSchema | None) -> dict[int, Mapping[str, int]]:
+    def _codes_of(self, options: Options) -> dict[int, Mapping[str, int]]:
         """The numbers of the texts in a column, by its position."""
         codes: dict[int, Mapping[str, int]] = {}
+        schema = options.schema
         if schema is None:
             return codes
         if schema.columns:
             features = [i for i in range(len(self.names)) if i != self._label]
+            names = [self.names[i] for i in features]
+            if options.by_name:
+                schema = schema.arranged(names, self._source)
             check_width(len(features), len(schema.columns), place=self._source)
-            schema.check_names([self.names[i] for i in features], self._source)
+            schema.check_names(names, self._source)
             columns = zip(features, schema.columns, strict=True)
             codes = {i: column.codes for i, column in columns if column.levels is not None}
         return {**codes, self._label: schema.class_codes} if schema.classes and self._label is not None else codes

@@ -17,6 +17,7 @@ import numpy as np
 
 from linear_learner.errors import ClientError
 from linear_learner.formats.batch import Batch
+from linear_learner.formats.column_order import order_of
 from linear_learner.formats.csr import CsrMatrix, Rows, index_type
 
 UNSEEN = -1
@@ -101,9 +102,14 @@ class TableSchema:
         """Whether the features are held as sparse rows."""
         return self.feature_dim > WIDEST_DENSE and len(self.columns) * EMPTIEST_DENSE < self.feature_dim
 
+    @property
+    def has_names(self) -> bool:
+        """Whether the table had a header."""
+        return not all(map(_NUMBERED.fullmatch, self.names))
+
     def check_names(self, names: Sequence[str] | None, source: str) -> None:
         """ClientError unless ``names``, as many as columns, are those of the columns. Either may be without."""
-        if names is None or all(map(_NUMBERED.fullmatch, self.names)):
+        if names is None or not self.has_names:
             return
         for number, (name, other) in enumerate(zip(self.names, names, strict=True), 1):
             if name != other:
@@ -112,6 +118,13 @@ class TableSchema:
                     where=source,
                     fix="Please give all files the same columns in the same order",
                 )
+
+    def arranged(self, names: Sequence[str] | None, source: str) -> TableSchema:
+        """The schema of rows whose columns have ``names``, in whatever order. OtherColumns if they are not those of the
+        columns. Either may be without."""
+        if names is None or not self.has_names:
+            return self
+        return self.in_order([int(i) for i in np.argsort(order_of(self.names, names, source))])
 
     def in_order(self, order: Sequence[int]) -> TableSchema:
         """The schema of rows whose columns are those at ``order``."""

@@ -91,6 +91,8 @@ def decode(
     if schema is not None:
         columns = form.text_columns(source)
         if schema.columns:
+            if options.by_name:
+                schema = schema.arranged(form.names_of_features, source)
             if len(columns.features) != len(schema.columns):
                 columns.rows(head, first_line)  # where quotes do not close, that is what is wrong
             check_width(len(columns.features), len(schema.columns), place=f"{source}, row {form.first_row}")

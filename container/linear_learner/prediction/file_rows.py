@@ -15,6 +15,7 @@ from linear_learner.environment import cpu_count
 from linear_learner.errors import ClientError, UnsupportedContentType
 from linear_learner.formats import CHANNEL_DECODERS
 from linear_learner.formats.batch import Batch
+from linear_learner.formats.column_order import OtherColumns, order_of
 from linear_learner.formats.content_type import CSV, PARQUET, parse
 from linear_learner.formats.csr import CsrMatrix
 from linear_learner.formats.csv_header import FirstLine
@@ -23,6 +24,7 @@ from linear_learner.formats.json_records import JSON_DECODERS
 from linear_learner.formats.line_blocks import LONGEST_LINE
 from linear_learner.formats.options import Options
 from linear_learner.formats.sniffing import BYTE_ORDER_MARK, SNIFFED_BYTES, content_type_of
+from linear_learner.formats.table_schema import TableSchema
 from linear_learner.formats.width import WrongWidth
 from linear_learner.model.served_model import ServedModel
 from linear_learner.serving import table_rows
@@ -82,6 +84,7 @@ def decode(
         label_column=reading.label_column,
         allow_missing=allow_missing,
         schema=schema if table is not None or reading.has_label else None,
+        by_name=True,
     )
     label_size = int(reading.has_label)
     batches = CHANNEL_DECODERS[kind.name](
@@ -89,7 +92,7 @@ def decode(
     )
     if table is None:
         return _in_order(batches, model, order, reading)
-    return table_rows.features(batches, table, order, unseen)
+    return table_rows.features(_by_name(batches, table, reading), table, order, unseen)
 
 
 def _records(batches: Iterator[Batch]) -> Iterator[Batch]:
@@ -126,27 +129,50 @@ def _in_order(
     """Batches with the columns of the model, by ``order`` or by the names that batches bring."""
     for batch in batches:
         if batch.feature_names is not None and model.names:
-            order = _order_by_names(batch, model.names)
+            order = _order_by_names(batch, model.names, reading)
         _check_width(batch, model.model.feature_dim, reading)
         if order is not None and not isinstance(batch.features, CsrMatrix):
             batch = replace(batch, features=np.ascontiguousarray(batch.features[:, order]))
         yield batch
 
 
-def _order_by_names(batch: Batch, names: Sequence[str]) -> list[int]:
-    position = {name: i for i, name in enumerate(batch.feature_names or ())}
-    missing = [name for name in names if name not in position]
-    known = set(names)
-    strange = [name for name in position if name not in known]
-    if missing:
-        raise ClientError(f"The file has no column '{missing[0]}', a feature of the model", where=batch.source)
-    if strange:
-        raise ClientError(
-            f"The file has a column '{strange[0]}', which is no feature of the model",
-            where=batch.source,
+def _by_name(batches: Iterator[Batch], table: TableSchema, reading: Reading) -> Iterator[Batch]:
+    """Batches with the columns of the table in its order, by the names that batches bring."""
+    try:
+        for batch in batches:
+            if batch.feature_names is None or not table.has_names:
+                yield batch
+            else:
+                assert isinstance(batch.features, np.ndarray)  # noqa: S101 (for the type checker: tables are dense)
+                order = _order_by_names(batch, table.names, reading)
+                yield replace(batch, features=batch.features[:, order], feature_names=table.names)
+    except OtherColumns as error:
+        raise _misnamed(error, reading) from None
+
+
+def _order_by_names(batch: Batch, names: Sequence[str], reading: Reading) -> list[int]:
+    try:
+        return order_of(names, batch.feature_names or (), batch.source)
+    except OtherColumns as error:
+        raise _misnamed(error, reading) from None
+
+
+def _misnamed(error: OtherColumns, reading: Reading) -> ClientError:
+    if error.missing is None:
+        return ClientError(
+            f"The file has a column '{error.strange}', which is no feature of the model",
+            where=error.where,
             fix=_LABEL_FIX,
         )
-    return [position[name] for name in names]
+    fix = ""
+    if reading.label_column == error.missing:
+        fix = "--label-column takes it for the label: name the label's column, or leave the option out"
+    elif reading.has_label and not reading.label_column:
+        fix = (
+            "if it is the first one, --has-label takes it for the label: name the label's column with --label-column, "
+            "or leave --has-label out"
+        )
+    return ClientError(f"The file has no column '{error.missing}', a feature of the model", where=error.where, fix=fix)
 
 
 def _check_width(batch: Batch, expected: int, reading: Reading) -> None:

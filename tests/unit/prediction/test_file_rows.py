@@ -174,6 +174,40 @@ def test_cells_of_a_table_become_features(tmp_path: Path, name: str, text: str, 
     assert found == ([[41, 0, 1]], [1] if labelled else None)
 
 
+@pytest.mark.parametrize("reading", [BY_NAME, Reading()])
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_columns_of_a_table_go_by_their_names_with_a_label_or_without(
+    tmp_path: Path, form: str, reading: Reading
+) -> None:
+    table = {"colour": ["red", "blue"], "y": ["yes", "no"], "age": [41, 42]}
+    if not reading.has_label:
+        del table["y"]
+    path = tmp_path / f"a.{form}"
+    if form == "csv":
+        rows = [list(table), *zip(*table.values(), strict=True)]
+        path.write_text("".join(",".join(map(str, row)) + "\n" for row in rows))
+    else:
+        pa.parquet.write_table(pa.table(table), path)
+    labels = [1, 0] if reading.has_label else None
+    assert read(path, table_model(), reading) == ([[41, 0, 1], [42, 1, 0]], labels)
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+@pytest.mark.parametrize("served", ["table", "numbers"])
+def test_a_feature_that_is_taken_for_the_label_is_told(tmp_path: Path, form: str, served: str) -> None:
+    path = tmp_path / f"a.{form}"
+    names = ("age", "colour") if served == "table" else NAMES
+    if form == "csv":
+        path.write_text(",".join(names) + "\n" + ",".join("1" for _ in names) + "\n")
+    else:
+        pa.parquet.write_table(pa.table({name: [1] for name in names}), path)
+    of = table_model() if served == "table" else model()
+    with pytest.raises(ClientError, match=r"no column 'age', .* If it is the first one, --has-label takes it"):
+        read(path, of, LABELLED)
+    with pytest.raises(ClientError, match=r"no column 'age', .* --label-column takes it for the label: name"):
+        read(path, of, Reading(has_label=True, label_column="age"))
+
+
 def test_parquet_tables_may_hold_text(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     pa.parquet.write_table(pa.table({"age": [41, 42], "colour": ["red", "green"], "y": ["yes", "no"]}), path)
