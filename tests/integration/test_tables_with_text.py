@@ -330,7 +330,7 @@ def test_missing_categories_are_a_level_of_their_own(job: JobFolder) -> None:
         (
             TEXTS,
             files_of({"train": [[1, "?", "11th", 3, f"{i} {'word ' * 200}"] for i in range(30)]}),
-            "... (text_labels=true). Set predictor_type=multiclass_classifier, or check which column is the label",
+            "... (text_labels=true). Set predictor_type=multiclass_classifier (for quantities regressor, without",
         ),
         (TEXTS, files_of({"train": [[1, "?", "11th", 3, "x"] for i in range(9)]}), "Every label of channel 'train' is"),
         (

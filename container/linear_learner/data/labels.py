@@ -12,6 +12,7 @@ from linear_learner.hyperparameters.schema import BINARY, REGRESSOR
 
 _SHOWN_LABELS = 5
 _SHOWN_CLASSES = 10
+_NO_LABELS = "or, if these are no labels, put theirs into the first column or name it in label_column"
 
 
 def check_labels(dataset: Dataset, *, predictor_type: str, num_classes: int, is_train: bool) -> None:
@@ -91,5 +92,7 @@ def _remedy(found: np.ndarray, predictor_type: str, classes: int) -> str:
     if (found != np.floor(found)).any():
         return "check that the label is the first column; for labels that are quantities set predictor_type=regressor"
     if predictor_type == BINARY:
-        return "use 0 and 1, or set predictor_type=multiclass_classifier and num_classes"
-    return f"set num_classes={int(found[-1]) + 1}, or drop the rows" if found[0] >= 0 else "number the classes from 0"
+        return f"use 0 and 1, or set predictor_type=multiclass_classifier and num_classes; {_NO_LABELS}"
+    if found[0] < 0:
+        return "number the classes from 0"
+    return f"set num_classes={int(found[-1]) + 1}, or drop the rows; {_NO_LABELS}"

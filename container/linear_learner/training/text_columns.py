@@ -44,7 +44,8 @@ def with_classes(hp: HyperParameters, schema: TableSchema | None) -> HyperParame
     if hp.predictor_type == BINARY and found != 2:
         raise _unfit(
             f"The labels of channel 'train' are {found} different texts: {_shown(classes)}",
-            "set predictor_type=multiclass_classifier, or check which column is the label",
+            "set predictor_type=multiclass_classifier (for quantities regressor, without text_labels), or check which "
+            "column is the label: the first, or the one that label_column names",
         )
     if hp.predictor_type == BINARY and hp.positive_label not in ("", classes[1]):
         raise _unfit(

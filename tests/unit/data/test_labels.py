@@ -33,7 +33,8 @@ def test_good_labels_pass(predictor_type: str) -> None:
         (
             [0, 1, 2, 2],
             "Label 2 of channel 'train' is neither 0 nor 1, as binary_classifier needs (a.csv, row 3; 2 rows are so; "
-            "the labels are 0, 1, 2). Use 0 and 1, or set predictor_type=multiclass_classifier and num_classes",
+            "the labels are 0, 1, 2). Use 0 and 1, or set predictor_type=multiclass_classifier and num_classes; or, if "
+            "these are no labels, put theirs into the first column or name it in label_column",
         ),
         (
             [1, -1, 1, 1],
