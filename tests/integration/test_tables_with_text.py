@@ -307,6 +307,13 @@ def test_many_levels_make_sparse_rows(job: JobFolder) -> None:
     assert (even["predicted_label"], odd["predicted_label"]) == (0, 1)
 
 
+def test_columns_that_are_hardly_categories_are_told(job: JobFolder) -> None:
+    rows = [[i % 2, i if i else "-", i % 7, f"id {i}"] for i in range(50)]
+    outcome = run(job, {"train/a.csv": as_csv(rows, None)}, categorical_columns="auto")
+    (notice,) = outcome.found("WARNING.* (Columns that are mostly numbers.*)")
+    assert "'column 2' with 49 numbers and '-'." in notice and "'column 4' with 50. A key" in notice
+
+
 def test_missing_categories_are_a_level_of_their_own(job: JobFolder) -> None:
     rows = [[int(i % 3 == 0), "" if i % 3 == 0 else "x", i % 5] for i in range(300)]
     outcome = run(job, {"train/a.csv": as_csv(rows, None)}, categorical_columns="2", missing_values="mean")

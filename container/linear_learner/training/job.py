@@ -46,7 +46,7 @@ from linear_learner.training.progress_log import Pulse, life_signs
 from linear_learner.training.reporting import Reporter, Timers, configure_logging
 from linear_learner.training.sigterm import stop_on_sigterm
 from linear_learner.training.strides import rows_at_once
-from linear_learner.training.text_columns import with_classes
+from linear_learner.training.text_columns import doubtful_categories_notice, with_classes
 from linear_learner.training.trainer import train
 from linear_learner.training.training_job import TrainingJob
 
@@ -132,6 +132,9 @@ def train_job(env: Environment, should_stop: Callable[[], bool]) -> None:
             requested = with_classes(requested, train.schema)
             found = totals(train, number_of_classes(requested), cluster)
             if notice := absent_classes_notice(train.name, found.absent_classes):
+                logger.warning("%s", notice)
+            learnt = None if warm_start.CHANNEL in env.channels() else train.schema
+            if notice := doubtful_categories_notice(learnt, found.rows_seen, requested):
                 logger.warning("%s", notice)
             hp = hyperparameters.resolve(
                 requested,

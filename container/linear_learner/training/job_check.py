@@ -34,7 +34,7 @@ from linear_learner.training.candidates import make_candidates
 from linear_learner.training.channels import given_schema, memory_budget
 from linear_learner.training.class_weights import positive_weights
 from linear_learner.training.memory import ModelSize, candidates_that_fit, fewer_notice
-from linear_learner.training.text_columns import text_settings, with_classes
+from linear_learner.training.text_columns import doubtful_categories_notice, text_settings, with_classes
 
 OPERATIONS_A_SECOND = {"dense": 2e10, "sparse": 2e9}
 """Of one processor: what a slow one reaches. Each value costs four for each model: forward and back, times and plus."""
@@ -162,6 +162,10 @@ def _check_channels(
             found.channels[name] = channel
             _judge(channel, hp, found)
     if "train" in found.channels:
+        learnt = None if warm_start.CHANNEL in configs else schema
+        rows = found.channels["train"].profile.rows
+        if hp is not None and (notice := doubtful_categories_notice(learnt, rows, hp)):
+            found.warnings.append(notice)
         _compare_columns(found)
         firsts = {name: channel.first for name, channel in found.channels.items()}
         for name in firsts.keys() - {"train"}:

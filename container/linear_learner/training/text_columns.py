@@ -6,14 +6,17 @@ import logging
 from dataclasses import replace
 
 from linear_learner.errors import ClientError
+from linear_learner.formats.csv_cells import NUMBER
 from linear_learner.formats.schema_learner import AUTO, TextSettings
-from linear_learner.formats.table_schema import TableSchema
+from linear_learner.formats.table_schema import MISSING_LEVEL, TableSchema
 from linear_learner.hyperparameters import HyperParameters
 from linear_learner.hyperparameters.schema import BINARY, FEWEST_CLASSES, MULTICLASS
 
 logger = logging.getLogger(__name__)
 
 _SHOWN = 20
+_MANY_LEVELS = 20
+"""Fewer are nothing to wonder at."""
 _LONGEST_SHOWN = 30
 """Of a text that is to be a class. A column of free text as the label would fill a page."""
 
@@ -84,6 +87,39 @@ def log_schema(schema: TableSchema, hp: HyperParameters) -> None:
         )
     elif hp.categorical_columns:
         logger.info("No column of channel 'train' holds text: all features are numbers.")
+
+
+def doubtful_categories_notice(schema: TableSchema | None, rows: int, hp: HyperParameters) -> str:
+    """A sentence or two for the log about columns, of ``rows`` rows, that are hardly categories: numbers with a slip
+    among them, which ``auto`` takes for text, and columns with a level for every second row or more. "" without any."""
+    numbers, keys = [], []
+    for column in () if schema is None else schema.columns:
+        levels = [level for level in column.levels or () if level != MISSING_LEVEL]
+        others = [level for level in levels if not NUMBER.fullmatch(level.encode())]
+        if len(levels) < _MANY_LEVELS:
+            continue
+        if text_settings(hp).categorical_columns == (AUTO,) and 2 * len(others) < len(levels):
+            beside = f" and '{_shown((others[0],))}'" if others else ""
+            numbers.append(f"'{column.name}' with {len(levels) - len(others)} numbers{beside}")
+        elif 2 * len(levels) > rows:
+            keys.append(f"'{column.name}' with {len(levels)}")
+    sentences = []
+    if numbers:
+        sentences.append(
+            "Columns that are mostly numbers are taken for categories, since they are not numbers alone: "
+            f"{_first(numbers)}. Mend or empty the other cells (missing_values=mean fills those in), or name the "
+            "columns in categorical_columns if they are categories."
+        )
+    if keys:
+        sentences.append(
+            f"Columns of categories have a level for every second row or more: {_first(keys)}. A key says nothing of "
+            "new rows: leave it out. Write dates and amounts as numbers."
+        )
+    return " ".join(sentences)
+
+
+def _first(columns: list[str]) -> str:
+    return ", ".join(columns[:_SHOWN]) + (", ..." if len(columns) > _SHOWN else "")
 
 
 def _unfit(message: str, fix: str) -> ClientError:

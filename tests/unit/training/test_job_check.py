@@ -222,6 +222,13 @@ def test_categories_and_the_texts_of_labels_are_told(base: Path) -> None:
     assert facts["categories"] == {"work": 2}
 
 
+def test_columns_that_are_hardly_categories_are_told(base: Path) -> None:
+    hyperparameters(base, **TEXT)
+    channel(base, "train", "income,age,work\n" + "".join(f"{'hl'[i % 2]},{i or '-'},{i % 3}\n" for i in range(40)))
+    (warning,) = found_in(base).warnings
+    assert "'age' with 39 numbers and '-'" in warning and "work" not in warning
+
+
 def test_texts_that_do_not_fit_are_told_once(base: Path) -> None:
     hyperparameters(base, **TEXT)
     channel(base, "train", PEOPLE + "middle,30,nurse\n")
