@@ -35,12 +35,15 @@ class Patience:
     should_stop: Callable[[], bool] = lambda: False
 
     def wait(self, ready: Callable[[float], bool], problem: str, where: Path) -> None:
-        """Until ``ready``, which is given the seconds that it may take, says yes. Stopped if the job is to end,
-        ClientError about ``problem`` once patience is at its end."""
+        """Until ``ready``, which is given the seconds that it may take, says yes. Stopped if the job is to end, whether
+        or not it is ready: a pipe that always has a little would be heard out for a whole block. ClientError about
+        ``problem`` once patience is at its end."""
         end = time.monotonic() + self.seconds
-        while not ready(_LOOK_AGAIN):
+        while True:
             if self.should_stop():
                 raise Stopped
+            if ready(_LOOK_AGAIN):
+                return
             if time.monotonic() > end:
                 raise ClientError(
                     f"{problem} for {self.seconds:g} seconds",

@@ -79,6 +79,17 @@ def test_a_stop_ends_any_wait(make: Callable[[Path], None], tmp_path: Path) -> N
         fifo.read(1)
 
 
+def test_a_stop_is_heard_while_bytes_come(tmp_path: Path) -> None:
+    """Else a block that fills a few bytes at a time would be waited for."""
+    write(tmp_path / "train_0", os.urandom(1 << 20))
+    stop = threading.Event()
+    with Fifo(tmp_path / "train_0", Patience(600, stop.is_set)) as fifo:
+        assert fifo.read(1 << 10)
+        stop.set()
+        with pytest.raises(Stopped):
+            fifo.read(1 << 10)
+
+
 def test_patience_begins_anew_with_every_byte(tmp_path: Path) -> None:
     """Five bytes come, one every 0.3 seconds; patience is 1.2."""
     path = tmp_path / "train_0"
