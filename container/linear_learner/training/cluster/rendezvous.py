@@ -31,6 +31,8 @@ _ANSWER = 10.0
 _MAGIC = b"linear-learner/1"
 _GREETING = struct.Struct(f"!{len(_MAGIC)}s32sI")
 _WELCOME, _ANOTHER_JOB = b"\x01", b"\x02"
+_STILL_HERE = b"\x03"
+"""Said to a welcome, which may come after a host has stopped waiting for it: that one greets again."""
 _SIOCGIFADDR = 0x8915
 
 
@@ -161,6 +163,7 @@ def _greet(address: str, first: str, rank: int, secret: bytes) -> Link:
             )
         if answer != _WELCOME:
             raise ConnectionError("it does not answer")
+        connection.sendall(_STILL_HERE)
     except BaseException:
         connection.close()
         raise
@@ -185,8 +188,10 @@ def _answer(connection: socket.socket, address: str, missing: set[int], secret: 
             if magic == _MAGIC:
                 if theirs == secret and rank in missing:
                     connection.sendall(_WELCOME)
-                    return int(rank)
-                connection.sendall(_ANOTHER_JOB)
+                    if connection.recv(1) == _STILL_HERE:
+                        return int(rank)
+                else:
+                    connection.sendall(_ANOTHER_JOB)
     except OSError:
         pass
     logger.warning("A connection from %s is refused: it is no host of this job that is still to come.", address)

@@ -280,6 +280,20 @@ class TestMeeting:
             first.result(10)
         job.close()
 
+    def test_a_host_that_has_waited_too_long_for_an_answer_comes_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Two strangers who say nothing keep the first host for longer than another host waits."""
+        monkeypatch.setattr(rendezvous, "_ANSWER", 0.5)
+        job = Job(addresses(2))
+        with ThreadPoolExecutor(1) as pool, contextlib.ExitStack() as strangers:
+            first = pool.submit(job.hosts[0].join, lambda: False)
+            time.sleep(0.2)
+            for _ in range(2):
+                strangers.enter_context(socket.create_connection((job.names[0], rendezvous.PORT)))
+            job.hosts[1].join(lambda: False)
+            first.result(10)
+            assert everywhere(job, lambda host: host.gather(host.rank)) == [[0, 1], [0, 1]]
+        job.close()
+
     def test_the_interface_is_used_where_it_exists(self, monkeypatch: pytest.MonkeyPatch) -> None:
         assert rendezvous.address_of_interface("lo") == "127.0.0.1"
         assert rendezvous.address_of_interface("ethwe") is None
