@@ -201,7 +201,7 @@ def decode_records(
     """Rows of ``columns`` features of the records that ``scan`` found in the block. ``portable``: do without the
     processor's vector instructions. Raises BadRows."""
     data = np.frombuffer(block, np.uint8)
-    layout = _CRecordLayout(columns, label_size, allow_missing, columns > _WIDEST_INT32, portable)
+    layout = _CRecordLayout(columns, label_size, allow_missing, columns >= _WIDEST_INT32, portable)
     labels = np.empty(scan.records if label_size else 0, np.float32)
     rows = (_sparse_rows if sparse else _dense_rows)(data, scan, layout, labels)
     return RecordRows(rows, labels if label_size else None)

@@ -248,11 +248,12 @@ def test_sparse_rows_are_those_written(native: bool, block_size: int, kind: str)
 
 
 @pytest.mark.parametrize("native", [True, False])
-def test_columns_beyond_int32_are_read(native: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("columns", "kind"), [(2**31 - 1, np.int32), (2**31, np.int64), (2**41, np.int64)])
+def test_columns_beyond_int32_are_read(native: bool, columns: int, kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decoders, "available", lambda: native)
-    features = batches(file_of(sparse([1, 2], [2**40, 3], [2**41])))[0].features
-    assert features.indices.tolist() == [3, 2**40]
-    assert features.indices.dtype == np.int64
+    features = batches(file_of(sparse([1, 2], [columns - 1, 3], [columns])))[0].features
+    assert features.indices.tolist() == [3, columns - 1]
+    assert features.indices.dtype == kind
 
 
 @pytest.mark.parametrize(
@@ -289,6 +290,34 @@ def test_the_first_bad_sparse_records_are_named_together() -> None:
     good, bad = sparse([1], [1], [4]), sparse([np.nan, np.nan], [1, 3], [4])
     with pytest.raises(ClientError, match=r"row 2, feature 2, value 'nan'; row 4, feature 2.*; 4 bad rows up to row 8"):
         batches(file_of(*[good, bad] * 4))
+
+
+SPARSE_ROW = Record()
+SPARSE_ROW.features["values"].float32_tensor.keys.append(1)
+SPARSE_ROW.features["values"].float32_tensor.shape.append(3)
+SPARSE_ROW.features["values"].float32_tensor.values.append(2)
+SPARSE_ROW.label["values"].float32_tensor.values.append(1)
+LONG_ROW = record([1, 2, 3], 1)
+LONG_ROW.uid = "x" * 1000
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "problem"),
+    [
+        (record([1, 2, 3], 1), record([1, 2, 3, 4], 1), "The record has 4 features, the first one has 3"),
+        (LONG_ROW, record([1, 2, 3, 4], 1), "The record has 4 features, the first one has 3"),
+        (record([1, 2, 3], 1), SPARSE_ROW, "The record is sparse, and those before it are dense"),
+        (SPARSE_ROW, record([1, 2, 3], 1), "The record is dense, and those before it are sparse"),
+        (LONG_ROW, SPARSE_ROW, "The record is sparse, and those before it are dense"),
+    ],
+)
+def test_rows_of_later_blocks_are_like_those_of_the_first(before: Any, after: Any, problem: str) -> None:
+    """Each block is of one kind, which the library takes; a record longer than a block is read in plain Python."""
+    data = file_of(*[before] * 9, *[after] * 9)
+    for threads in (1, 4):
+        with pytest.raises(ClientError, match=problem) as caught:
+            list(decode(io.BytesIO(data), label_size=1, source="a", threads=threads, block_size=len(file_of(after))))
+        assert caught.value.where == "a, row 10"
 
 
 def test_a_missing_label_says_how_many_there_are() -> None:

@@ -161,7 +161,7 @@ class TestSparse:
         np.testing.assert_array_equal(decode(block).rows.row_starts, [0, 0, 1, 1])
 
     # Columns below 2 ** 7, 2 ** 14 and so on take a byte more each.
-    @pytest.mark.parametrize("columns", [100, 1_000, 20_000, 3_000_000, 2**29, 2**31])
+    @pytest.mark.parametrize("columns", [100, 1_000, 20_000, 3_000_000, 2**29, 2**31 - 1, 2**31])
     @pytest.mark.parametrize("kind", KINDS)
     @pytest.mark.parametrize("portable", [False, True])
     def test_rows_of_any_length_of_columns_of_any_size(self, columns: int, kind: str, portable: bool) -> None:
