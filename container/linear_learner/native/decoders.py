@@ -100,13 +100,13 @@ class _CLibsvmLayout(ctypes.Structure):
 
 class RecordScan(ctypes.Structure):
     """The whole records that a block starts with: ``records`` of them, in ``consumed`` bytes. ``columns``: features of
-    the first one that has any and says how many; else 0."""
+    the first one; 0 if it has none or does not say how many."""
 
     _fields_ = tuple((name, ctypes.c_int64) for name in ("records", "consumed", "layout", "columns"))
 
     @property
     def is_sparse(self) -> bool:
-        """Whether the first record that has features is sparse."""
+        """Whether the first record is sparse."""
         return bool(self.layout == _SPARSE_LAYOUT)
 
 

@@ -35,7 +35,7 @@ class Template {
   // Copies the features and the label of a frame if it has the layout and its numbers are plain.
   bool copy(const uint8_t* frame, int64_t available, float* features, float* label) const {
     if (!frame_ || available < size_ || !is_alike(frame) || !copy_run(frame, features_, features)) return false;
-    if (label) return label_.kind != TensorKind::kNone && copy_run(frame, label_, label);
+    if (label) return copy_run(frame, label_, label);
     float ignored;
     return label_.kind != TensorKind::kInt32 || copy_run(frame, label_, &ignored);
   }

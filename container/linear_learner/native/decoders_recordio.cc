@@ -88,25 +88,20 @@ bool write_label(const WholeRecords& records, const Record& record, int64_t row)
 
 namespace {
 
-// Takes layout and width from a record if they are still open.
 void look_at(const Tensor& features, ll_record_scan* scan) {
-  const int64_t layout = layout_of(features);
-  if (scan->layout == kUnknownLayout) scan->layout = layout;
-  if (layout != scan->layout || layout == kUnknownLayout) return;
-  scan->columns = layout == kDenseLayout ? features.values.size() : size_by_shape(features);
+  scan->layout = layout_of(features);
+  scan->columns = scan->layout == kDenseLayout ? features.values.size() : std::max<int64_t>(size_by_shape(features), 0);
 }
 
 Status scan_records(const uint8_t* data, int64_t size, bool is_final, ll_record_scan* scan) {
   FrameReader frames(data, size, is_final);
   Record record;
   Frame frame;
-  scan->columns = -1;
   while (frames.next(&frame)) {
-    if (scan->columns < 0 && parse_record(frame.payload, frame.size, &record)) look_at(record.features, scan);
+    if (!scan->records && parse_record(frame.payload, frame.size, &record)) look_at(record.features, scan);
     ++scan->records;
     scan->consumed = frame.end;
   }
-  scan->columns = std::max<int64_t>(scan->columns, 0);
   return frames.is_broken() ? kBadRows : kDone;
 }
 

@@ -19,8 +19,8 @@ extern "C" {
 struct ll_record_scan {
   int64_t records;   // whole records from the start of the block
   int64_t consumed;  // their bytes
-  int64_t layout;    // of the first record that has features: 0 none has, 1 dense, 2 sparse
-  int64_t columns;   // of the first record of this layout whose width is known; else 0
+  int64_t layout;    // of the first record: 0 it has no features, 1 dense, 2 sparse
+  int64_t columns;   // of the first record; 0 if its width is not known
 };
 
 struct ll_record_layout {

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from record_judge import TENSORS, UnpackedRecord, file_of, record
+from record_judge import TENSORS, UnpackedRecord, file_of, frame, record
 
 from linear_learner.errors import ClientError
 from linear_learner.formats import line_blocks, recordio_protobuf, text_csv, text_libsvm
@@ -20,6 +21,7 @@ from linear_learner.formats.csr import CsrMatrix, Rows
 from linear_learner.formats.csv_cells import SPACES
 from linear_learner.formats.native_blocks import in_order
 from linear_learner.formats.options import Options
+from linear_learner.formats.recordio import MAGIC_BYTES
 from linear_learner.formats.sniffing import BYTE_ORDER_MARK
 from linear_learner.native import decoders
 
@@ -232,6 +234,35 @@ class TestRecordIO:
         label_size = data.draw(st.sampled_from([0, 1]))
         shortened = bytes(damaged[: len(damaged) - cut])
         check_same(recordio_protobuf.decode, shortened, label_size=label_size, block_size=block_size)
+
+    @pytest.mark.parametrize("label_size", [0, 1])
+    def test_what_is_unusual_between_records_of_one_layout(self, label_size: int) -> None:
+        """Two of each kind, which differ in their last feature and in their labels."""
+        magic = np.frombuffer(MAGIC_BYTES, np.float32)[0]
+
+        def in_parts(message: Any) -> bytes:
+            parts = zip((1, 3), message.SerializeToString().split(MAGIC_BYTES), strict=True)
+            return b"".join(
+                MAGIC_BYTES + struct.pack("<I", flag << 29 | len(part)) + part + bytes(-len(part) % 4)
+                for flag, part in parts
+            )
+
+        usual = [file_of(record([1, 2, i], i)) for i in range(2)]
+        kinds = [
+            [file_of(record([1, 2, i], i, cls=UnpackedRecord)) for i in range(2)],
+            [in_parts(record([1, magic, i], i)) for i in range(2)],
+            [frame(record([], i).SerializeToString() + record([1, 2, i]).SerializeToString()) for i in range(2)],
+            [file_of(record([1, 2, i], i + 127, kind="int32", label_kind="int32")) for i in range(2)],
+            [file_of(record([1, 2, i + 127], i, kind="int32", label_kind="int32")) for i in range(2)],
+        ]
+        for kind in kinds:
+            data = b"".join([*usual, *kind, *usual, *kind])
+            assert check_same(recordio_protobuf.decode, data, label_size=label_size)[1] == ""
+        good = file_of(record([1, 2, 3], 1, label_kind="int32"))
+        at = good.rindex(b"\x01")
+        damaged = good[:at] + b"\x81" + good[at + 1 :]  # a label that does not end
+        problem = check_same(recordio_protobuf.decode, good * 3 + damaged, label_size=label_size)[1]
+        assert "a packed field ends inside a number (a, row 4)" in problem
 
     def test_many_bad_rows_are_told_block_by_block(self) -> None:
         row, bad = file_of(record([1, 2], 1)), file_of(record([np.nan, 2], 1))
