@@ -81,7 +81,6 @@ class Profile:
         self.highest_label = max(self.highest_label, float(labels.max()))
         if self.labels is not None:
             found, counts = np.unique(labels, return_counts=True)
-            if len(found) <= MOST_LABELS:
-                self.labels.update(dict(zip(found.tolist(), counts.tolist(), strict=True)))
-            if len(found) > MOST_LABELS or len(self.labels) > MOST_LABELS:
+            self.labels.update(dict(zip(found.tolist(), counts.tolist(), strict=True)))
+            if len(self.labels) > MOST_LABELS:
                 self.labels = None

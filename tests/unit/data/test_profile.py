@@ -52,3 +52,6 @@ def test_labels_are_counted_while_they_are_few(monkeypatch: pytest.MonkeyPatch) 
     found.add(Dataset("train", np.zeros((1, 1), np.float32), np.float32([-7]), ()))
     assert found.labels is None
     assert (found.lowest_label, found.highest_label) == (-7, 2)
+    many = Profile()
+    many.add(Dataset("train", np.zeros((4, 1), np.float32), np.float32([1, 2, 3, 4]), ()))
+    assert many.labels is None
