@@ -55,3 +55,9 @@ def test_every_row_is_as_likely_as_any_other() -> None:
     assert abs(labels.mean() - 50_000) < 4 * 274
     counts = np.histogram(labels, bins=10, range=(0, 100_000))[0]
     assert abs(counts - 1000).max() < 4 * 30
+
+
+def test_the_first_row_after_the_sample_need_not_be_in_it() -> None:
+    """A sample of one of two rows holds either, as often; one of n out of n + 1 lacks the last now and then."""
+    lacking = [size for size in range(1, 40) if size not in sampled(size, size + 1, 1, sparse=False)[1]]
+    assert 0 < len(lacking) < 39

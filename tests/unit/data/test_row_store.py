@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import mmap
+import re
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,35 @@ def test_growing_takes_hardly_more_memory_than_the_rows() -> None:
     assert array.nbytes <= peak - before < array.nbytes + 3 * HUGE_PAGE
     del array
     assert resident_bytes() - before < 2 * HUGE_PAGE
+
+
+@pytest.mark.parametrize(("width", "rows"), [(10, 1 << 50), (1 << 40, 1 << 40)])
+def test_more_than_the_system_has_is_told(width: int, rows: int) -> None:
+    with pytest.raises(MemoryError, match=f"no room for {4 * width * rows} bytes"):
+        RowStore(width, rows)
+    store = RowStore(width, 0)
+    with pytest.raises(MemoryError, match="no room for"):
+        store._make_room(rows)
+
+
+def has_huge_pages(array: np.ndarray) -> bool:
+    """Whether the system was told that they do this memory good."""
+    address = array.ctypes.data
+    _, *mappings = re.split(r"^([0-9a-f]+)-([0-9a-f]+) ", Path("/proc/self/smaps").read_text(), flags=re.MULTILINE)
+    for begin, end, about in zip(*[iter(mappings)] * 3, strict=True):
+        if int(begin, 16) <= address < int(end, 16):
+            return re.search(r"^VmFlags:.* hg\b", about, re.MULTILINE) is not None
+    raise AssertionError("the array is nowhere")
+
+
+@pytest.mark.skipif(not Path("/sys/kernel/mm/transparent_hugepage").exists(), reason="the system has no huge pages")
+def test_rows_that_become_many_are_in_huge_pages() -> None:
+    few, many = RowStore(25, 1000), RowStore(25, 1000)
+    few.append(np.ones((1000, 25), np.float32), 1000)
+    for _ in range(10):
+        many.append(np.ones((10_000, 25), np.float32), 10**9)
+    assert not has_huge_pages(few.finish())
+    assert has_huge_pages(many.finish())
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 40)), min_size=1, max_size=12))

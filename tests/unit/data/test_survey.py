@@ -74,6 +74,12 @@ def test_columns_that_no_sparse_row_uses_are_known() -> None:
     assert surveyed().used_columns is None
 
 
+def test_of_rows_larger_than_the_sample_may_be_one_is_kept() -> None:
+    survey = Survey(lambda data: None, classes=0, sample_size=1, sample_rows=None)
+    survey.add(Dataset("train", X[:3], Y[:3], ()))
+    assert len(survey.sample()) == 1
+
+
 def test_of_very_many_columns_no_ranges_are_kept() -> None:
     survey = Survey(lambda data: None, classes=0, sample_size=1000, sample_rows=1)
     survey.add(Dataset("train", np.zeros((1, MOST_RANGES + 1), np.float32), Y[:1], ()))

@@ -66,6 +66,20 @@ def test_what_fits_in_half_the_budget_is_held(env: Environment) -> None:
     assert stream.window_size == pytest.approx(MIB // 4, rel=0.01)
 
 
+@pytest.mark.parametrize("memory_mb", ["1", "100"])  # streamed, and held
+def test_missing_values_are_filled_with_means_only_where_that_is_asked_for(env: Environment, memory_mb: str) -> None:
+    assert read_channels(env, hyperparameters(memory_mb=memory_mb))["train"].fills is None
+    (env.base / "input/data/train/a").write_text("1,4,\n1,6,8\n" * 2)
+    read = read_channels(env, hyperparameters(memory_mb=memory_mb, missing_values="mean"))
+    train, test = read["train"], read["test"]
+    assert train.fills is not None and isinstance(test, Dataset)
+    np.testing.assert_array_equal(test.fills, train.fills)
+    parts = train.parts(0, np.random.default_rng(0)) if isinstance(train, Stream) else [train]
+    for part in parts:
+        assert isinstance(part.features, np.ndarray)
+        assert np.isfinite(part.features).all()
+
+
 def test_files_of_a_stream_come_in_a_new_order_every_epoch(env: Environment) -> None:
     stream = read_channels(env, hyperparameters(memory_mb="1"))["train"]
     assert isinstance(stream, Stream)

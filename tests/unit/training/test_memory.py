@@ -78,6 +78,14 @@ def test_what_is_kept_of_all_columns_counts_though_few_are_trained() -> None:
         candidates_that_fit(32, ModelSize(1, 10, 10**9), memory=10 * GIB, may_be_fewer=True)
 
 
+def test_a_model_is_as_wide_as_its_columns_once_and_for_each_output() -> None:
+    memory = int(1.05 * 6 * 8 * 2 * 10**8 / 0.9)  # of one output
+    assert candidates_that_fit(32, ModelSize(1, 10, 10**8), memory=memory, may_be_fewer=True) == 32
+    for larger in (ModelSize(2, 10, 10**8), ModelSize(1, 10, 11 * 10**7)):
+        with pytest.raises(ClientError, match="memory are left"):
+            candidates_that_fit(32, larger, memory=memory, may_be_fewer=True)
+
+
 def test_several_outputs_take_the_tiles_that_they_fill() -> None:
     size = ModelSize(outputs=3, trained_columns=10**6, feature_dim=10**6)
     fitting = candidates_that_fit(32, size, memory=int(1.5 * GIB), may_be_fewer=True)

@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from in_threads import together
 from numpy.testing import assert_allclose, assert_array_equal
 
 from linear_learner.data.chunk import Chunk
 from linear_learner.data.dataset import Dataset
 from linear_learner.formats.csr import CsrMatrix
 from linear_learner.hyperparameters import HyperParameters, resolve, validate
+from linear_learner.training.cluster.interface import Cluster
 from linear_learner.training.model_selection import to_model
 from linear_learner.training.preparation import (
     Task,
@@ -217,6 +219,17 @@ class TestSparseRows:
         np.testing.assert_array_equal(judge.raw.features.toarray(), [[5, 1, 0, 0], [0, 0, 0, 2]])
         (chunk,) = task.train.chunks(0)
         assert chunk.features.shape == (4, 2)
+
+    def test_columns_that_rows_of_any_host_hold_are_trained_on_all(self) -> None:
+        hp, labels = hyperparameters("binary_classifier", mini_batch_size="2"), np.array([0, 1], np.float32)
+
+        def columns(cluster: Cluster) -> list[int]:
+            own = self.DENSE[[0, 3] if cluster.is_first else [1, 3]]
+            task = prepare(hp, {"train": Dataset("train", CsrMatrix.from_dense(own), labels, ())}, cluster)
+            assert task.columns is not None
+            return task.columns.tolist()
+
+        assert together(2, columns) == [[1, 3]] * 2
 
     def test_penalty_factors_are_those_of_the_columns_that_are_trained(self) -> None:
         task = self.task()

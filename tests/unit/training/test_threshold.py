@@ -202,6 +202,12 @@ def test_without_positive_rows_a_recall_is_out_of_reach() -> None:
     assert fit([0.1, 0.2], [0, 0], "precision_at_target_recall").value == 0.0
 
 
+def test_where_no_cut_is_sure_of_its_recall_everything_is_called_positive() -> None:
+    """Of two rows nothing is sure. The higher cut has the better precision."""
+    found = fit([0.6, 0.9], [0, 1], "precision_at_target_recall", error=0.05)
+    assert (found.threshold, found.value, found.confusion.recall()) == (0, 0.5, 1)
+
+
 def test_beta_turns_the_f_criterion_towards_recall() -> None:
     scores, labels = [0.1, 0.2, 0.3, 0.4, 0.9], [1, 0, 0, 0, 1]
     assert fit(scores, labels, "f_beta", f_beta=0.1).confusion.precision() == 1
