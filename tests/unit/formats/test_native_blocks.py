@@ -235,6 +235,34 @@ class TestRecordIO:
         shortened = bytes(damaged[: len(damaged) - cut])
         check_same(recordio_protobuf.decode, shortened, label_size=label_size, block_size=block_size)
 
+    def test_a_block_may_end_at_any_byte_of_a_record_and_of_its_padding(self) -> None:
+        messages = [record([i, 2], i) for i in range(8)]
+        for message in messages:
+            message.uid = "x" * int(message.label["values"].float32_tensor.values[0])
+        data = file_of(*messages)
+        for block_size in range(60, 140):
+            assert check_same(recordio_protobuf.decode, data, label_size=1, block_size=block_size)[1] == ""
+
+    @pytest.mark.parametrize("sparse", [False, True])
+    def test_one_bad_record_among_many_good_ones_is_told(self, sparse: bool) -> None:
+        good, unlabeled = record([1, 2], 1), record([1, 2])
+        for message in (good, unlabeled) if sparse else ():
+            message.features["values"].float32_tensor.keys.extend([7, 300])
+            message.features["values"].float32_tensor.shape.append(400)
+        payload = good.SerializeToString()
+        other_group = payload + bytes([6 << 3 | 3, 7 << 3 | 4])  # begins 6, ends 7
+        numbers = np.float32([1, 2]).tobytes()
+        at = payload.index(numbers)
+        cut = bytearray(payload)
+        cut[at - 1 : at + 1] = bytes([7, 8 << 3 | 0])  # seven bytes of numbers, the last being of another field
+        for bad, problem in (
+            (file_of(unlabeled), "Label size found to be 0"),
+            (frame(other_group), "is not a protobuf message"),
+            (frame(bytes(cut)), "is not a protobuf message"),
+        ):
+            error = check_same(recordio_protobuf.decode, file_of(good) * 9 + bad + file_of(good), label_size=1)[1]
+            assert problem in error and "a, row 10" in error
+
     @pytest.mark.parametrize("label_size", [0, 1])
     def test_what_is_unusual_between_records_of_one_layout(self, label_size: int) -> None:
         """Two of each kind, which differ in their last feature and in their labels."""
@@ -249,7 +277,7 @@ class TestRecordIO:
 
         usual = [file_of(record([1, 2, i], i)) for i in range(2)]
         kinds = [
-            [file_of(record([1, 2, i], i, cls=UnpackedRecord)) for i in range(2)],
+            [file_of(record([5, 2, i], i, cls=UnpackedRecord)) for i in range(2)],
             [in_parts(record([1, magic, i], i)) for i in range(2)],
             [frame(record([], i).SerializeToString() + record([1, 2, i]).SerializeToString()) for i in range(2)],
             [file_of(record([1, 2, i], i + 127, kind="int32", label_kind="int32")) for i in range(2)],

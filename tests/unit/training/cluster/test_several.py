@@ -145,6 +145,8 @@ class TestFailure:
     def test_a_host_that_says_nothing_any_more_is_lost(self, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
         """As where a network is cut: the connection stays, and nothing comes."""
         monkeypatch.setattr(watch, "SILENCE", 4)
+        time.sleep(5)
+        assert not job.failures  # the heartbeats are heard
         job.hosts[2]._watch.stop()
         assert job.failed[0].wait(15)
         assert f"Host '{job.names[2]}' was lost: nothing was heard of it for 4 seconds" in str(job.failures[0])
