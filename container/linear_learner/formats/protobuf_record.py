@@ -123,15 +123,24 @@ def fields(data: bytes, ranges: Sequence[Range]) -> Iterator[tuple[int, int, int
     length-delimited one its content, for a number its bytes. Groups, which no known field uses, are skipped."""
     for at, stop in ranges:
         while at < stop:
-            tag, start = varint(data, at, stop)
-            number, wire_type = tag >> 3, tag & 7
-            if not number or tag >> 32:
-                raise MalformedRecord(f"field number {number} does not exist")
+            number, wire_type, start = _tag(data, at, stop)
+            if not number:
+                raise MalformedRecord("field number 0 does not exist")
             if wire_type == GROUP:
                 at = _end_of_group(data, start, stop, number, 1)
                 continue
             start, at = _extent(data, start, stop, wire_type)
             yield number, wire_type, start, at
+
+
+def _tag(data: bytes, at: int, stop: int) -> tuple[int, int, int]:
+    """(number, wire type, the byte after it) of the tag at ``at``."""
+    tag, end = varint(data, at, stop)
+    if end - at > 5:
+        raise MalformedRecord("a tag has more than five bytes")
+    if tag >> 32:
+        raise MalformedRecord(f"field number {tag >> 3} does not exist")
+    return tag >> 3, tag & 7, end
 
 
 def _extent(data: bytes, at: int, stop: int, wire_type: int) -> Range:
@@ -157,13 +166,13 @@ def _end_of_group(data: bytes, at: int, stop: int, number: int, depth: int) -> i
     if depth > _DEEPEST_GROUP:
         raise MalformedRecord(f"groups are nested more than {_DEEPEST_GROUP} deep")
     while at < stop:
-        tag, at = varint(data, at, stop)
-        if tag == (number << 3 | END_GROUP):
+        inner, wire_type, at = _tag(data, at, stop)
+        if (inner, wire_type) == (number, END_GROUP):
             return at
-        if tag & 7 == GROUP:
-            at = _end_of_group(data, at, stop, tag >> 3, depth + 1)
+        if wire_type == GROUP:
+            at = _end_of_group(data, at, stop, inner, depth + 1)
         else:
-            at = _extent(data, at, stop, tag & 7)[1]
+            at = _extent(data, at, stop, wire_type)[1]
     raise MalformedRecord("a group has no end")
 
 

@@ -151,6 +151,8 @@ def check_against_protobuf(data: bytes) -> None:
         (b"\x08" + b"\xff" * 10, "more than ten bytes"),
         (b"\x00\x01", "field number 0"),
         (b"\x8a\x80\x80\x80\x10\x00", "field number 536870913 does not exist"),
+        (b"\x9a\x80\x80\x80\x80\x00\x00", "a tag has more than five bytes"),
+        (b"\x5b\x98\x80\x80\x80\x80\x00\x00\x5c", "a tag has more than five bytes"),
         (b"\x5b", "a group has no end"),
         (b"\x5c", "wire type 4"),
         (b"\x0e", "wire type 6"),
