@@ -339,6 +339,10 @@ ODD_LIBSVM_LINES = st.lists(PAIRS | ODD_PAIRS, max_size=4).map(" ".join)
 
 
 class TestLibsvm:
+    @pytest.mark.parametrize("pairs", ["3:1 3:2", "3:1 4:1 3:2", "3:1 2:1 2:1"])
+    def test_an_index_twice_is_told_wherever_it_stands(self, pairs: str) -> None:
+        assert "has an index twice" in check_same(text_libsvm.decode, f"1 {pairs}\n".encode(), label_size=1)[1]
+
     @settings(deadline=None)
     @given(
         st.lists(LIBSVM_LINES, max_size=20),
