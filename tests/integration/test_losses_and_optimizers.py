@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from finished_job import BY_LOSS, LONG, FinishedJob, Rows
+from finished_job import BY_LOSS, LONG, FinishedJob, MakeJob, Rows
 from job_folder import JobFolder
 from saved_model import SavedModel
 from scipy.optimize import linprog, minimize
 from sklearn import datasets
+from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 
@@ -143,3 +144,29 @@ def test_every_optimizer_gets_there(optimizer: str, binary: FinishedJob, job: Jo
     best = binary.best_linear_model[0]
     assert outcome.final("validation", binary.objective) <= 1.02 * best
     assert outcome.facts["hyperparameters"]["optimizer"] == optimizer
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd", "rmsprop"])
+def test_every_optimizer_bears_large_weights_of_positive_examples(optimizer: str, make_job: MakeJob) -> None:
+    """1e5 is the largest of Amazon's range for tuning. Rows are few for their width, so that penalties count too."""
+    random, weight = np.random.default_rng(0), 1e5
+    features = random.normal(size=(1200, 150))
+    scores = features @ random.normal(size=150) + 18 * random.logistic(size=1200)
+    labels = (scores > np.quantile(scores, 0.86)).astype(float)
+    train, validation = (features[:700], labels[:700]), (features[700:], labels[700:])
+
+    def loss(scores: np.ndarray) -> float:
+        losses = np.logaddexp(0, scores) - scores * validation[1]
+        return float(np.mean(np.where(validation[1] == 1, weight, 1) * losses))
+
+    balance = {0: 1 / weight, 1: 1.0}
+    best = min(
+        loss(LogisticRegression(C=c, class_weight=balance, max_iter=500).fit(*train).decision_function(validation[0]))
+        for c in 10.0 ** np.arange(-5, 2)
+    )
+    job = make_job().hyperparameters(
+        "binary_classifier", optimizer=optimizer, positive_example_weight_mult=weight, **BY_LOSS
+    )
+    outcome = job.channel("train", *train).channel("validation", *validation).run()
+    assert outcome.code == 0
+    assert outcome.objective("validation") <= 1.2 * best, (outcome.objective("validation"), best)

@@ -56,16 +56,34 @@ def expected_rows(rows: int | None, seen: int) -> int:
 
 
 @dataclass(frozen=True)
+class RowWeights:
+    """How much rows count, by their class: in the mean, and at most."""
+
+    mean: float = 1.0
+    largest: float = 1.0
+
+    def in_a_mini_batch(self, size: int) -> float:
+        """The mean weight of its rows, or of those of one that holds a single row that counts, of the largest weight,
+        where that is more."""
+        return max(self.mean, self.largest / size)
+
+
+EVEN = RowWeights()
+"""Of rows that count alike."""
+
+
+@dataclass(frozen=True)
 class TrainChannel:
     """What a meaning may depend on besides other hyperparameters. ``rows`` is None for a stream of unknown length, of
     which ``seen`` rows are known. ``hosts``: of the job. ``values_per_row``: the mean number of values that a row
-    holds, at least 1; ``feature_dim`` where rows are dense."""
+    holds, at least 1; ``feature_dim`` where rows are dense. ``weights``: of the rows, under the base candidate."""
 
     feature_dim: int
     rows: int | None
     values_per_row: float
     seen: int = 0
     hosts: int = 1
+    weights: RowWeights = EVEN
 
     @property
     def rows_or_guess(self) -> int:
@@ -91,7 +109,11 @@ def _for_regressors(with_bias_only: bool = False) -> Callable[[HyperParameters, 
 
 def _learning_rate(hp: HyperParameters, train: TrainChannel) -> float:
     rate = LEARNING_RATES[hp.optimizer](train.values_per_row)
-    return rate * LESS_FOR_STEEP_LOSSES if hp.optimizer == "sgd" and hp.loss in STEEP_LOSSES else rate
+    if hp.optimizer != "sgd":
+        return rate
+    # Weights multiply the curvature. The steps of the other optimizers do not follow the size of a gradient.
+    rate /= train.weights.in_a_mini_batch(hp.mini_batch_size)
+    return rate * LESS_FOR_STEEP_LOSSES if hp.loss in STEEP_LOSSES else rate
 
 
 def _factor(hp: HyperParameters, train: TrainChannel) -> float:
@@ -113,11 +135,15 @@ AUTO_MEANS: dict[str, Meaning] = {
     "num_models": _always(32),
     "learning_rate": Meaning(
         "the smaller of 0.2 and d^-0.7 (`adam`), 0.3 times that (`rmsprop`), 5 times that (`adagrad`); the smaller of "
-        "0.2 and 2 / d (`sgd`), and an eighth of that for squared losses; d is feature_dim, and of sparse rows the "
-        "mean number of values in a row",
+        "0.2 and 2 / d (`sgd`), and an eighth of that for squared losses, over the mean weight of the rows or the "
+        "largest over `mini_batch_size`, whichever is more; d is feature_dim, and of sparse rows the mean number of "
+        "values in a row",
         _learning_rate,
     ),
-    "wd": Meaning("0.01 / rows", lambda hp, train: NEGLIGIBLE_PENALTY / train.rows_or_guess),
+    "wd": Meaning(
+        "0.01 / rows, times their mean weight",
+        lambda hp, train: NEGLIGIBLE_PENALTY / train.rows_or_guess * train.weights.mean,
+    ),
     "l1": _always(0.0),
     "momentum": _always(0.9),
     "beta_1": _always(0.9),

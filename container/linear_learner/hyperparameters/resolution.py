@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from linear_learner.errors import ClientError
-from linear_learner.hyperparameters.auto import AUTO_MEANS, TrainChannel, replace_auto
+from linear_learner.hyperparameters.auto import AUTO_MEANS, EVEN, RowWeights, TrainChannel, replace_auto
 from linear_learner.hyperparameters.schema import REGRESSOR, HyperParameters
 from linear_learner.hyperparameters.tuning import is_for_one_model
 
@@ -23,12 +23,13 @@ def resolve(
     rows: int | None,
     seen: int = 0,
     values_per_row: float | None = None,
+    weights: RowWeights = EVEN,
 ) -> HyperParameters:
     """The values that a job trains with, for the base candidate where candidates differ.
 
     ``hp``: as ``without_unused`` leaves it. ``feature_dim`` is the width of the train channel, ``rows`` its length
     (None: not known, a stream, of which ``seen`` rows have come), and ``values_per_row`` how many values a row holds in
-    the mean (None: as many as it is wide), all of all hosts together. Left as they are:
+    the mean (None: as many as it is wide), all of all hosts together. ``weights``: of its rows. Left as they are:
     ``positive_example_weight_mult``, ``memory_mb``, ``probability_calibration`` and ``_engine``, for which training
     decides what ``auto`` means. Raises ClientError where a given ``feature_dim`` is not that of the data.
     """
@@ -37,7 +38,7 @@ def resolve(
         hp = dataclasses.replace(hp, num_models=1)
     hp = dataclasses.replace(hp, mini_batch_size=_mini_batch_size(hp, rows))
     values = feature_dim if values_per_row is None else max(1.0, values_per_row)
-    return replace_auto(hp, AUTO_MEANS, TrainChannel(feature_dim, rows, values, seen))
+    return replace_auto(hp, AUTO_MEANS, TrainChannel(feature_dim, rows, values, seen, weights=weights))
 
 
 def _mini_batch_size(hp: HyperParameters, rows: int | None) -> int:

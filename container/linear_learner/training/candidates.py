@@ -58,11 +58,12 @@ def make_candidates(
     requested: HyperParameters,
     resolved: HyperParameters,
     *,
-    rows: int,
+    rows: float,
     sparse: bool = False,
     positive_weights: Sequence[float] = (1.0,),
 ) -> list[Candidate]:
-    """The candidates of a job with ``rows`` training rows, which are ``sparse`` or not.
+    """The candidates of a job with ``rows`` training rows, which are ``sparse`` or not; of weighted ones, their number
+    over the mean weight, since it is the sum of losses that penalties are held against.
 
     ``requested`` still holds AUTO where the user left the choice to us, ``resolved`` does not. ``positive_weights``
     are the weights of positive examples to try, dealt out in turn. Returns at most ``resolved.num_models`` candidates;
@@ -108,7 +109,7 @@ def _first(hp: HyperParameters, positive_weight: float) -> Candidate:
     )
 
 
-def _grid(first: Candidate, varied: list[str], rows: int, positive_weights: Sequence[float]) -> list[Candidate]:
+def _grid(first: Candidate, varied: list[str], rows: float, positive_weights: Sequence[float]) -> list[Candidate]:
     """The first candidate and its neighbours, which differ in the ``varied`` names only. May hold equal ones."""
     points = []
     largest = max(REGULARISATIONS)
@@ -131,7 +132,7 @@ def _grid(first: Candidate, varied: list[str], rows: int, positive_weights: Sequ
 
 
 def _draws(
-    first: Candidate, varied: list[str], rows: int, positive_weights: Sequence[float], seed: int
+    first: Candidate, varied: list[str], rows: float, positive_weights: Sequence[float], seed: int
 ) -> itertools.chain[Candidate]:
     """Endless random candidates around the grid, the same for the same seed."""
 

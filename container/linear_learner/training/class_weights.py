@@ -8,6 +8,7 @@ import numpy as np
 
 from linear_learner.errors import ClientError
 from linear_learner.hyperparameters import HyperParameters
+from linear_learner.hyperparameters.auto import EVEN, RowWeights
 from linear_learner.model.losses import BINARY, MULTICLASS
 
 
@@ -46,6 +47,20 @@ def class_weights(hp: HyperParameters, counts: np.ndarray, *, are_all: bool = Tr
     if not are_all:
         weights[~present] = weights.max()
     return weights
+
+
+def row_weights(hp: HyperParameters, counts: np.ndarray) -> RowWeights:
+    """Of the rows of the base candidate. ``counts``: rows by label.
+
+    A loss whose rows weigh a thousand times as much is a thousand times as steep: a learning rate and a penalty that
+    are to do what they do without weights follow from these.
+    """
+    weights = class_weights(hp, counts)
+    if hp.predictor_type == BINARY:
+        weights = np.array([1.0, positive_weights(hp, counts)[0]])
+    if weights is None or not counts.any():
+        return EVEN
+    return RowWeights(mean=float(counts @ weights / counts.sum()), largest=float(weights.max()))
 
 
 def number_of_classes(hp: HyperParameters) -> int:

@@ -29,7 +29,7 @@ from linear_learner.training.averaging import Averaging
 from linear_learner.training.candidates import make_candidates, rates
 from linear_learner.training.channels import read_channels
 from linear_learner.training.checkpoint import Checkpoints
-from linear_learner.training.class_weights import number_of_classes, positive_weights
+from linear_learner.training.class_weights import number_of_classes, positive_weights, row_weights
 from linear_learner.training.cluster.interface import Cluster
 from linear_learner.training.cluster.watch import HostFailed
 from linear_learner.training.conclusion import finish
@@ -136,12 +136,14 @@ def train_job(env: Environment, should_stop: Callable[[], bool]) -> None:
             learnt = None if warm_start.CHANNEL in env.channels() else train.schema
             if notice := doubtful_categories_notice(learnt, found.rows_seen, requested):
                 logger.warning("%s", notice)
+            weights = row_weights(requested, found.class_counts)
             hp = hyperparameters.resolve(
                 requested,
                 feature_dim=train.feature_dim,
                 rows=found.rows,
                 seen=found.rows_seen,
                 values_per_row=found.values_per_row,
+                weights=weights,
             )
             log.resolved(hp.as_dict())
             task = prepare(hp, channels, cluster)
@@ -152,7 +154,7 @@ def train_job(env: Environment, should_stop: Callable[[], bool]) -> None:
             candidates = make_candidates(
                 requested,
                 hp,
-                rows=expected_rows(found.rows, found.rows_seen),
+                rows=expected_rows(found.rows, found.rows_seen) / weights.mean,
                 sparse=train.is_sparse,
                 positive_weights=positive_weights(hp, found.class_counts),
             )

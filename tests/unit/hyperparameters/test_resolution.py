@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from linear_learner.errors import ClientError
 from linear_learner.hyperparameters.applicability import without_unused
+from linear_learner.hyperparameters.auto import EVEN, RowWeights
 from linear_learner.hyperparameters.fields import AUTO, as_text
 from linear_learner.hyperparameters.resolution import resolve
 from linear_learner.hyperparameters.schema import ROWS, HyperParameters
@@ -240,3 +241,25 @@ def test_the_learning_rate_of_sparse_rows_follows_what_they_hold(values_per_row:
     hp = validate({"predictor_type": "regressor"})
     resolved = resolve(hp, feature_dim=10000, rows=5000, values_per_row=values_per_row)
     assert resolved.learning_rate == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("weights", "times"),
+    [(EVEN, 1), (RowWeights(50, 100), 50), (RowWeights(2, 10_000), 10), (RowWeights(0.1, 1), 0.1)],
+)
+def test_weighted_rows_change_the_learning_rate_of_sgd_and_the_penalty_as_they_do_the_loss(
+    weights: RowWeights, times: float
+) -> None:
+    given = validate({**BINARY, "optimizer": "sgd", "mini_batch_size": "1000"})
+    plain = resolve(given, feature_dim=20, rows=5000)
+    weighted = resolve(given, feature_dim=20, rows=5000, weights=weights)
+    assert weighted.learning_rate == pytest.approx(plain.learning_rate / times)
+    assert weighted.wd == pytest.approx(plain.wd * weights.mean)
+    adam = validate(BINARY)
+    assert resolve(adam, feature_dim=20, rows=5000, weights=weights).learning_rate == pytest.approx(20**-0.7)
+
+
+def test_a_given_learning_rate_and_wd_stay_what_they_are_where_rows_are_weighted() -> None:
+    given = validate({**BINARY, "optimizer": "sgd", "learning_rate": "0.3", "wd": "0.1"})
+    hp = resolve(given, feature_dim=20, rows=5000, weights=RowWeights(50, 100))
+    assert (hp.learning_rate, hp.wd) == (0.3, 0.1)

@@ -5,7 +5,8 @@ import pytest
 
 from linear_learner.errors import ClientError
 from linear_learner.hyperparameters import validate
-from linear_learner.training.class_weights import class_weights, positive_weights
+from linear_learner.hyperparameters.auto import EVEN
+from linear_learner.training.class_weights import class_weights, positive_weights, row_weights
 
 COUNTS = np.array([4, 1])
 
@@ -47,3 +48,28 @@ def test_a_class_that_a_stream_has_not_shown_yet_weighs_as_much_as_the_rarest() 
     weights = class_weights(hp, np.array([6, 2, 0]), are_all=False)
     assert weights is not None
     assert weights.tolist() == pytest.approx([8 / 12, 2, 2])
+
+
+@pytest.mark.parametrize(
+    ("given", "mean", "largest"),
+    [("1", 1, 1), ("6", 2, 6), ("0.5", 0.9, 1), ("balanced", 1.6, 4), ("auto", 1, 1)],
+)
+def test_the_weights_of_rows_by_which_auto_goes_are_those_of_the_base_candidate(
+    given: str, mean: float, largest: float
+) -> None:
+    hp = validate({"predictor_type": "binary_classifier", "positive_example_weight_mult": given})
+    weights = row_weights(hp, COUNTS)
+    assert weights.mean == pytest.approx(mean)
+    assert weights.largest == pytest.approx(largest)
+
+
+def test_the_weights_of_rows_of_balanced_classes_are_one_in_the_mean() -> None:
+    hp = validate({"predictor_type": "multiclass_classifier", "num_classes": "3", "balance_multiclass_weights": "true"})
+    weights = row_weights(hp, np.array([6, 2, 0]))
+    assert weights.mean == pytest.approx(1)
+    assert weights.largest == pytest.approx(2)
+
+
+@pytest.mark.parametrize("given", [{"predictor_type": "regressor"}, {"predictor_type": "binary_classifier"}])
+def test_rows_that_are_not_weighted_count_one(given: dict[str, str]) -> None:
+    assert row_weights(validate(given), np.zeros(2, int)) == EVEN
