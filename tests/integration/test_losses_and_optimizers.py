@@ -170,3 +170,12 @@ def test_every_optimizer_bears_large_weights_of_positive_examples(optimizer: str
     outcome = job.channel("train", *train).channel("validation", *validation).run()
     assert outcome.code == 0
     assert outcome.objective("validation") <= 1.2 * best, (outcome.objective("validation"), best)
+
+
+@pytest.mark.parametrize("settings", [{}, {"wd": 50}, {"wd": 50, "num_models": 1}])
+def test_strong_penalties_do_not_make_sgd_diverge(settings: dict[str, object], job: JobFolder) -> None:
+    random = np.random.default_rng(2)
+    features = random.normal(size=(60, 4))
+    labels = (features[:, 0] + random.normal(size=60) > 0).astype(float)
+    outcome = job.train("binary_classifier", (features, labels), optimizer="sgd", **settings)
+    assert "diverged" not in outcome.log

@@ -107,13 +107,19 @@ def _for_regressors(with_bias_only: bool = False) -> Callable[[HyperParameters, 
     return lambda hp, train: hp.predictor_type == REGRESSOR and (hp.use_bias or not with_bias_only)
 
 
+def steady(rate: float, wd: float) -> float:
+    """A learning rate of sgd that bears a penalty: ``wd`` adds to the curvature, and a step over it that is too large
+    diverges whatever the loss is."""
+    return rate / (1 + rate * wd)
+
+
 def _learning_rate(hp: HyperParameters, train: TrainChannel) -> float:
     rate = LEARNING_RATES[hp.optimizer](train.values_per_row)
     if hp.optimizer != "sgd":
         return rate
     # Weights multiply the curvature. The steps of the other optimizers do not follow the size of a gradient.
     rate /= train.weights.in_a_mini_batch(hp.mini_batch_size)
-    return rate * LESS_FOR_STEEP_LOSSES if hp.loss in STEEP_LOSSES else rate
+    return steady(rate * LESS_FOR_STEEP_LOSSES if hp.loss in STEEP_LOSSES else rate, hp.wd)
 
 
 def _factor(hp: HyperParameters, train: TrainChannel) -> float:
@@ -133,16 +139,16 @@ AUTO_MEANS: dict[str, Meaning] = {
     "optimizer": _always("adam"),
     "feature_dim": Meaning("the width of the data", lambda hp, train: train.feature_dim),
     "num_models": _always(32),
-    "learning_rate": Meaning(
-        "the smaller of 0.2 and d^-0.7 (`adam`), 0.3 times that (`rmsprop`), 5 times that (`adagrad`); the smaller of "
-        "0.2 and 2 / d (`sgd`), and an eighth of that for squared losses, over the mean weight of the rows or the "
-        "largest over `mini_batch_size`, whichever is more; d is feature_dim, and of sparse rows the mean number of "
-        "values in a row",
-        _learning_rate,
-    ),
     "wd": Meaning(
         "0.01 / rows, times their mean weight",
         lambda hp, train: NEGLIGIBLE_PENALTY / train.rows_or_guess * train.weights.mean,
+    ),
+    "learning_rate": Meaning(
+        "the smaller of 0.2 and d^-0.7 (`adam`), 0.3 times that (`rmsprop`), 5 times that (`adagrad`); the smaller of "
+        "0.2 and 2 / d (`sgd`), and an eighth of that for squared losses, over the mean weight of the rows or the "
+        "largest over `mini_batch_size`, whichever is more, and no more than 1 / wd; d is feature_dim, and of sparse "
+        "rows the mean number of values in a row",
+        _learning_rate,
     ),
     "l1": _always(0.0),
     "momentum": _always(0.9),

@@ -17,6 +17,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from linear_learner.hyperparameters import HyperParameters
+from linear_learner.hyperparameters.auto import steady
 from linear_learner.training.state import Rates
 
 SCHEDULES = ((1.0, 1.0, False), (3.0, 4.3, True), (1.0, 4.3, False), (0.4, 4.3, True))
@@ -79,7 +80,11 @@ def make_candidates(
     draws = _draws(first, varied, rows, positive_weights, resolved.seed)
     while varied and len(found) < resolved.num_models:
         found[next(draws)] = None
-    return list(found)[: resolved.num_models]
+    base, *others = list(found)[: resolved.num_models]
+    if resolved.optimizer == "sgd" and {"learning_rate", "wd"} <= set(varied):
+        # That of the first bears its own wd already.
+        others = [replace(each, learning_rate=steady(each.learning_rate, each.wd)) for each in others]
+    return [base, *others]
 
 
 def rates(candidates: Sequence[Candidate]) -> Rates:

@@ -263,3 +263,9 @@ def test_a_given_learning_rate_and_wd_stay_what_they_are_where_rows_are_weighted
     given = validate({**BINARY, "optimizer": "sgd", "learning_rate": "0.3", "wd": "0.1"})
     hp = resolve(given, feature_dim=20, rows=5000, weights=RowWeights(50, 100))
     assert (hp.learning_rate, hp.wd) == (0.3, 0.1)
+
+
+def test_the_learning_rate_of_sgd_leaves_room_for_a_given_penalty() -> None:
+    hp = resolved({**BINARY, "optimizer": "sgd", "wd": "50"})
+    assert hp.learning_rate == pytest.approx(1 / (1 / 0.2 + 50))
+    assert resolved({**BINARY, "wd": "50"}).learning_rate == pytest.approx(0.2)

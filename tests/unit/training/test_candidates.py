@@ -121,3 +121,12 @@ def test_a_penalty_that_the_user_gave_is_the_same_for_all_columns(name: str) -> 
 def test_either_penalty_is_tried_at_a_learning_rate_that_the_user_gave() -> None:
     found = candidates_for(sparse=True, learning_rate="0.1", lr_scheduler_factor="0.9", num_models="16")
     assert len({(c.wd, c.l1, c.raw_penalty) for c in found}) == 16
+
+
+def test_no_candidate_of_sgd_takes_steps_over_its_penalty_that_are_too_large() -> None:
+    requested = validate({"predictor_type": "binary_classifier", "optimizer": "sgd"})
+    resolved = resolve(requested, feature_dim=3, rows=40)
+    candidates = make_candidates(requested, resolved, rows=40)
+    assert max(each.wd for each in candidates) == 75
+    assert max(each.learning_rate * each.wd for each in candidates) <= 1
+    assert candidates[0].learning_rate == resolved.learning_rate
