@@ -179,3 +179,16 @@ def test_strong_penalties_do_not_make_sgd_diverge(settings: dict[str, object], j
     labels = (features[:, 0] + random.normal(size=60) > 0).astype(float)
     outcome = job.train("binary_classifier", (features, labels), optimizer="sgd", **settings)
     assert "diverged" not in outcome.log
+
+
+@pytest.mark.parametrize("quantile", [0.02, 0.9])
+def test_more_epochs_do_not_make_a_quantile_worse(quantile: float, make_job: MakeJob) -> None:
+    random = np.random.default_rng(2)
+    features = random.normal(size=(2000, 15))
+    labels = np.exp(features @ random.normal(size=15) / 2 + random.normal(size=2000))
+    found = []
+    for epochs in (15, 200):
+        job = make_job().hyperparameters("regressor", loss="quantile_loss", quantile=quantile, epochs=epochs)
+        job.channel("train", features[:1500], labels[:1500]).channel("validation", features[1500:], labels[1500:])
+        found.append(job.run().objective("validation"))
+    assert found[1] <= found[0]

@@ -41,6 +41,11 @@ large as the learning rate however small the gradients are, and decide how good 
 that can be told apart has no such minimum, and was worse for it. Nor does it serve a job of so few updates that it does
 not come near."""
 
+KINKED_LOSSES = ("absolute_loss", "eps_insensitive_absolute_loss", "quantile_loss")
+"""Longer jobs of these let the learning rate fall as it does over FEW_EPOCHS, and further. Their slopes do not vanish
+near the minimum, and all that a large learning rate shows there is noise: were it to stay large for longer, early
+stopping would end the job before it falls."""
+
 NEGLIGIBLE_PENALTY = 0.01
 """A wd of this over the number of rows weighs as much as a hundredth of a row."""
 
@@ -124,10 +129,11 @@ def _learning_rate(hp: HyperParameters, train: TrainChannel) -> float:
 
 def _factor(hp: HyperParameters, train: TrainChannel) -> float:
     """One decrease of the learning rate, so that those of a job of ``epochs`` epochs come to DECAY_OVER_THE_JOB."""
-    updates = hp.epochs * math.ceil(train.rows_or_guess / hp.mini_batch_size)
+    epochs = min(hp.epochs, FEW_EPOCHS) if hp.loss in KINKED_LOSSES else hp.epochs
+    updates = epochs * math.ceil(train.rows_or_guess / hp.mini_batch_size)
     decay = DECAY_OVER_THE_JOB
     if hp.predictor_type == REGRESSOR:
-        decay *= min(1.0, max(FEW_EPOCHS / hp.epochs, FEW_UPDATES / updates)) ** MORE_DECAY
+        decay *= min(1.0, max(FEW_EPOCHS / epochs, FEW_UPDATES / updates)) ** MORE_DECAY
     return float(decay ** (hp.lr_scheduler_step / updates))
 
 
@@ -158,8 +164,8 @@ AUTO_MEANS: dict[str, Meaning] = {
     "bias_wd_mult": _always(0.0),
     "lr_scheduler_step": _always(10),
     "lr_scheduler_factor": Meaning(
-        "so that the learning rate halves over the job; a regressor's falls further where there are more than 15 "
-        "epochs and 1,920 mini-batches",
+        "so that the learning rate halves over the job, or over its first 15 epochs where the loss is an absolute or a "
+        "quantile one; another regressor's falls further where there are more than 15 epochs and 1,920 mini-batches",
         _factor,
     ),
     "lr_scheduler_minimum_lr": _always(0.00001),

@@ -269,3 +269,9 @@ def test_the_learning_rate_of_sgd_leaves_room_for_a_given_penalty() -> None:
     hp = resolved({**BINARY, "optimizer": "sgd", "wd": "50"})
     assert hp.learning_rate == pytest.approx(1 / (1 / 0.2 + 50))
     assert resolved({**BINARY, "wd": "50"}).learning_rate == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("loss", ["absolute_loss", "eps_insensitive_absolute_loss", "quantile_loss"])
+def test_more_epochs_do_not_keep_the_learning_rate_of_a_loss_with_a_kink_large(loss: str) -> None:
+    few, many = (resolved({**REGRESSOR, "loss": loss, "epochs": str(epochs)}) for epochs in (15, 200))
+    assert many.lr_scheduler_factor == few.lr_scheduler_factor
