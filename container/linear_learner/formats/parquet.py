@@ -32,7 +32,7 @@ from linear_learner.formats.faults import (
 )
 from linear_learner.formats.label_column import label_position
 from linear_learner.formats.options import DEFAULTS, Options
-from linear_learner.formats.parquet_texts import is_text, may_be_category, texts_of
+from linear_learner.formats.parquet_texts import codes_for, is_text, may_be_category, texts_of
 from linear_learner.formats.schema_learner import SchemaLearner
 from linear_learner.formats.sniffing import SNIFFED_BYTES, advice
 from linear_learner.formats.table_schema import MISSING_LEVEL, UNSEEN, is_no_label
@@ -120,12 +120,13 @@ class _Columns:
         self._label = label_position(options.label_column, self.names, source) if label_size and self.names else None
         if len(self.names) <= label_size:
             raise self._malformed("The file has no column for features")
-        self._codes = self._codes_of(options)
+        types = [schema.field(name).type for name in self.names]
+        self._codes = {i: codes_for(types[i], codes) for i, codes in self._codes_of(options).items()}
         for i, name in enumerate(self.names):
             if i in self._codes:
-                _check_category(name, schema.field(name).type, source)
+                _check_category(name, types[i], source)
             else:
-                self._check_type(name, schema.field(name).type)
+                self._check_type(name, types[i])
 
     def batch(self, rows: pa.RecordBatch, first_row: int) -> Batch:
         """The rows of a record batch, of which ``first_row`` is the number of the first."""

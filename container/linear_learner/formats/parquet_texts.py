@@ -6,6 +6,7 @@ do not in CSV, so that a table means the same in both. Null and the empty string
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,6 +38,16 @@ def may_be_category(found: pa.DataType) -> bool:
     kinds = pa.types
     known = (kinds.is_integer, kinds.is_boolean, kinds.is_floating, kinds.is_null)
     return is_text(found) or any(is_kind(found) for is_kind in known)
+
+
+def codes_for(found: pa.DataType, codes: Mapping[str, int]) -> Mapping[str, int]:
+    """The numbers of the texts in a column of the type, of those of the levels. A boolean goes by ``True`` and
+    ``False`` too, which pandas writes to CSV: the levels may be of such a table."""
+    import pyarrow as pa
+
+    if not pa.types.is_boolean(found):
+        return codes
+    return {**{text.lower(): code for text, code in codes.items() if text in ("True", "False")}, **codes}
 
 
 def texts_of(column: pa.Array) -> tuple[list[str], np.ndarray]:

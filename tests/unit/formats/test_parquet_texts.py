@@ -98,6 +98,15 @@ def test_types_of_categories(column: pa.Array, levels: tuple[str, ...]) -> None:
     assert texts == [None if value is None else str(value) for value in expected]
 
 
+def test_booleans_are_the_levels_of_a_csv_file_too() -> None:
+    """pandas writes True to CSV, and its own booleans to Parquet."""
+    schema = TableSchema((Column("age"), Column("fat", ("", "False", "True"))), ("False", "True"))
+    columns = {"y": [True, False, True], "age": [1, 2, 3], "fat": [False, True, None]}
+    found = decoded(columns, schema, allow_missing=True)
+    assert np.asarray(found.features)[:, 1].tolist() == [1, 2, 0]
+    assert np.asarray(found.labels).tolist() == [1, 0, 1]
+
+
 def test_numbers_and_booleans_are_no_text_of_themselves() -> None:
     schema = learnt({"income": [0, 1], "age": [1, 2], "fat": [True, False]})
     assert schema == TableSchema((), ("0", "1"))
