@@ -38,7 +38,7 @@ def deploy(
     if dry_run:
         return show_requests({KINDS[kind].create: request for kind, request in made.items()}, source.uploads)
     describe = partial(account.call, "sagemaker", "DescribeEndpoint", where=f"endpoint {name}", EndpointName=name)
-    send(source.uploads)
+    send(account, "Model", name, source.uploads)
     with undone_on_error(account) as done:
         for kind, request in made.items():
             account.call("sagemaker", KINDS[kind].create, where=name, **request)

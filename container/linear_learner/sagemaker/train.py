@@ -23,7 +23,7 @@ def train(account: Account, job: Job, *, waits: bool, dry_run: bool) -> int:
     request = requests.training_job(job, hp, places)
     if dry_run:
         return show_requests({"CreateTrainingJob": request}, files)
-    create(account, "CreateTrainingJob", request, files, f"training job {job.name}")
+    create(account, "TrainingJob", request, files, f"training job {job.name}")
     if not waits:
         return 0
     try:
@@ -35,10 +35,10 @@ def train(account: Account, job: Job, *, waits: bool, dry_run: bool) -> int:
     return 0
 
 
-def create(account: Account, operation: str, request: requests.Request, files: list[uploads.Upload], what: str) -> None:
-    """Upload the files and create the job, and tell of ``what``: its kind and name."""
-    uploads.send(files)
-    account.call("sagemaker", operation, where=what, **request)
+def create(account: Account, kind: str, request: requests.Request, files: list[uploads.Upload], what: str) -> None:
+    """Upload the files and create the job, and tell of ``what``: its kind, in words, and name."""
+    uploads.send(account, kind, request[f"{kind}Name"], files)
+    account.call("sagemaker", f"Create{kind}", where=what, **request)
     tell(f"{what[:1].upper()}{what[1:]} is created.")
 
 

@@ -48,7 +48,7 @@ def transform(
     }
     if dry_run:
         return show_requests(made, source.uploads)
-    send(source.uploads)
+    send(account, "Model", name, source.uploads)
     with undone_on_error(account) as done:
         account.call("sagemaker", "CreateModel", where=name, **made["CreateModel"])
         done.append(("Model", name))

@@ -39,7 +39,7 @@ def tune(account: Account, job: Job, tuning: Tuning, *, waits: bool, dry_run: bo
     request = requests.tuning_job(job, hp, places, tuning)
     if dry_run:
         return show_requests({"CreateHyperParameterTuningJob": request}, files)
-    create(account, "CreateHyperParameterTuningJob", request, files, f"tuning job {job.name}")
+    create(account, "HyperParameterTuningJob", request, files, f"tuning job {job.name}")
     if not waits:
         return 0
     name = {"HyperParameterTuningJobName": job.name}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from linear_learner.aws import Account, Refused
 from linear_learner.data.sources import list_files
 from linear_learner.environment import ChannelConfig
 from linear_learner.errors import ClientError
@@ -45,11 +46,26 @@ def plan(channels: Mapping[str, ChannelConfig], folder: S3Path) -> tuple[dict[st
     return places, uploads
 
 
-def send(uploads: list[Upload]) -> None:
-    if uploads:
-        tell(f"Uploading {summary(uploads)}")
+def send(account: Account, kind: str, name: str, uploads: list[Upload]) -> None:
+    """Upload the files of what is to be made. ClientError where there is one of its kind and name: files that it may
+    still need, or load again, would be in the same places."""
+    if not uploads:
+        return
+    if _is_there(account, kind, name):
+        problem = f"There is a {kind} of this name, and nothing is uploaded"
+        raise ClientError(problem, where=name, fix="give another --name")
+    tell(f"Uploading {summary(uploads)}")
     for upload in uploads:
         put(upload.file, upload.target)
+
+
+def _is_there(account: Account, kind: str, name: str) -> bool:
+    try:
+        account.call("sagemaker", f"Describe{kind}", where=name, **{f"{kind}Name": name})
+    except Refused:
+        # Of what is not there, or of a right that is missing: then the request that makes it tells what is wrong.
+        return False
+    return True
 
 
 def summary(uploads: list[Upload]) -> str:

@@ -117,6 +117,20 @@ def test_a_local_model_is_uploaded(slow: Any, account: Any, tmp_path: Path, caps
     assert "This is no model.tar.gz" in capsys.readouterr().err
 
 
+def test_the_model_of_an_endpoint_whose_name_is_taken_stays_as_it_is(
+    slow: Any, account: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its machines load it again whenever one is replaced or added."""
+    file, own = tmp_path / "model.tar.gz", ["--image", IMAGE, "--role", ROLE, "--output", "s3://a-bucket/models"]
+    file.write_bytes(gzip.compress(b"the first"))
+    before = file.read_bytes()
+    assert deploy("--no-wait", model=[str(file), *own]) == 0
+    file.write_bytes(gzip.compress(b"the second"))
+    assert deploy("--no-wait", model=[str(file), *own]) == 2
+    assert "There is a Model of this name, and nothing is uploaded (fraud)" in capsys.readouterr().err
+    assert account.get_object(Bucket="a-bucket", Key="models/fraud/model.tar.gz")["Body"].read() == before
+
+
 def test_a_serverless_endpoint(service: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert deploy("--serverless", "--memory-mb", "4096", "--dry-run") == 0
     (variant,) = json.loads(capsys.readouterr().out)["CreateEndpointConfig"]["ProductionVariants"]

@@ -59,6 +59,19 @@ def test_a_job_runs_to_its_end_with_its_log(
         assert stored["Body"].read() == rows.read_bytes()
 
 
+def test_the_files_of_a_job_whose_name_is_taken_stay_as_they_are(
+    service: Any, account: Any, rows: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(rows, "--no-wait") == 0
+    before = rows.read_bytes()
+    rows.write_text("1,5\n0,6\n")
+    assert train(rows, "--no-wait") == 2
+    error = capsys.readouterr().err
+    assert "There is a TrainingJob of this name, and nothing is uploaded (one). Give another --name" in error
+    stored = account.get_object(Bucket="a-bucket", Key="jobs/one/input/train/rows.csv")
+    assert stored["Body"].read() == before
+
+
 def test_a_dry_run_prints_what_is_sent_and_sends_nothing(
     service: Any, rows: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
