@@ -249,17 +249,21 @@ class _Ranges(io.RawIOBase):
     def _fetch(self, start: int, size: int) -> bytes:
         """The bytes from ``start`` on, to the end of the object at the most. Those that stop coming are asked for
         again."""
+        from botocore.exceptions import ClientError as Refusal
         from botocore.exceptions import HTTPClientError, IncompleteReadError
 
         last = min(start + size, self._facts.size) - 1
         name = {"Bucket": self._source.bucket, "Key": self._source.key}
         with aws_errors(str(self._source)):
             for attempt in range(TRIES):
-                answer = self._client.get_object(**name, Range=f"bytes={start}-{last}")
+                try:
+                    answer = self._client.get_object(**name, Range=f"bytes={start}-{last}")
+                except Refusal as error:
+                    if error_code(error) == "InvalidRange":  # it ends before the range now
+                        raise self._written_anew() from None
+                    raise
                 if answer["ETag"] != self._facts.etag:
-                    raise ClientError(
-                        "The object was written anew while it was read", where=str(self._source), fix="start again"
-                    )
+                    raise self._written_anew()
                 try:
                     return cast(bytes, answer["Body"].read())
                 except (HTTPClientError, IncompleteReadError):
@@ -268,6 +272,9 @@ class _Ranges(io.RawIOBase):
                         raise
                 time.sleep(FIRST_PAUSE * 2**attempt)
         raise AssertionError("the loop returns or raises")
+
+    def _written_anew(self) -> ClientError:
+        return ClientError("The object was written anew while it was read", where=str(self._source), fix="start again")
 
 
 def upload(folder: Path, target: S3Path) -> int:

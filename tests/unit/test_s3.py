@@ -195,11 +195,12 @@ def test_ranges_grow_while_a_reader_goes_straight_on_and_no_further_than_their_l
     assert sum(sizes) == 2000 and max(sizes) == 400 and sizes[0] == 100
 
 
-def test_an_object_that_is_written_anew_while_it_is_read_is_told(account: Any) -> None:
+@pytest.mark.parametrize("now", [bytes(2 * s3.SMALLEST_RANGE - 1) + b"x", b"shorter", b""], ids=len)
+def test_an_object_that_is_written_anew_while_it_is_read_is_told(account: Any, now: bytes) -> None:
     place = put(account, "object", bytes(2 * s3.SMALLEST_RANGE))
     with place.open("rb") as file:
         file.read(10)
-        put(account, "object", bytes(2 * s3.SMALLEST_RANGE - 1) + b"x")
+        put(account, "object", now)
         with pytest.raises(ClientError, match="written anew while it was read"):
             file.read()
 
