@@ -266,15 +266,22 @@ def _deploy(arguments: argparse.Namespace) -> int:
 def _transform(arguments: argparse.Namespace) -> int:
     """Write predictions for the rows of files in S3 (batch transform), each file's to a file of its name and .out. The
     model that SageMaker keeps for it is deleted at the end."""
+    from linear_learner.formats import SHARED_DECODERS
     from linear_learner.formats.content_type import CSV, parse
     from linear_learner.formats.encoders import ENCODERS
     from linear_learner.formats.file_names import content_type_by_name
+    from linear_learner.formats.json_records import JSON_DECODERS
     from linear_learner.sagemaker.transform import transform
 
     account, name = Account(arguments.region), arguments.name or description.new_name()
     if parse(arguments.accept).name not in ENCODERS:
         raise UnsupportedContentType(arguments.accept, supported=ENCODERS, where="--accept")
     rows, target = _in_s3(arguments.input, "--input"), _in_s3(arguments.output, "--output")
+    content_type = arguments.content_type or content_type_by_name(rows.name) or CSV
+    readable = {*JSON_DECODERS, *SHARED_DECODERS}
+    if parse(content_type).name not in readable:
+        where = "--content-type" if arguments.content_type else f"--input {rows}"
+        raise UnsupportedContentType(content_type, supported=readable, where=where)
     return transform(
         account,
         _source(arguments, account, target / name),
@@ -282,7 +289,7 @@ def _transform(arguments: argparse.Namespace) -> int:
         _machines(arguments, FOR_PREDICTIONS),
         rows=rows,
         target=target,
-        content_type=arguments.content_type or content_type_by_name(rows.name) or CSV,
+        content_type=content_type,
         accept=arguments.accept,
         waits=not arguments.no_wait,
         dry_run=arguments.dry_run,

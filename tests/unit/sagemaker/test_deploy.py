@@ -354,6 +354,8 @@ class TestTransform:
             (["--input", "s3://a-bucket/rows.csv.zst"], "SageMaker unpacks gzip alone (s3://a-bucket/rows.csv.zst)"),
             (["--input", "s3://a-bucket/rows.csv.ZSTD"], "SageMaker unpacks gzip alone"),
             (["--input", "s3://a-bucket/rows.csv", "--accept", "text/libsvm"], "'text/libsvm'"),
+            (["--input", "s3://a-bucket/rows.parquet"], "'1.0') (--input s3://a-bucket/rows.parquet). Use one of: app"),
+            (["--input", "s3://a-bucket/rows", "--content-type", "text/tsv"], "('text/tsv', '1.0') (--content-type)"),
         ],
     )
     def test_what_could_not_be_read_or_answered_is_told_before_anything_is_sent(
