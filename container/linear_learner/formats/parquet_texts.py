@@ -27,7 +27,7 @@ def is_text(found: pa.DataType) -> bool:
     kinds = pa.types
     if kinds.is_dictionary(found):
         found = found.value_type
-    return bool(kinds.is_string(found) or kinds.is_large_string(found))
+    return any(is_kind(found) for is_kind in (kinds.is_string, kinds.is_large_string, kinds.is_string_view))
 
 
 def may_be_category(found: pa.DataType) -> bool:

@@ -78,6 +78,7 @@ def test_texts_become_numbers() -> None:
     [
         (pa.array(["b", "a", "b"]), ("a", "b")),
         (pa.array(["b", "a", "b"], pa.large_string()), ("a", "b")),
+        (pa.array(["b", "a", "b"], pa.string_view()), ("a", "b")),
         (pa.array(["b", "a", "b"]).dictionary_encode(), ("a", "b")),
         (pa.array([10, 9, 10]), ("10", "9")),
         (pa.array([10, 9, 10], pa.uint8()), ("10", "9")),
