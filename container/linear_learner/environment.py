@@ -211,8 +211,8 @@ def failure_text(error: Exception) -> str:
 
 
 def _existing(folder: Path) -> Path:
-    """The folder itself, or the nearest one above it that is there."""
-    return next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    """The folder itself, or the nearest one above it that is there and that this user can see."""
+    return next(path for path in (folder, *folder.absolute().parents) if os.access(path, os.F_OK))
 
 
 def _is_name_of_host(name: object) -> bool:

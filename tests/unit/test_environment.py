@@ -345,3 +345,32 @@ class TestAvailableMemory:
     def test_may_be_unknown(self, tmp_path: Path) -> None:
         assert self.available(tmp_path, {}, meminfo=None) is None
         assert self.available(tmp_path, {}, meminfo="MemTotal: 3 kB\n") is None
+
+
+def test_what_lies_below_a_folder_that_may_not_be_looked_into_cannot_be_written_to(
+    env: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = env.base / "closed"
+    checkpoints = closed / "in/checkpoints"
+    write(env, "checkpointconfig", {"LocalPath": str(checkpoints)})
+    exists = Path.exists
+
+    def look(path: Path) -> bool:
+        if closed in path.parents:
+            raise PermissionError
+        return exists(path)
+
+    def access(path: Path, mode: int) -> bool:
+        return closed not in path.parents and exists(path) and (path != closed or mode == os.F_OK)
+
+    closed.mkdir()
+    monkeypatch.setattr(Path, "exists", look)
+    monkeypatch.setattr("linear_learner.environment.os.access", access)
+    assert env.unwritable_folders() == [checkpoints]
+
+
+def test_a_folder_that_may_be_written_to_but_not_entered_takes_no_files(
+    env: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("linear_learner.environment.os.access", lambda path, mode: not mode & os.X_OK)
+    assert env.unwritable_folders() == [env.model_dir, env.failure_file.parent]
