@@ -49,13 +49,15 @@ def table_header_names(first: bytes, others: Sequence[bytes], known: Set[str]) -
     return tuple(names) if is_header else None
 
 
-def fault_of_table_header(first: bytes, others: Sequence[bytes]) -> str:
+def fault_of_table_header(first: bytes, others: Sequence[bytes], known: Set[str]) -> str:
     """Why line ``first`` does not give each column a name of its own, though it looks like a header of texts: it has
-    two columns or more, and numbers stand below it. "" if it does, or looks like a row."""
+    two columns or more, and holds one of the ``known`` names or stands over numbers. "" if it does, or looks like a
+    row."""
     names = cells_of(first)
     if len(names) < 2 or not others or not all(name == "" or _is_word(name) for name in names):
         return ""
-    return _fault(names) if (not names[0] or _is_text(names[0])) and _are_over_numbers(names, others) else ""
+    is_over_numbers = (not names[0] or _is_text(names[0])) and _are_over_numbers(names, others)
+    return _fault(names) if is_over_numbers or not known.isdisjoint(names) else ""
 
 
 def _are_over_numbers(names: list[str], others: Sequence[bytes]) -> bool:

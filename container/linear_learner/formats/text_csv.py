@@ -228,9 +228,9 @@ def form_of(
                 where=f"{source}, row {row}",
                 fix=_header_remedy(label_column, [first, *others[:1]], head),
             )
-        is_table = known_names is not None and label_size > 0 and may_have_header
-        if is_table and (fault := fault_of_table_header(first, others)):
-            remedy = "Please give each column a name of its own, or remove the line"
+        may_be_header = known_names is not None and label_size > 0 and may_have_header
+        if may_be_header and (fault := fault_of_table_header(first, others, known_names or frozenset())):
+            remedy = "Please give each column a name of its own; if it is a row, put a header over it"
             raise ClientError(
                 f"The first line looks like a header, and {fault}",
                 where=f"{source}, row {row}",

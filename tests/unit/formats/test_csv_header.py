@@ -106,7 +106,10 @@ def test_a_line_that_misses_values_does_not_tell_whether_a_header_is_above(
         (b"yes,red,red", [b"no,blue,blue"], ""),
         (b"yes,red,red", [], ""),
         (b"yes", [b"1"], ""),
+        (b"income,kind,kind", [b"yes,red,blue"], "columns 2 and 3 have the same name"),
+        (b"income,,kind", [b"yes,red,blue"], "column 2 has no name"),
+        (b"0,kind,kind", [b"1,red,blue"], ""),
     ],
 )
 def test_what_is_wrong_with_a_line_that_looks_like_a_header(first: bytes, others: list[bytes], fault: str) -> None:
-    assert fault_of_table_header(first, others) == fault
+    assert fault_of_table_header(first, others, {"kind"}) == fault
