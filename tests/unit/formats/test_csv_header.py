@@ -100,6 +100,7 @@ def test_a_line_that_misses_values_does_not_tell_whether_a_header_is_above(
         (b"income,age,work,age", [b"<=50K,39,a,40"], "columns 2 and 4 have the same name"),
         (b",income,age", [b"0,<=50K,39"], "column 1 has no name"),
         (b",39,a", [b">50K,40,b"], ""),
+        (b"NA,age,age", [b">50K,40,41"], ""),
         (b"income,age,work", [b"<=50K,39,a"], ""),
         (b"<=50K,39,a,a", [b">50K,40,b,b"], ""),
         (b"<=50K,,a,a", [b">50K,40,b,b"], ""),

@@ -460,3 +460,9 @@ def test_any_split_gives_the_same_rows(data: list[int], block_size: int) -> None
         return [(batch.where(i), row) for batch in decoded for i, row in enumerate(batch.features.tolist())]
 
     assert outcome(block_size) == outcome(1 << 16)
+
+
+@pytest.mark.parametrize(("lines", "is_header"), [(99, True), (100, False)])
+def test_as_many_lines_that_miss_values_are_passed_over_for_a_header(lines: int, is_header: bool) -> None:
+    head = b"income,age,work\n" + b">50K,,a\n" * lines + b">50K,39,a\n"
+    assert bool(text_csv.form_of(head, 1, 1, "", "data.csv", frozenset()).header) == is_header
