@@ -28,6 +28,12 @@ def test_features_are_named_by_column_and_level() -> None:
     assert ADULT.feature_dim == 6
 
 
+def test_columns_are_arranged_as_a_file_has_them() -> None:
+    names = ["work", "hours", "sex", "age"]
+    assert ADULT.arranged(names, "data.csv").names == tuple(names)
+    assert ADULT.arranged(None, "data.csv") == ADULT
+
+
 def test_each_level_is_a_feature() -> None:
     rows = ADULT.expand(np.array([[39, 1, 40, 0], [50, 0, 13, 1]], np.float32))
     assert rows.tolist() == [[39, 0, 1, 40, 1, 0], [50, 1, 0, 13, 0, 1]]  # type: ignore[union-attr]

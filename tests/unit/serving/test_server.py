@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 from pathlib import Path
 
@@ -34,3 +35,14 @@ def test_files_that_cannot_be_read_are_a_model_that_cannot_be_loaded(
     assert f"unable to load model: [Errno 13] Permission denied: '{tmp_path}/model_algo-1'" in caplog.text
     with pytest.raises(PermissionError):
         server._application(tmp_path, Settings(), Measurements(), must_load=True)
+
+
+@pytest.mark.parametrize(
+    ("files", "connections"),
+    [(1 << 20, server.CONNECTIONS), (100, 100 - server.OTHER_FILES), (8, 1), (resource.RLIM_INFINITY, 1000)],
+)
+def test_connections_are_as_many_as_files_may_be_open(
+    files: int, connections: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server.resource, "getrlimit", lambda kind: (files, files))
+    assert server._connections() == connections
