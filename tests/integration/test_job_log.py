@@ -289,7 +289,9 @@ def test_counters_count_rows_and_mini_batches(finished: FinishedJob) -> None:
         assert counted["Total Batches Seen"] == 1 + math.ceil(scaled / size) + batches * (epoch + 1)
         assert counted["Reset Count"] == 2 + epoch
     assert last["Dimensions"]["Meta"] == "test_data_iter"
-    assert counts(last)["Total Records Seen"] == len(finished.rows["test"][1])
+    tested = len(finished.rows["test"][1])
+    assert counts(last)["Total Records Seen"] == tested
+    assert counts(last)["Total Batches Seen"] == math.ceil(tested / size)
 
 
 def counts(line: dict[str, Any]) -> dict[str, float]:
