@@ -62,8 +62,8 @@ def scan_records(block: memoryview, *, is_final: bool) -> RecordScan | None:
     return scan if scan.records else None
 
 
-def record_rows(block: RecordBlock, *, label_size: int, allow_missing: bool) -> RecordRows | None:
-    """The rows of the records."""
+def record_rows(block: RecordBlock, *, label_size: int, allow_missing: bool, room: decoders.Room) -> RecordRows | None:
+    """The rows of the records, in ``room``."""
     if not block.columns:
         return None
     try:
@@ -74,6 +74,7 @@ def record_rows(block: RecordBlock, *, label_size: int, allow_missing: bool) -> 
             columns=block.columns,
             sparse=block.sparse,
             allow_missing=allow_missing,
+            room=room,
         )
     except decoders.BadRows:
         return None

@@ -18,6 +18,7 @@ import numpy as np
 from linear_learner.errors import ClientError
 from linear_learner.formats.content_type import RECORDIO_PROTOBUF
 from linear_learner.formats.faults import malformed
+from linear_learner.native.decoders import Room
 
 MAGIC = 0xCED7230A
 MAGIC_BYTES = struct.pack("<I", MAGIC)
@@ -44,14 +45,16 @@ def framed(payload: bytes) -> bytes:
 class RecordReader:
     """Reads the records of a stream, one payload at a time or many frames of one size at once.
 
-    Holds a block of ``block_size`` bytes, or one record where that is larger. ``records`` counts those taken so far.
+    Holds a block of ``block_size`` bytes, which lies in ``room`` if it is given, or one record where that is larger.
+    ``records`` counts those taken so far.
     """
 
-    def __init__(self, stream: BinaryIO, *, source: str, block_size: int) -> None:
+    def __init__(self, stream: BinaryIO, *, source: str, block_size: int, room: Room | None = None) -> None:
         self.records = 0
         self._stream = cast(io.BufferedIOBase, stream)  # BinaryIO says nothing of readinto
         self._source = source
         self._block_size = block_size
+        self._room = room or Room()
         self._memory = memoryview(b"")
         self._data = self._memory[:0]  # what is held, at the beginning of _memory
         self._ended = False
@@ -155,7 +158,10 @@ class RecordReader:
         and is copied again as often as that doubles."""
         kept = self._data[self._record_start :]
         room = min(max(missing, self._block_size + 1), max(self._block_size + 1, len(kept)))
-        self._memory = np.empty(len(kept) + room, np.uint8).data  # others may still look into the old one
+        size = len(kept) + room
+        # Others may still look into the old memory. That of a long record is not kept for what comes after it.
+        is_usual = size <= 2 * self._block_size
+        self._memory = (self._room.array(size, np.uint8) if is_usual else np.empty(size, np.uint8)).data
         self._memory[: len(kept)] = kept
         self._data = self._memory[: len(kept)]
         self._offset += self._record_start

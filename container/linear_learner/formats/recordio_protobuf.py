@@ -39,7 +39,7 @@ from linear_learner.formats.protobuf_record import (
 from linear_learner.formats.record_layout import Layout, layout_of
 from linear_learner.formats.recordio import HEADER_SIZE, MAGIC_BYTES, RecordReader, framed, header
 from linear_learner.formats.sniffing import SNIFFED_BYTES, advice
-from linear_learner.native.decoders import DenseRows, SparseRows
+from linear_learner.native.decoders import DenseRows, Room, SparseRows
 
 BLOCK_SIZE = 1 << 20
 _FIRST_ATTEMPT = 8
@@ -64,7 +64,8 @@ def decode(
     such blocks are held, and what is decoded of them. ClientError names file and row; for a broken frame also the byte
     at which it begins.
     """
-    reader = RecordReader(stream, source=source, block_size=block_size)
+    room = Room()
+    reader = RecordReader(stream, source=source, block_size=block_size, room=room)
     rows = _Rows(source, label_size, options.allow_missing)
     if not MAGIC_BYTES.startswith(reader.peek(len(MAGIC_BYTES))):
         if label_size == 1:
@@ -81,7 +82,7 @@ def decode(
             raise malformed(problem, where=source, content_type=RECORDIO_PROTOBUF, fix=fix)
         yield rows.take()
         return
-    decode_block = partial(record_rows, label_size=label_size, allow_missing=options.allow_missing)
+    decode_block = partial(record_rows, label_size=label_size, allow_missing=options.allow_missing, room=room)
     while reader.peek(1):
         # One processor is left to those who take the rows.
         for block, found in in_order(decode_block, _whole_records(reader, rows), max(1, threads - 1)):

@@ -9,6 +9,8 @@ is refused as a whole, at the first thing found wrong; ``formats`` reads it agai
 from __future__ import annotations
 
 import ctypes
+import sys
+import threading
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -21,6 +23,8 @@ Buffer = Any  # what NumPy can look into without a copy; typing has no name for 
 
 _OUT_OF_MEMORY, _BAD_ROWS = 1, 3
 _SPARSE_LAYOUT = 2  # kSparseLayout in decoders_recordio.h
+_REFERENCES_OF_IDLE = 2
+"""To an array, as sys.getrefcount counts: that of the list which holds it, and its own."""
 _WIDEST_INT32 = 2**31
 
 
@@ -80,6 +84,29 @@ class LibsvmRows:
     labels: np.ndarray | None
     lines: int
     row_numbers: np.ndarray | None
+
+
+class Room:
+    """Memory for block after block, and the rows of each. An array is used again once nobody looks into it any more,
+    because new memory costs more time than decoding into it. Several threads may ask for arrays."""
+
+    _MOST_IDLE = 8
+
+    def __init__(self) -> None:
+        self._arrays: list[np.ndarray] = []
+        self._lock = threading.Lock()
+
+    def array(self, size: int, dtype: type) -> np.ndarray:
+        """(size,), not cleared. As long as there is a view of it, it is not used again."""
+        with self._lock:
+            is_idle = [sys.getrefcount(self._arrays[i]) == _REFERENCES_OF_IDLE for i in range(len(self._arrays))]
+            used = [array for array, idle in zip(self._arrays, is_idle, strict=True) if not idle]
+            others = [array for array, idle in zip(self._arrays, is_idle, strict=True) if idle]
+            fitting = [i for i, array in enumerate(others) if len(array) >= size and array.dtype == dtype]
+            # The latest one, of which most is still in a cache; or one with room for blocks that are a little larger.
+            array = others.pop(fitting[-1]) if fitting else np.empty(size + size // 8, dtype)
+            self._arrays = [*used, *others[-self._MOST_IDLE :], array]
+            return array[:size]
 
 
 class _COutcome(ctypes.Structure):
@@ -196,30 +223,35 @@ def decode_records(
     columns: int,
     sparse: bool,
     allow_missing: bool = False,
+    room: Room | None = None,
     portable: bool = False,
 ) -> RecordRows:
-    """Rows of ``columns`` features of the records that ``scan`` found in the block. ``portable``: do without the
-    processor's vector instructions. Raises BadRows."""
+    """Rows of ``columns`` features of the records that ``scan`` found in the block, in ``room`` if it is given.
+    ``portable``: do without the processor's vector instructions. Raises BadRows."""
     data = np.frombuffer(block, np.uint8)
     layout = _CRecordLayout(columns, label_size, allow_missing, columns >= _WIDEST_INT32, portable)
     labels = np.empty(scan.records if label_size else 0, np.float32)
-    rows = (_sparse_rows if sparse else _dense_rows)(data, scan, layout, labels)
+    rows = (_sparse_rows if sparse else _dense_rows)(data, scan, layout, labels, room or Room())
     return RecordRows(rows, labels if label_size else None)
 
 
-def _dense_rows(data: np.ndarray, scan: RecordScan, layout: _CRecordLayout, labels: np.ndarray) -> DenseRows:
+def _dense_rows(
+    data: np.ndarray, scan: RecordScan, layout: _CRecordLayout, labels: np.ndarray, room: Room
+) -> DenseRows:
     if layout.columns * scan.records > scan.consumed:  # a feature takes a byte or more
         raise BadRows
-    features = np.empty((scan.records, layout.columns), np.float32)
+    features = room.array(scan.records * layout.columns, np.float32).reshape(scan.records, layout.columns)
     _check(_functions().ll_records_dense(_address(data), scan, layout, _address(features), _address(labels)))
     return DenseRows(features)
 
 
-def _sparse_rows(data: np.ndarray, scan: RecordScan, layout: _CRecordLayout, labels: np.ndarray) -> SparseRows:
+def _sparse_rows(
+    data: np.ndarray, scan: RecordScan, layout: _CRecordLayout, labels: np.ndarray, room: Room
+) -> SparseRows:
     capacity = int(_functions().ll_records_sparse_capacity(scan))
     row_starts = np.empty(scan.records + 1, np.int64)
-    columns = np.empty(capacity, np.int64 if layout.wide_indices else np.int32)
-    values = np.empty(capacity, np.float32)
+    columns = room.array(capacity, np.int64 if layout.wide_indices else np.int32)
+    values = room.array(capacity, np.float32)
     addresses = [_address(array) for array in (row_starts, columns, values, labels)]
     _check(_functions().ll_records_sparse(_address(data), scan, layout, *addresses))
     count = row_starts[-1]

@@ -7,6 +7,7 @@ import math
 import struct
 import sys
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -202,6 +203,42 @@ class TestSparse:
         # All that follows the second key within the reach of the first one's length is zeros.
         rows = decode(file_of(*[sparse_record([3_000_000, 5], [1, 2], [4_000_000], 0)] * 3)).rows
         np.testing.assert_array_equal(rows.columns, [5, 3_000_000] * 3)
+
+    def test_room_that_is_used_again_holds_nothing_of_an_answer(self) -> None:
+        first, second = (file_of(*[sparse_record([i, 9], [i, 1])] * 20) for i in (1, 2))
+        room = decoders.Room()
+        before = decode(first, room=room).rows
+        decode(second, room=room)
+        np.testing.assert_array_equal(before.columns, [1, 9] * 20)
+        np.testing.assert_array_equal(before.values, [1, 1] * 20)
+
+    def test_room_is_used_again_once_nobody_looks_into_it(self) -> None:
+        room = decoders.Room()
+        held = [room.array(10, np.float32) for _ in range(30)]
+        begins = {array.ctypes.data for array in held}
+        assert len(begins) == 30
+        view = held[7][3:].reshape(1, 7)
+        looked_into = held[8].data[2:4]
+        del held
+        again = [room.array(size, np.float32) for size in (10, 5, 10)]
+        still_used = {view.ctypes.data - 12, np.frombuffer(looked_into, np.float32).ctypes.data - 8}
+        assert {array.ctypes.data for array in again} < begins - still_used
+        assert [len(array) for array in again] == [10, 5, 10]
+        assert room.array(10, np.int32).dtype == np.int32 and len(room.array(12, np.float32)) == 12
+        assert len(room._arrays) <= 2 + len(again) + 8 + 1
+
+    def test_threads_that_ask_for_room_get_arrays_of_their_own(self) -> None:
+        room = decoders.Room()
+
+        def work(number: int) -> None:
+            for _ in range(200):
+                arrays = [room.array(64, np.float32) for _ in range(3)]
+                for i, array in enumerate(arrays):
+                    array[:] = 10 * number + i
+                assert [set(array.tolist()) for array in arrays] == [{10 * number + i} for i in range(3)]
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(work, range(4)))
 
     def test_columns_beyond_int32(self) -> None:
         rows = decode(file_of(sparse_record([2**40, 1], [1, 2], [2**40 + 1]))).rows
