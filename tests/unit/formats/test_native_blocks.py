@@ -305,6 +305,17 @@ class TestRecordIO:
         with patch.object(recordio_protobuf, "read_plainly", side_effect=AssertionError("read in plain Python")):
             assert outcome(recordio_protobuf.decode, data, label_size=1, block_size=200)[1] == ""
 
+    @pytest.mark.parametrize("threads", [1, 4])
+    def test_rows_lie_where_those_of_earlier_blocks_did(self, threads: int) -> None:
+        messages = [record([i, 2], 1) for i in range(2000)]
+        for message in messages:
+            message.features["values"].float32_tensor.keys.extend([7, 1])
+            message.features["values"].float32_tensor.shape.append(9)
+        stream = io.BytesIO(file_of(*messages))
+        batches = recordio_protobuf.decode(stream, label_size=1, source="a", threads=threads, block_size=1000)
+        places = [batch.features.values.ctypes.data for batch in batches]
+        assert len(places) > 50 and len(set(places)) < 20
+
     @pytest.mark.parametrize("sparse", [False, True])
     @pytest.mark.parametrize("kind", ["float32", "float64"])
     def test_missing_features_may_be_allowed(self, sparse: bool, kind: str) -> None:

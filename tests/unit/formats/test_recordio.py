@@ -157,6 +157,15 @@ def test_blocks_and_frames_stay_as_they_were() -> None:
     np.testing.assert_array_equal(frames[:, 8], [4, 5])
 
 
+def test_memory_is_used_again_once_nobody_looks_into_a_block() -> None:
+    records = reader(frame(bytes(4)) * 800, block_size=240)
+    places = set()
+    for _ in range(20):
+        places.add(np.frombuffer(records.block()[0], np.uint8).ctypes.data)
+        records.skip(240, 20)
+    assert len(places) <= 3  # what is left of one block is copied to the next
+
+
 @pytest.mark.parametrize("block_size", [1, 4, 1 << 16])
 def test_a_record_can_be_put_back(block_size: int) -> None:
     in_parts = struct.pack("<II", 0xCED7230A, 1 << 29 | 4) + b"four" + struct.pack("<II", 0xCED7230A, 3 << 29 | 3)
