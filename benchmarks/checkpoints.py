@@ -37,13 +37,13 @@ from linear_learner.data.chunk import Chunk  # noqa: E402
 from linear_learner.environment import cpu_count  # noqa: E402
 from linear_learner.formats.csr import CsrMatrix, Rows  # noqa: E402
 from linear_learner.model.losses import BINARY  # noqa: E402
-from linear_learner.training.averaging import Averaging  # noqa: E402
-from linear_learner.training.checkpoint import SHARE_OF_TIME, Checkpoints  # noqa: E402
+from linear_learner.training.cluster.averaging import Averaging  # noqa: E402
 from linear_learner.training.cluster.interface import ALONE  # noqa: E402
-from linear_learner.training.early_stopping import EarlyStopping  # noqa: E402
-from linear_learner.training.progress import EpochReport, Progress  # noqa: E402
-from linear_learner.training.reporting import Timers  # noqa: E402
-from linear_learner.training.state import State  # noqa: E402
+from linear_learner.training.engines.state import State  # noqa: E402
+from linear_learner.training.epochs.checkpoint import SHARE_OF_TIME, Checkpoints  # noqa: E402
+from linear_learner.training.epochs.early_stopping import EarlyStopping  # noqa: E402
+from linear_learner.training.epochs.progress import EpochReport, Progress  # noqa: E402
+from linear_learner.training.logs.log_lines import Timers  # noqa: E402
 from linear_learner.training.trainer import train  # noqa: E402
 
 SECONDS = 10.0

@@ -37,8 +37,8 @@ import numpy as np  # noqa: E402
 from linear_learner.data.chunk import Chunk  # noqa: E402
 from linear_learner.environment import cpu_count  # noqa: E402
 from linear_learner.model.losses import BINARY, LOSSES, MULTICLASS, REGRESSOR  # noqa: E402
-from linear_learner.training.engine import Engine, make_engine  # noqa: E402
-from linear_learner.training.state import Objective, Rates, State  # noqa: E402
+from linear_learner.training.engines.engine import Engine, make_engine  # noqa: E402
+from linear_learner.training.engines.state import Objective, Rates, State  # noqa: E402
 
 CANDIDATES = 32
 MINI_BATCH = 1000

@@ -89,9 +89,11 @@ def ours(train: Rows, validation: Rows, clock: Clock, **hyperparameters: str) ->
     from linear_learner.data.dataset import Dataset
     from linear_learner.environment import Environment
     from linear_learner.native import library
-    from linear_learner.training import finishing, job, model_selection
+    from linear_learner.training import job
     from linear_learner.training.cluster.interface import ALONE
-    from linear_learner.training.reporting import Reporter, Timers
+    from linear_learner.training.ending import finishing
+    from linear_learner.training.evaluation import model_selection
+    from linear_learner.training.logs.log_lines import Reporter, Timers
     from linear_learner.training.training_job import TrainingJob
 
     channels = {

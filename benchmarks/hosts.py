@@ -40,8 +40,8 @@ from decoding import RECORDIO, records
 
 from linear_learner.training.cluster.interface import ALONE
 from linear_learner.training.cluster.several import Settings, Several
-from linear_learner.training.state import TILE
-from linear_learner.training.strides import SNAPSHOTS, rows_at_once, rows_per_join
+from linear_learner.training.engines.state import TILE
+from linear_learner.training.epochs.strides import SNAPSHOTS, rows_at_once, rows_per_join
 
 HERE = Path(__file__).resolve().parent
 HOSTS = (1, 2, 4)

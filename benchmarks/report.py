@@ -35,11 +35,11 @@ from linear_learner import openblas
 
 openblas.prepare()
 from linear_learner import cli
-from linear_learner.training import finishing  # and all that a job imports without a report
+from linear_learner.training.ending import finishing  # and all that a job imports without a report
 start = time.process_time()
 from linear_learner.report import subject, writing
 spent = [time.process_time() - start]
-from linear_learner.training import conclusion
+from linear_learner.training.ending import conclusion
 
 leave = conclusion.leave_report
 

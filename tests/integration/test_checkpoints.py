@@ -17,12 +17,13 @@ from job_folder import CSV, JobFolder, csv
 
 from linear_learner.data.dataset import Dataset
 from linear_learner.model.linear_model import LinearModel
-from linear_learner.training import fewer_rows, model_selection
-from linear_learner.training import outcome as outcomes
-from linear_learner.training.metrics import Metric
-from linear_learner.training.model_selection import Choice
-from linear_learner.training.preparation import Task
-from linear_learner.training.progress import Trained
+from linear_learner.training.ending import fewer_rows
+from linear_learner.training.ending import outcome as outcomes
+from linear_learner.training.epochs.progress import Trained
+from linear_learner.training.evaluation import model_selection
+from linear_learner.training.evaluation.metrics import Metric
+from linear_learner.training.evaluation.model_selection import Choice
+from linear_learner.training.preparation.task import Task
 
 EPOCHS = 60
 CHOOSE, SCORE = model_selection.choose, outcomes.score

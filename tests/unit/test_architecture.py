@@ -45,7 +45,7 @@ ANYTHING_BELOW_IT = {"cli", "commands", "__main__"}
 # The module that lends MXNet the NumPy name it misses; no other imports mxnet, and these alone import it. What else
 # needs MXNet calls its library past Python.
 MXNET_MODULE = "model.mxnet_import"
-MAY_IMPORT_MXNET = {"model.network", "training.operators_engine"}
+MAY_IMPORT_MXNET = {"model.network", "training.engines.operators_engine"}
 MAY_IMPORT_FLASK = {"serving.app"}
 IMPORTED_AS = {"xstatic_d3": "xstatic"}
 """Of distributions, where it is another name."""
@@ -242,7 +242,7 @@ class TestTheRulesThemselves:
             ("errors", "from linear_learner.formats import batch"),
             ("serving.app", "from linear_learner.model.mxnet_import import mx"),
             ("model.linear_model", "from linear_learner.model import mxnet_import"),
-            ("training.native_engine", "from linear_learner.model.mxnet_import import mx"),
+            ("training.engines.native_engine", "from linear_learner.model.mxnet_import import mx"),
         ],
     )
     def test_an_import_against_the_arrows_is_seen(self, name: str, text: str) -> None:
@@ -252,7 +252,7 @@ class TestTheRulesThemselves:
         ("name", "text"),
         [
             ("training.job", "from linear_learner.model.artifact import save"),
-            ("training.operators_engine", "from linear_learner.model.mxnet_import import mx"),
+            ("training.engines.operators_engine", "from linear_learner.model.mxnet_import import mx"),
             ("model.artifact", "from linear_learner import __version__"),
             ("cli", "from linear_learner.training import job"),
         ],

@@ -222,7 +222,7 @@ def test_ctrl_c_ends_a_command_without_a_traceback(
     def interrupt(*_: Any) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("linear_learner.training.job_check.check_job", interrupt)
+    monkeypatch.setattr("linear_learner.training.checks.job_check.check_job", interrupt)
     assert main(["validate", "--base", str(tmp_path)]) == 130
     assert capsys.readouterr().err == "Interrupted.\n"
 

@@ -150,7 +150,7 @@ def _accepted(arguments: argparse.Namespace) -> str:
 def _scores(model: Model, seen: Seen, threshold: float | None) -> str:
     """How good the predictions are, a line a metric."""
     from linear_learner.commands.training_summary import score_table
-    from linear_learner.training.metrics import Terms, evaluate
+    from linear_learner.training.evaluation.metrics import Terms, evaluate
 
     scores, labels = seen.all()
     terms = Terms(

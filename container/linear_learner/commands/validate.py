@@ -37,8 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
     0 if the job can run, and with 2 if not. Nothing is written."""
     openblas.prepare()
     allocator.keep_freed_memory()
-    from linear_learner.training.job_check import check_job
-    from linear_learner.training.job_check_report import as_json, as_text
+    from linear_learner.training.checks.job_check import check_job
+    from linear_learner.training.checks.job_check_report import as_json, as_text
 
     if plain_job.is_asked_for(arguments):
         env: Environment = plain_job.job_of(arguments)

@@ -6,7 +6,7 @@
 
 namespace linear_learner {
 
-// Rows of the table of rates (RateCount, K), float64; the fields of Rates in training/state.py.
+// Rows of the table of rates (RateCount, K), float64; the fields of Rates in training/engines/state.py.
 enum Rate {
   kLearningRate,
   kSchedulerStep,

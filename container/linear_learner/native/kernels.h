@@ -6,7 +6,7 @@
 
 namespace linear_learner {
 
-// Columns of a tile, as in training/state.py.
+// Columns of a tile, as in training/engines/state.py.
 constexpr int64_t kTile = 16;
 
 // Of a group under a coupled loss.

@@ -43,7 +43,7 @@ void sparse_forward(const SparseRow* rows, int64_t count, const float* weights, 
   }
 }
 
-// See UpdateRow::catch_up, and catch_up in training/optimizers.py.
+// See UpdateRow::catch_up, and catch_up in training/engines/optimizers.py.
 template <class Update>
 void apply_catch_up(const SparseFeatures& touched, const int32_t* missed, float* weights, float* first, float* second,
                     const ColumnRates& rates, const FadingRates& fading, float* copies) {

@@ -11,13 +11,14 @@ from linear_learner.native import library
 
 
 def available() -> bool:
-    """Whether the library is there; without it ``training.ranking`` counts with NumPy, in four times the time."""
+    """Whether the library is there; without it ``training.evaluation.ranking`` counts with NumPy, in four times the
+    time."""
     return library.problem() is None
 
 
 def rank(scores: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What ``training.ranking.Ranking`` holds: the m distinct ``scores``, ascending, and how many rows of either class
-    score at least as much, int64 (m + 1,). ``scores``: float32 (n,). ``positive``: bool (n,)."""
+    """What ``training.evaluation.ranking.Ranking`` holds: the m distinct ``scores``, ascending, and how many rows of
+    either class score at least as much, int64 (m + 1,). ``scores``: float32 (n,). ``positive``: bool (n,)."""
     scores, positive = np.ascontiguousarray(scores), np.ascontiguousarray(positive)
     rows = len(scores)
     if scores.dtype != np.float32 or positive.dtype != np.bool_ or positive.shape != (rows,):

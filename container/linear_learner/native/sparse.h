@@ -9,7 +9,7 @@ namespace linear_learner {
 // As ``train`` and ``evaluate``, for a call that has indptr.
 //
 // A mini-batch touches the features that one of its rows stores. The others are caught up with when a mini-batch
-// touches them next, or at the end of the call; training/optimizers.py says what that does.
+// touches them next, or at the end of the call; training/engines/optimizers.py says what that does.
 void train_sparse(const Call& call);
 void evaluate_sparse(const Call& call);
 

@@ -1,4 +1,4 @@
-// The optimizers: twins of the functions of the same names in training/optimizers.py.
+// The optimizers: twins of the functions of the same names in training/engines/optimizers.py.
 //
 // Included by kernels_body.h, see vectors.h. To add an optimizer, write its struct and its line in UPDATES.
 //

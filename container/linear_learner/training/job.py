@@ -23,30 +23,32 @@ from linear_learner.errors import INTERRUPTED, ClientError, LinearLearnerError, 
 from linear_learner.hyperparameters import HyperParameters
 from linear_learner.hyperparameters.auto import expected_rows
 from linear_learner.model.linear_model import LinearModel
-from linear_learner.training import model_selection, requirements, warm_start
-from linear_learner.training.agreement import totals
-from linear_learner.training.averaging import Averaging
-from linear_learner.training.candidates import make_candidates, rates
-from linear_learner.training.channels import read_channels
-from linear_learner.training.checkpoint import Checkpoints
-from linear_learner.training.class_weights import number_of_classes, positive_weights, row_weights
+from linear_learner.training.checks import requirements
+from linear_learner.training.checks.memory import ModelSize, candidates_that_fit, fewer_notice, size_notice
+from linear_learner.training.cluster.agreement import totals
+from linear_learner.training.cluster.averaging import Averaging
+from linear_learner.training.cluster.hosts import joined
 from linear_learner.training.cluster.interface import Cluster
 from linear_learner.training.cluster.watch import HostFailed
-from linear_learner.training.conclusion import finish
-from linear_learner.training.early_stopping import EarlyStopping
-from linear_learner.training.engine import make_engine
-from linear_learner.training.epoch_log import EpochLog
-from linear_learner.training.head_start import head_start
-from linear_learner.training.hosts import joined
-from linear_learner.training.initializer import initial_state
-from linear_learner.training.memory import ModelSize, candidates_that_fit, fewer_notice, size_notice
-from linear_learner.training.preparation import Task, make_objective, prepare
-from linear_learner.training.progress import Progress, Trained
-from linear_learner.training.progress_log import Pulse, life_signs
-from linear_learner.training.reporting import Reporter, Timers, configure_logging
+from linear_learner.training.ending.conclusion import finish
+from linear_learner.training.engines.candidates import make_candidates, rates
+from linear_learner.training.engines.engine import make_engine
+from linear_learner.training.epochs.checkpoint import Checkpoints
+from linear_learner.training.epochs.early_stopping import EarlyStopping
+from linear_learner.training.epochs.progress import Progress, Trained
+from linear_learner.training.epochs.strides import rows_at_once
+from linear_learner.training.evaluation import model_selection
+from linear_learner.training.logs.epoch_log import EpochLog
+from linear_learner.training.logs.log_lines import Reporter, Timers, configure_logging
+from linear_learner.training.logs.progress_log import Pulse, life_signs
+from linear_learner.training.preparation import warm_start
+from linear_learner.training.preparation.channels import read_channels
+from linear_learner.training.preparation.class_weights import number_of_classes, positive_weights, row_weights
+from linear_learner.training.preparation.head_start import head_start
+from linear_learner.training.preparation.initializer import initial_state
+from linear_learner.training.preparation.task import Task, make_objective, prepare
+from linear_learner.training.preparation.text_columns import doubtful_categories_notice, with_classes
 from linear_learner.training.sigterm import stop_on_sigterm
-from linear_learner.training.strides import rows_at_once
-from linear_learner.training.text_columns import doubtful_categories_notice, with_classes
 from linear_learner.training.trainer import train
 from linear_learner.training.training_job import TrainingJob
 

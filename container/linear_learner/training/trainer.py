@@ -11,13 +11,13 @@ import numpy as np
 
 from linear_learner.data.chunk import Chunk
 from linear_learner.errors import ClientError
-from linear_learner.training.averaging import Averaging
+from linear_learner.training.cluster.averaging import Averaging
 from linear_learner.training.cluster.interface import Cluster
-from linear_learner.training.engine import Engine, Snapshots
-from linear_learner.training.progress import EpochReport, Progress, Trained
-from linear_learner.training.reporting import Timers
-from linear_learner.training.state import TILE, State
-from linear_learner.training.strides import SNAPSHOTS, pieces_of, rows_per_join, rows_per_snapshot
+from linear_learner.training.engines.engine import Engine, Snapshots
+from linear_learner.training.engines.state import TILE, State
+from linear_learner.training.epochs.progress import EpochReport, Progress, Trained
+from linear_learner.training.epochs.strides import SNAPSHOTS, pieces_of, rows_per_join, rows_per_snapshot
+from linear_learner.training.logs.log_lines import Timers
 
 logger = logging.getLogger(__name__)
 

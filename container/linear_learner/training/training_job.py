@@ -9,10 +9,10 @@ from linear_learner.data.dataset import Dataset
 from linear_learner.data.stream import Stream
 from linear_learner.environment import Environment
 from linear_learner.hyperparameters import HyperParameters
-from linear_learner.training.candidates import Candidate
 from linear_learner.training.cluster.interface import Cluster
-from linear_learner.training.preparation import Task
-from linear_learner.training.reporting import Reporter
+from linear_learner.training.engines.candidates import Candidate
+from linear_learner.training.logs.log_lines import Reporter
+from linear_learner.training.preparation.task import Task
 
 
 @dataclass(frozen=True, eq=False)

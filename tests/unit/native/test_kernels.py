@@ -12,7 +12,7 @@ from matrix_of_weights import weight_matrix
 from linear_learner.data.chunk import Chunk
 from linear_learner.model.losses import LOSSES
 from linear_learner.native import library
-from linear_learner.training.state import Objective, Rates, State
+from linear_learner.training.engines.state import Objective, Rates, State
 
 pytestmark = pytest.mark.skipif(library.problem() is not None, reason="the native library is not built")
 
@@ -28,7 +28,7 @@ def plain() -> Iterator[ctypes.CDLL]:
 
 def trained(key: tuple[str, str], optimizer: str) -> tuple[np.ndarray, np.ndarray]:
     """Losses and weights after 20 mini-batches of 30 rows, 5 candidates and 11 features."""
-    from linear_learner.training.native_engine import NativeEngine
+    from linear_learner.training.engines.native_engine import NativeEngine
 
     loss, rng = LOSSES[key], np.random.default_rng(0)
     outputs = 3 if loss.coupled else 1

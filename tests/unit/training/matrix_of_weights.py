@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from linear_learner.training.state import State, untile
+from linear_learner.training.engines.state import State, untile
 
 
 def weight_matrix(state: State) -> np.ndarray:

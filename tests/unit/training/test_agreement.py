@@ -15,7 +15,7 @@ from linear_learner.errors import ClientError
 from linear_learner.formats.batch import Batch
 from linear_learner.formats.csr import CsrMatrix, Rows
 from linear_learner.model import scaler
-from linear_learner.training.agreement import agree_on_columns, agree_on_rows, merged, merged_ranges, totals
+from linear_learner.training.cluster.agreement import agree_on_columns, agree_on_rows, merged, merged_ranges, totals
 from linear_learner.training.cluster.interface import ALONE, Cluster
 
 SPLIT = [70, 100]

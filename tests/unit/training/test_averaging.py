@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from in_threads import together
 
-from linear_learner.training.averaging import Averaging, Joined
+from linear_learner.training.cluster.averaging import Averaging, Joined
 from linear_learner.training.cluster.interface import ALONE, Cluster
-from linear_learner.training.state import State
+from linear_learner.training.engines.state import State
 
 ROWS = [30, 10, 0]
 OPTIMIZERS = ("sgd", "adam", "rmsprop", "adagrad")

@@ -7,10 +7,10 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.special import expit, softmax
 
-from linear_learner.training import bootstrap
-from linear_learner.training.bootstrap import Interval, intervals, threshold_interval
-from linear_learner.training.metrics import METRICS, Terms, evaluate, metric_names, rows_to_judge
-from linear_learner.training.threshold import Criterion, calibrate
+from linear_learner.training.evaluation import bootstrap
+from linear_learner.training.evaluation.bootstrap import Interval, intervals, threshold_interval
+from linear_learner.training.evaluation.metrics import METRICS, Terms, evaluate, metric_names, rows_to_judge
+from linear_learner.training.evaluation.threshold import Criterion, calibrate
 
 SETTINGS = {"f_beta": 1.0, "accuracy_top_k": 2}
 ALL_ROWS = 10_000_000

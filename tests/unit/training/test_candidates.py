@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from linear_learner.hyperparameters import resolve, validate
-from linear_learner.training.candidates import VARIED, Candidate, make_candidates, rates
+from linear_learner.training.engines.candidates import VARIED, Candidate, make_candidates, rates
 
 ROWS = 1000
 ALL_GIVEN = {"learning_rate": "0.1", "lr_scheduler_factor": "0.9", "wd": "0", "l1": "0"}

@@ -13,9 +13,15 @@ from linear_learner.data.stream import Stream
 from linear_learner.environment import ChannelConfig, Environment
 from linear_learner.formats.csr import CsrMatrix
 from linear_learner.hyperparameters import HyperParameters, validate
-from linear_learner.training import channels
-from linear_learner.training.channels import MIB, dense_where_filled, memory_budget, read_channels, read_held_out
 from linear_learner.training.cluster.interface import ALONE
+from linear_learner.training.preparation import channels
+from linear_learner.training.preparation.channels import (
+    MIB,
+    dense_where_filled,
+    memory_budget,
+    read_channels,
+    read_held_out,
+)
 
 ROW = 4 * 2 + 16
 

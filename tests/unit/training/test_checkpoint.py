@@ -18,15 +18,15 @@ from linear_learner.data.epochs import Epochs
 from linear_learner.errors import ClientError, PlatformError
 from linear_learner.formats.csr import CsrMatrix
 from linear_learner.model.losses import BINARY, LOSSES
-from linear_learner.training import checkpoint
-from linear_learner.training.averaging import Averaging
-from linear_learner.training.checkpoint import KEPT, Checkpoints
+from linear_learner.training.cluster.averaging import Averaging
 from linear_learner.training.cluster.interface import ALONE
-from linear_learner.training.early_stopping import EarlyStopping
-from linear_learner.training.engine import make_engine
-from linear_learner.training.progress import Progress, Trained
-from linear_learner.training.reporting import Timers
-from linear_learner.training.state import Objective, Rates, State
+from linear_learner.training.engines.engine import make_engine
+from linear_learner.training.engines.state import Objective, Rates, State
+from linear_learner.training.epochs import checkpoint
+from linear_learner.training.epochs.checkpoint import KEPT, Checkpoints
+from linear_learner.training.epochs.early_stopping import EarlyStopping
+from linear_learner.training.epochs.progress import Progress, Trained
+from linear_learner.training.logs.log_lines import Timers
 from linear_learner.training.trainer import train
 
 CANDIDATES, ROWS, FEATURES = 5, 1000, 7

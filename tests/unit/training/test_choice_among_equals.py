@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from linear_learner.errors import ClientError
-from linear_learner.training.model_selection import chance, deciding_rows, equally_good, least_loss
-from linear_learner.training.threshold import Criterion
+from linear_learner.training.evaluation.model_selection import chance, deciding_rows, equally_good, least_loss
+from linear_learner.training.evaluation.threshold import Criterion
 
 ALIVE = np.ones(4, bool)
 VALUES = np.array([0.3, 0.9, 0.9, 0.1])

@@ -6,7 +6,7 @@ import pytest
 from linear_learner.errors import ClientError
 from linear_learner.hyperparameters import validate
 from linear_learner.hyperparameters.auto import EVEN
-from linear_learner.training.class_weights import class_weights, positive_weights, row_weights
+from linear_learner.training.preparation.class_weights import class_weights, positive_weights, row_weights
 
 COUNTS = np.array([4, 1])
 

@@ -8,9 +8,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from linear_learner.training import confidence
-from linear_learner.training.ranking import Confusion
-from linear_learner.training.threshold import Criterion, calibrate
+from linear_learner.training.evaluation import confidence
+from linear_learner.training.evaluation.ranking import Confusion
+from linear_learner.training.evaluation.threshold import Criterion, calibrate
 
 ALL_ROWS = 10_000_000
 LARGEST = float(np.finfo(np.float32).max)

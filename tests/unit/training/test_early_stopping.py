@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linear_learner.training.early_stopping import EarlyStopping, Verdict
+from linear_learner.training.epochs.early_stopping import EarlyStopping, Verdict
 
 
 def losses(*values: float, patience: int = 3, tolerance: float = 0.001) -> list[Verdict]:

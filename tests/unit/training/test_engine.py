@@ -15,9 +15,9 @@ import linear_learner
 from linear_learner.errors import ClientError
 from linear_learner.model.losses import BINARY, LOSSES
 from linear_learner.native import library, mxnet_library
-from linear_learner.training.engine import Engine, make_engine
-from linear_learner.training.operators_engine import OperatorsEngine
-from linear_learner.training.state import Objective, Rates
+from linear_learner.training.engines.engine import Engine, make_engine
+from linear_learner.training.engines.operators_engine import OperatorsEngine
+from linear_learner.training.engines.state import Objective, Rates
 
 CONTAINER = Path(linear_learner.__file__).parents[1]
 CACHED = (library.operator, library.operator_problem, mxnet_library.load)

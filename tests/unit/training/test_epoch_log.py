@@ -18,10 +18,10 @@ from linear_learner.hyperparameters import HyperParameters, resolve, validate
 from linear_learner.model.losses import LOSSES
 from linear_learner.model.scaler import Scaler
 from linear_learner.training.cluster.interface import Alone, Traffic
-from linear_learner.training.epoch_log import EpochLog
-from linear_learner.training.preparation import FeatureRanges, Judge, Task
-from linear_learner.training.progress import EpochReport
-from linear_learner.training.reporting import Reporter, configure_logging
+from linear_learner.training.epochs.progress import EpochReport
+from linear_learner.training.logs.epoch_log import EpochLog
+from linear_learner.training.logs.log_lines import Reporter, configure_logging
+from linear_learner.training.preparation.task import FeatureRanges, Judge, Task
 
 
 @pytest.fixture

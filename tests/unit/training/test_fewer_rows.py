@@ -17,13 +17,13 @@ from linear_learner.formats.csr import CsrMatrix
 from linear_learner.hyperparameters import HyperParameters, resolve, validate
 from linear_learner.model.losses import LOSSES
 from linear_learner.model.scaler import Scaler
-from linear_learner.training import fewer_rows
-from linear_learner.training.candidates import make_candidates
 from linear_learner.training.cluster.interface import ALONE, Cluster
-from linear_learner.training.fewer_rows import on_fewer_rows
-from linear_learner.training.preparation import Judge, Task
-from linear_learner.training.reporting import Reporter
-from linear_learner.training.strides import WORK_AT_ONCE
+from linear_learner.training.ending import fewer_rows
+from linear_learner.training.ending.fewer_rows import on_fewer_rows
+from linear_learner.training.engines.candidates import make_candidates
+from linear_learner.training.epochs.strides import WORK_AT_ONCE
+from linear_learner.training.logs.log_lines import Reporter
+from linear_learner.training.preparation.task import Judge, Task
 from linear_learner.training.training_job import TrainingJob
 
 

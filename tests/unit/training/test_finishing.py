@@ -19,11 +19,11 @@ from linear_learner.hyperparameters import HyperParameters, resolve, validate
 from linear_learner.model.linear_model import LinearModel
 from linear_learner.model.losses import LOSSES
 from linear_learner.model.scaler import Scaler
-from linear_learner.training.candidates import make_candidates
 from linear_learner.training.cluster.interface import ALONE, Cluster, Combine
 from linear_learner.training.cluster.scores import gather_scores
-from linear_learner.training.finishing import Finished, finish_model, intervals
-from linear_learner.training.preparation import FeatureRanges, Judge, Task
+from linear_learner.training.ending.finishing import Finished, finish_model, intervals
+from linear_learner.training.engines.candidates import make_candidates
+from linear_learner.training.preparation.task import FeatureRanges, Judge, Task
 
 CRITERION = "binary_classifier_model_selection_criteria"
 RECALL = {CRITERION: "precision_at_target_recall", "target_recall": "0.7", "target_confidence": "0.9"}

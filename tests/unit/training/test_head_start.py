@@ -15,9 +15,9 @@ from linear_learner.formats.csr import CsrMatrix
 from linear_learner.hyperparameters import HyperParameters, resolve, validate
 from linear_learner.training import job
 from linear_learner.training.cluster.interface import ALONE, Cluster
-from linear_learner.training.head_start import head_start
-from linear_learner.training.preparation import make_objective, prepare
-from linear_learner.training.reporting import Reporter, Timers
+from linear_learner.training.logs.log_lines import Reporter, Timers
+from linear_learner.training.preparation.head_start import head_start
+from linear_learner.training.preparation.task import make_objective, prepare
 from linear_learner.training.training_job import TrainingJob
 
 Found = tuple[np.ndarray, np.ndarray] | None

@@ -12,8 +12,8 @@ from in_threads import together
 from linear_learner.environment import Environment
 from linear_learner.errors import ClientError
 from linear_learner.hyperparameters import HyperParameters, notices, resolve, validate, without_unused
+from linear_learner.training.cluster.hosts import check_hyperparameters, joined
 from linear_learner.training.cluster.interface import ALONE
-from linear_learner.training.hosts import check_hyperparameters, joined
 
 
 def hyperparameters(**given: str) -> HyperParameters:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from linear_learner.hyperparameters import validate
-from linear_learner.training.initializer import initial_state
-from linear_learner.training.state import State
+from linear_learner.training.engines.state import State
+from linear_learner.training.preparation.initializer import initial_state
 
 
 def state_for(**given: str) -> State:

@@ -18,7 +18,7 @@ from linear_learner.environment import Environment
 from linear_learner.errors import AlgorithmError, ClientError, PlatformError
 from linear_learner.hyperparameters import HyperParameters, validate
 from linear_learner.training import job
-from linear_learner.training.reporting import configure_logging
+from linear_learner.training.logs.log_lines import configure_logging
 
 
 @pytest.fixture(autouse=True)

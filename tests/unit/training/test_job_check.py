@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from linear_learner.environment import Environment
-from linear_learner.training import job_check
-from linear_learner.training.job_check import JobCheck, check_job
-from linear_learner.training.job_check_report import as_json, as_text
-from linear_learner.training.memory import ModelSize
+from linear_learner.training.checks import job_check
+from linear_learner.training.checks.job_check import JobCheck, check_job
+from linear_learner.training.checks.job_check_report import as_json, as_text
+from linear_learner.training.checks.memory import ModelSize
 
 BINARY = {"predictor_type": "binary_classifier"}
 TRAIN = "label,age,flat,income\n" + "0,1,5,2\n1,2,5,3\n" * 50

@@ -10,10 +10,10 @@ from linear_learner.data.dataset import Dataset
 from linear_learner.errors import ClientError
 from linear_learner.hyperparameters import resolve, validate
 from linear_learner.training import job
+from linear_learner.training.checks.memory import ModelSize, candidates_that_fit, fewer_notice, size_notice
 from linear_learner.training.cluster.interface import ALONE
-from linear_learner.training.memory import ModelSize, candidates_that_fit, fewer_notice, size_notice
-from linear_learner.training.preparation import prepare
-from linear_learner.training.state import State
+from linear_learner.training.engines.state import State
+from linear_learner.training.preparation.task import prepare
 
 GIB = 2**30
 WIDE = ModelSize(outputs=1, trained_columns=10**7, feature_dim=10**7)

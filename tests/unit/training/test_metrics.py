@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linear_learner.errors import AlgorithmError
-from linear_learner.training import metrics
-from linear_learner.training.metrics import Metric, Terms, evaluate
+from linear_learner.training.evaluation import metrics
+from linear_learner.training.evaluation.metrics import Metric, Terms, evaluate
 
 BINARY = {"predictor_type": "binary_classifier", "link": "logistic", "threshold": 0.5}
 MULTICLASS = {"predictor_type": "multiclass_classifier", "link": "softmax", "threshold": None}

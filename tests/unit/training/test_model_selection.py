@@ -13,10 +13,16 @@ from linear_learner.errors import ClientError
 from linear_learner.hyperparameters import HyperParameters, resolve, validate
 from linear_learner.model.losses import LOSSES
 from linear_learner.model.scaler import Scaler
-from linear_learner.training.model_selection import choose, criterion_of, neutral_threshold, to_model, watcher
-from linear_learner.training.preparation import FeatureRanges, Judge, Task
-from linear_learner.training.progress import Trained
-from linear_learner.training.state import TILE, State
+from linear_learner.training.engines.state import TILE, State
+from linear_learner.training.epochs.progress import Trained
+from linear_learner.training.evaluation.model_selection import (
+    choose,
+    criterion_of,
+    neutral_threshold,
+    to_model,
+    watcher,
+)
+from linear_learner.training.preparation.task import FeatureRanges, Judge, Task
 
 CRITERION = "binary_classifier_model_selection_criteria"
 
@@ -174,7 +180,7 @@ class TestWatcher:
 
     def test_takes_a_sample_of_many_rows(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Of every second row, all negative ones are told apart even by their order turned round."""
-        monkeypatch.setattr("linear_learner.training.model_selection.SAMPLED_ROWS", 4)
+        monkeypatch.setattr("linear_learner.training.evaluation.model_selection.SAMPLED_ROWS", 4)
         hp = hyperparameters()
         labels = np.array([0, 1, 0, 1, 1, 0, 1, 0])
         criterion = criterion_of(hp)

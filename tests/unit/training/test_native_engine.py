@@ -15,8 +15,8 @@ from linear_learner.formats.csr import CsrMatrix
 from linear_learner.model.losses import BINARY, LOSSES, MULTICLASS, Loss
 from linear_learner.native import library
 from linear_learner.native.mxnet_library import MXNetError
-from linear_learner.training.engine import Snapshots, make_engine
-from linear_learner.training.state import Objective, Rates, State, tile
+from linear_learner.training.engines.engine import Snapshots, make_engine
+from linear_learner.training.engines.state import Objective, Rates, State, tile
 
 pytestmark = pytest.mark.skipif(library.problem() is not None, reason="the native library is not built")
 
@@ -30,7 +30,7 @@ KINK = 1e-5
 
 
 def native(objective: Objective, rates: Rates, threads: int = 1):
-    from linear_learner.training.native_engine import NativeEngine
+    from linear_learner.training.engines.native_engine import NativeEngine
 
     return NativeEngine(objective, rates, threads)
 

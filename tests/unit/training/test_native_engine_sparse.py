@@ -14,9 +14,9 @@ from linear_learner.formats.csr import CsrMatrix
 from linear_learner.hyperparameters import resolve, validate
 from linear_learner.model.losses import BINARY, LOSSES, MULTICLASS, Loss
 from linear_learner.native import library
-from linear_learner.training.candidates import make_candidates, rates
-from linear_learner.training.operators_engine import OperatorsEngine
-from linear_learner.training.state import Objective, Rates, State
+from linear_learner.training.engines.candidates import make_candidates, rates
+from linear_learner.training.engines.operators_engine import OperatorsEngine
+from linear_learner.training.engines.state import Objective, Rates, State
 
 pytestmark = pytest.mark.skipif(library.problem() is not None, reason="the native library is not built")
 
@@ -27,7 +27,7 @@ SOFTMAX = LOSSES["multiclass_classifier", "softmax_loss"]
 
 
 def native(objective: Objective, rates: Rates, threads: int = 1):
-    from linear_learner.training.native_engine import NativeEngine
+    from linear_learner.training.engines.native_engine import NativeEngine
 
     return NativeEngine(objective, rates, threads)
 

@@ -11,9 +11,9 @@ from matrix_of_weights import weight_matrix
 from linear_learner.data.chunk import Chunk
 from linear_learner.formats.csr import CsrMatrix
 from linear_learner.model.losses import BINARY, LOSSES, MULTICLASS
-from linear_learner.training.operators_engine import OperatorsEngine
-from linear_learner.training.optimizers import OPTIMIZERS, catch_up, soft_threshold
-from linear_learner.training.state import Objective, Rates, State
+from linear_learner.training.engines.operators_engine import OperatorsEngine
+from linear_learner.training.engines.optimizers import OPTIMIZERS, catch_up, soft_threshold
+from linear_learner.training.engines.state import Objective, Rates, State
 
 CONSTANTS = {"margin": 1.0, "quantile": 0.3, "epsilon": 0.2, "delta": 0.7}
 

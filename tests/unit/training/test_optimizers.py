@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from linear_learner.model.mxnet_import import mx
-from linear_learner.training.optimizers import OPTIMIZERS, soft_threshold
-from linear_learner.training.state import Rates
+from linear_learner.training.engines.optimizers import OPTIMIZERS, soft_threshold
+from linear_learner.training.engines.state import Rates
 
 
 def one_rate(**changed: float) -> Rates:

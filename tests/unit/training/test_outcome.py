@@ -17,10 +17,10 @@ from linear_learner.hyperparameters import HyperParameters, resolve, validate
 from linear_learner.model.linear_model import LinearModel
 from linear_learner.model.losses import LOSSES
 from linear_learner.model.scaler import Scaler
-from linear_learner.training import outcome
-from linear_learner.training.candidates import Candidate, make_candidates
 from linear_learner.training.cluster.interface import ALONE
-from linear_learner.training.preparation import FeatureRanges, Judge, Task
+from linear_learner.training.ending import outcome
+from linear_learner.training.engines.candidates import Candidate, make_candidates
+from linear_learner.training.preparation.task import FeatureRanges, Judge, Task
 
 RANDOM = np.random.default_rng(0)
 FEATURES = RANDOM.normal(size=(40, 3)).astype(np.float32)

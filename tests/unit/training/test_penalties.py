@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from linear_learner.formats.csr import CsrMatrix
 from linear_learner.model import scaler
 from linear_learner.model.scaler import Measures
-from linear_learner.training.penalties import MOST, penalty_factors
+from linear_learner.training.preparation.penalties import MOST, penalty_factors
 
 
 def measures_of(held: list[int], rows: int) -> Measures:

@@ -14,8 +14,9 @@ from linear_learner.data.dataset import Dataset
 from linear_learner.formats.csr import CsrMatrix
 from linear_learner.hyperparameters import HyperParameters, resolve, validate
 from linear_learner.training.cluster.interface import Cluster
-from linear_learner.training.model_selection import to_model
-from linear_learner.training.preparation import (
+from linear_learner.training.engines.state import State
+from linear_learner.training.evaluation.model_selection import to_model
+from linear_learner.training.preparation.task import (
     Task,
     fit_scaler,
     make_objective,
@@ -23,7 +24,6 @@ from linear_learner.training.preparation import (
     prepare,
     row_weights,
 )
-from linear_learner.training.state import State
 
 
 def dataset(name: str, labels: np.ndarray, seed: int = 0) -> Dataset:

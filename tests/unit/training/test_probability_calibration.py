@@ -14,7 +14,7 @@ from sklearn.metrics import log_loss
 from linear_learner.hyperparameters import HyperParameters, resolve, validate
 from linear_learner.model.linear_model import LinearModel
 from linear_learner.model.losses import LOSSES
-from linear_learner.training import probability_calibration
+from linear_learner.training.evaluation import probability_calibration
 
 RANDOM = np.random.default_rng(0)
 KINDS = {"binary_classifier": 1, "multiclass_classifier": 3}

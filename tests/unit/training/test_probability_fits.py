@@ -15,8 +15,8 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.isotonic import IsotonicRegression, isotonic_regression
 from sklearn.linear_model import LogisticRegression
 
-from linear_learner.training import probability_fits as fits
-from linear_learner.training.probability_fits import Isotonic, Sigmoid, Temperature, Unchanged
+from linear_learner.training.evaluation import probability_fits as fits
+from linear_learner.training.evaluation.probability_fits import Isotonic, Sigmoid, Temperature, Unchanged
 
 
 def rows(number: int, *, scale: float = 0.5, shift: float = -1.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -12,12 +12,12 @@ import pytest
 
 from linear_learner.hyperparameters import HyperParameters, validate
 from linear_learner.hyperparameters.tuning import METRIC_DEFINITIONS
-from linear_learner.training import progress_log
-from linear_learner.training.early_stopping import EarlyStopping
-from linear_learner.training.progress import EpochReport, Progress
-from linear_learner.training.progress_bar import progress_bar
-from linear_learner.training.progress_log import Pulse, TimeLeft
-from linear_learner.training.state import State
+from linear_learner.training.engines.state import State
+from linear_learner.training.epochs.early_stopping import EarlyStopping
+from linear_learner.training.epochs.progress import EpochReport, Progress
+from linear_learner.training.logs import progress_log
+from linear_learner.training.logs.progress_bar import progress_bar
+from linear_learner.training.logs.progress_log import Pulse, TimeLeft
 
 
 class Terminal(io.StringIO):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from linear_learner.native import ranking as native
-from linear_learner.training.ranking import Confusion, _rank, ascending, confusion_at, rank
+from linear_learner.training.evaluation.ranking import Confusion, _rank, ascending, confusion_at, rank
 
 floats = st.floats(width=32, allow_subnormal=False)
 

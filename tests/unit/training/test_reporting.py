@@ -12,8 +12,8 @@ from itertools import count
 import numpy as np
 import pytest
 
-from linear_learner.training.metrics import METRICS, Metric, Terms, evaluate
-from linear_learner.training.reporting import (
+from linear_learner.training.evaluation.metrics import METRICS, Metric, Terms, evaluate
+from linear_learner.training.logs.log_lines import (
     BEST_MODEL_KEYS,
     PassCounter,
     Reporter,

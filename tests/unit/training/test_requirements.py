@@ -8,7 +8,7 @@ import pytest
 from linear_learner.data.dataset import Dataset
 from linear_learner.errors import ClientError
 from linear_learner.hyperparameters import HyperParameters, resolve, validate, without_unused
-from linear_learner.training import requirements
+from linear_learner.training.checks import requirements
 
 CRITERION = "binary_classifier_model_selection_criteria"
 RECALL = {CRITERION: "precision_at_target_recall", "target_recall": "0.9"}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from linear_learner.data.chunk import Chunk
-from linear_learner.training.strides import WORK_AT_ONCE, pieces_of, rows_at_once, snapshots_of_sparse_rows
+from linear_learner.training.epochs.strides import WORK_AT_ONCE, pieces_of, rows_at_once, snapshots_of_sparse_rows
 
 
 @pytest.mark.parametrize(

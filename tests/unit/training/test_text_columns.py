@@ -6,7 +6,7 @@ import pytest
 
 from linear_learner import hyperparameters
 from linear_learner.formats.table_schema import Column, TableSchema
-from linear_learner.training.text_columns import doubtful_categories_notice
+from linear_learner.training.preparation.text_columns import doubtful_categories_notice
 
 NUMBERS = tuple(map(str, range(40)))
 KEYS = tuple(f"C{i}" for i in range(40))

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linear_learner.errors import AlgorithmError
-from linear_learner.training.ranking import Confusion, confusion_at
-from linear_learner.training.threshold import (
+from linear_learner.training.evaluation.ranking import Confusion, confusion_at
+from linear_learner.training.evaluation.threshold import (
     CRITERIA,
     Calibration,
     Criterion,

@@ -12,13 +12,13 @@ from matrix_of_weights import weight_matrix
 
 from linear_learner.data.chunk import Chunk
 from linear_learner.errors import ClientError
-from linear_learner.training.averaging import Averaging
+from linear_learner.training.cluster.averaging import Averaging
 from linear_learner.training.cluster.interface import ALONE, Cluster
-from linear_learner.training.early_stopping import EarlyStopping
-from linear_learner.training.engine import Snapshots
-from linear_learner.training.progress import EpochReport, Progress, Trained
-from linear_learner.training.reporting import Timers
-from linear_learner.training.state import State
+from linear_learner.training.engines.engine import Snapshots
+from linear_learner.training.engines.state import State
+from linear_learner.training.epochs.early_stopping import EarlyStopping
+from linear_learner.training.epochs.progress import EpochReport, Progress, Trained
+from linear_learner.training.logs.log_lines import Timers
 from linear_learner.training.trainer import train
 
 ROWS = 64

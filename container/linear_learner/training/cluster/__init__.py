@@ -1,6 +1,7 @@
 """The hosts of a job: how they find each other, what they agree on, and how they notice that one is gone.
 
-``interface`` is all that the rest of training knows: ``Cluster``, which a job on one host has as well.
+``hosts`` joins them for a job. ``interface`` is what the rest of training knows of them: ``Cluster``, which a job on
+one host has as well; ``agreement`` and ``averaging`` are what hosts do by it before training and during it.
 ``Several.join`` brings several hosts together. They are connected twice:
 
 - *links*, one TCP connection between each host and the first one, carry what is small and has to be exact or soon:

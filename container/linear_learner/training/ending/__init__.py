@@ -1,0 +1,1 @@
+"""All after the last epoch: the chosen model finished, scored, written, and reported on."""

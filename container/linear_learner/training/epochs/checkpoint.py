@@ -1,0 +1,144 @@
+"""Checkpoints: the whole state of training in a file, so that a job that was cut off goes on where it was.
+
+A checkpoint is a NumPy ``.npz`` file, a zip of arrays in ``.npy`` form, that is written and read without pickle. Its
+name says how far training has come, ``checkpoint-<epoch>-<rows of that epoch>.npz``; what is in it, ``Progress.pack``
+says. Array ``job`` holds what it belongs to, JSON in UTF-8.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from linear_learner.errors import ClientError, PlatformError
+from linear_learner.training.epochs.progress import Progress
+
+logger = logging.getLogger(__name__)
+
+KEPT = 2
+"""Checkpoints that stay: the second is there for the case that the first cannot be read."""
+
+SECONDS_BETWEEN = 60
+"""Of an epoch that takes longer, a checkpoint is written about as often."""
+
+SHARE_OF_TIME = 0.03
+"""At most so much of a job's time goes into checkpoints: where a state is so large that writing it takes long, it is
+written less often."""
+NOTHING = 0.05
+"""Seconds of writing that nobody minds, however short an epoch is."""
+
+NAME = "checkpoint-{epoch:06d}-{rows:015d}.npz"
+FORMAT = 2
+
+
+class Checkpoints:
+    """The checkpoints of one job in ``folder``, which is made if it is missing.
+
+    ``job``: what training depends on, as JSON values by name. Only a job of which all of it is equal goes on from a
+    checkpoint, since any other would end with a model that neither of them stands for.
+    """
+
+    def __init__(self, folder: Path, job: Mapping[str, object], clock: Callable[[], float] = time.monotonic) -> None:
+        self._folder = folder
+        self._job = {"format": FORMAT, **json.loads(json.dumps(job))}
+        self._written = clock()
+        self._took = 0.0
+        self._clock = clock
+
+    def due(self, *, epoch_is_over: bool = False) -> bool:
+        """Whether one should be written now: inside an epoch if the last one was long ago, and after each epoch, unless
+        too much time would go into it."""
+        since = self._clock() - self._written
+        is_cheap = self._took < since * SHARE_OF_TIME
+        if epoch_is_over:
+            return is_cheap or self._took < NOTHING
+        return is_cheap and since > SECONDS_BETWEEN
+
+    def save(self, progress: Progress) -> None:
+        """Write a checkpoint aside and rename it, so that a file of that name is always whole; then remove all but the
+        newest, and what a killed job was writing. PlatformError where it cannot be written."""
+        began = self._clock()
+        path = self._folder / NAME.format(epoch=progress.epoch, rows=progress.current.rows)
+        part = path.with_suffix(".part")
+        job = np.frombuffer(json.dumps(self._job).encode(), np.uint8)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            _write(part, {"job": job, **progress.pack()})
+            part.replace(path)
+            for old in [*self._newest_first()[KEPT:], *self._folder.glob("checkpoint-*.part")]:
+                old.unlink(missing_ok=True)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+            raise PlatformError(
+                f"The checkpoint could not be written: {error.strerror or error}",
+                where=str(self._folder),
+                fix="free or mend the disk; the job goes on from the checkpoints that are there",
+            ) from error
+        self._written = self._clock()
+        self._took = self._written - began
+
+    def restore(self, progress: Progress) -> Path | None:
+        """Bring ``progress`` to where the newest readable checkpoint is, and return its path; None if there is none.
+        ClientError where that one is of another job."""
+        for path in self._newest_first():
+            try:
+                with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                    packed = {name: arrays[name] for name in arrays.files}
+            # RuntimeError: a damaged zip file may say that it is encrypted, or packed in an unknown way.
+            except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
+                logger.warning("The checkpoint %s cannot be read (%s); an older one is looked for.", path, error)
+                continue
+            self._check_job(path, packed.get("job", np.empty(0, np.uint8)))
+            try:
+                progress.unpack(packed)
+            except (KeyError, ValueError) as error:
+                raise _of_another_job(path, f"its arrays differ: {error}") from None
+            return path
+        return None
+
+    def _newest_first(self) -> list[Path]:
+        return sorted(self._folder.glob("checkpoint-*-*.npz"), reverse=True) if self._folder.is_dir() else []
+
+    def _check_job(self, path: Path, job: np.ndarray) -> None:
+        try:
+            found = json.loads(job.tobytes())
+        except ValueError:
+            found = {}
+        differences = list(_differences(found if isinstance(found, dict) else {}, self._job))
+        if differences:
+            raise _of_another_job(path, "; ".join(differences[:3]))
+
+
+def _write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """As ``numpy.savez`` does, which copies every array piece by piece and takes twice as long."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                header = np.lib.format.header_data_from_array_1_0(array)
+                np.lib.format.write_array_header_1_0(member, header)
+                member.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+
+
+def _differences(found: Mapping[str, object], wanted: Mapping[str, object]) -> Iterator[str]:
+    """The numbers of all models, which would fill a page, come last and are not told."""
+    for name in sorted((found.keys() | wanted.keys()) - {"models"}):
+        if found.get(name) != wanted.get(name):
+            yield f"{name} was {found.get(name)} there and is {wanted.get(name)} here"
+    if found.get("models") != wanted.get("models"):
+        yield "its models differ"
+
+
+def _of_another_job(path: Path, reason: str) -> ClientError:
+    return ClientError(
+        f"The checkpoint is of another job: {reason}",
+        where=str(path),
+        fix="start with the hyperparameters and data of that job, or remove its checkpoints to start anew",
+    )
