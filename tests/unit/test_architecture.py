@@ -42,6 +42,23 @@ MAY_IMPORT = {
 }
 ANYTHING_BELOW_IT = {"cli", "commands", "__main__"}
 
+# The same of the folders and single modules of training, the largest part.
+MAY_IMPORT_IN_TRAINING = {
+    "sigterm": set(),
+    "engines": set(),
+    "cluster": {"engines"},
+    "epochs": {"engines", "cluster"},
+    "preparation": {"engines", "cluster", "epochs", "sigterm"},
+    "evaluation": {"engines", "cluster", "epochs", "preparation"},
+    "checks": {"engines", "cluster", "preparation", "evaluation"},
+    "logs": {"cluster", "epochs", "preparation", "evaluation"},
+    "training_job": {"engines", "cluster", "preparation", "logs"},
+    "trainer": {"engines", "cluster", "epochs", "logs"},
+    "ending": {"engines", "cluster", "epochs", "preparation", "evaluation", "logs", "training_job"},
+}
+ALL_OF_TRAINING = "job"
+"""Its module that is all of it in order, and may import all."""
+
 # The module that lends MXNet the NumPy name it misses; no other imports mxnet, and these alone import it. What else
 # needs MXNet calls its library past Python.
 MXNET_MODULE = "model.mxnet_import"
@@ -132,13 +149,16 @@ def may(source: Source, allowed: set[str]) -> bool:
 
 
 def against_the_arrows(source: Source) -> list[str]:
-    """What the module imports although its part may not."""
+    """What the module imports although its part, or its folder of training, may not."""
     if source.name == "" or source.part in ANYTHING_BELOW_IT:
         return []
     wrong = []
     for name in sorted(source.own_imports()):
         if name == MXNET_MODULE or name.startswith(f"{MXNET_MODULE}."):
             allowed = may(source, MAY_IMPORT_MXNET)
+        elif source.part == "training" and name.startswith("training."):
+            own, other = in_training(source.name), in_training(name)
+            allowed = other == own or own == ALL_OF_TRAINING or other in MAY_IMPORT_IN_TRAINING.get(own, ())
         else:
             part = name.split(".")[0]
             # `from linear_learner import __version__` is no part.
@@ -146,6 +166,11 @@ def against_the_arrows(source: Source) -> list[str]:
         if not allowed:
             wrong.append(f"{source.name} imports {name}")
     return wrong
+
+
+def in_training(name: str) -> str:
+    """The folder or single module of training that a module is or is in; "" for training itself."""
+    return name.removeprefix("training").removeprefix(".").split(".")[0]
 
 
 def module(name: str, text: str) -> Source:
@@ -164,9 +189,29 @@ def test_imports_go_along_the_arrows() -> None:
     assert [wrong for source in ALL for wrong in against_the_arrows(source)] == []
 
 
+def test_each_folder_and_module_of_training_has_its_place_among_the_arrows() -> None:
+    found = {in_training(source.name) for source in ALL if source.part == "training"}
+    assert found == MAY_IMPORT_IN_TRAINING.keys() | {ALL_OF_TRAINING, ""}
+
+
 def test_each_permission_is_used() -> None:
     used = {(source.part, name.split(".")[0]) for source in ALL for name in source.own_imports()}
-    assert {(part, target) for part, targets in MAY_IMPORT.items() for target in targets} - used == set()
+    assert permissions(MAY_IMPORT) - used == set()
+
+
+def test_each_permission_within_training_is_used() -> None:
+    inside = [(source, name) for source in ALL for name in source.own_imports() if source.part == "training"]
+    used = {(in_training(source.name), in_training(name)) for source, name in inside if name.startswith("training.")}
+    assert permissions(MAY_IMPORT_IN_TRAINING) - used == set()
+
+
+@pytest.mark.parametrize("table", [MAY_IMPORT, MAY_IMPORT_IN_TRAINING])
+def test_the_arrows_form_no_circle(table: dict[str, set[str]]) -> None:
+    assert circle(table) is None
+
+
+def permissions(table: dict[str, set[str]]) -> set[tuple[str, str]]:
+    return {(part, target) for part, targets in table.items() for target in targets}
 
 
 def test_mxnet_is_imported_by_its_one_module() -> None:
@@ -243,6 +288,9 @@ class TestTheRulesThemselves:
             ("serving.app", "from linear_learner.model.mxnet_import import mx"),
             ("model.linear_model", "from linear_learner.model import mxnet_import"),
             ("training.engines.native_engine", "from linear_learner.model.mxnet_import import mx"),
+            ("training.engines.engine", "from linear_learner.training.epochs.progress import Progress"),
+            ("training.trainer", "from linear_learner.training.ending import conclusion"),
+            ("training.trainer", "from linear_learner.training import job"),
         ],
     )
     def test_an_import_against_the_arrows_is_seen(self, name: str, text: str) -> None:
@@ -254,6 +302,8 @@ class TestTheRulesThemselves:
             ("training.job", "from linear_learner.model.artifact import save"),
             ("training.engines.operators_engine", "from linear_learner.model.mxnet_import import mx"),
             ("model.artifact", "from linear_learner import __version__"),
+            ("training.ending.conclusion", "from linear_learner.training.logs import log_lines"),
+            ("training.job", "from linear_learner.training import trainer"),
             ("cli", "from linear_learner.training import job"),
         ],
     )
