@@ -11,9 +11,9 @@ Item = TypeVar("Item")
 _END = object()
 
 
-def made_ahead(items: Iterator[Item], abandon: Callable[[], None], *, count: int = 1) -> Iterator[Item]:
-    """The items, made by a thread of its own while the consumer is at work on those before; no more than ``count``
-    wait. ``abandon`` tells ``items``, before their end, that nobody asks for more: the thread has to end, too."""
+def made_ahead(items: Iterator[Item], abandon: Callable[[], None]) -> Iterator[Item]:
+    """The items, each made by a thread of its own while the consumer is at work on the one before. ``abandon`` tells
+    ``items``, before their end, that nobody asks for more: the thread has to end, too."""
     asked: SimpleQueue[bool] = SimpleQueue()
     made: SimpleQueue[tuple[object, BaseException | None]] = SimpleQueue()
 
@@ -28,8 +28,7 @@ def made_ahead(items: Iterator[Item], abandon: Callable[[], None], *, count: int
     error: BaseException | None = None
     thread = threading.Thread(target=make, name="reader")
     thread.start()
-    for _ in range(count):
-        asked.put(True)
+    asked.put(True)
     try:
         while True:
             item, error = made.get()

@@ -14,7 +14,6 @@ from typing import BinaryIO, TypeVar
 
 import numpy as np
 
-from linear_learner.data.ahead import made_ahead
 from linear_learner.data.channel_file import ChannelFile, rejoined
 from linear_learner.data.columns import Columns, unreadable
 from linear_learner.data.dataset import Dataset
@@ -43,8 +42,6 @@ logger = logging.getLogger(__name__)
 
 HEAD_BYTES = 1 << 24
 """Of a pipe, where categories and labels are looked for."""
-BATCHES_AHEAD = 2
-"""That wait, decoded, to join the rows in memory. With one alone, each side waits for the other whenever it is late."""
 HAVE_COLUMN_NAMES = tuple(LEARNERS)
 """Content types in which ``label_column`` can find the label, and columns may hold text."""
 
@@ -183,10 +180,7 @@ class ChannelReader:
         """The rows of a pass, as many as take no more than ``limit`` bytes, and what follows them; None if nothing
         does."""
         rows = DatasetBuilder(self._source.size, limit)
-        # A file always gives more rows or ends, so that nobody need tell the thread that reads ahead to give up.
         batches = self.batches()
-        if self.can_begin_anew:
-            batches = made_ahead(batches, lambda: None, count=BATCHES_AHEAD)
         for batch, bytes_read in batches:
             if not rows.has_room_for(batch):
                 following = itertools.chain([batch], (following for following, _ in batches))

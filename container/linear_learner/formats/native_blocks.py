@@ -6,18 +6,15 @@ reads the block in plain Python: that is what defines the rows, and it alone put
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from linear_learner.errors import ClientError
+from linear_learner.formats.in_order import in_order
 from linear_learner.formats.options import Options
 from linear_learner.native import decoders
 from linear_learner.native.decoders import CsvRows, LibsvmRows, RecordRows, RecordScan
 
-Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
@@ -94,33 +91,3 @@ def libsvm_rows(text: bytes, *, label_size: int, options: Options) -> LibsvmRows
         )
     except decoders.BadRows:
         return None
-
-
-def in_order(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[tuple[Item, Result]]:
-    """(item, function(item)) of each item, in their order, ``threads`` at a time.
-
-    At most ``threads + 1`` items are taken ahead. An error of ``items`` comes after the results of those before it, as
-    it does with one thread.
-    """
-    if threads == 1:
-        yield from ((item, function(item)) for item in items)
-        return
-    source: Iterator[Item] | None = iter(items)
-    failure: ClientError | None = None
-    pending: deque[tuple[Item, Future[Result]]] = deque()
-    with ThreadPoolExecutor(threads, thread_name_prefix="decoder") as pool:
-        while source is not None or pending:
-            while source is not None and len(pending) <= threads:
-                try:
-                    item = next(source)
-                except StopIteration:
-                    source = None
-                except ClientError as error:
-                    source, failure = None, error
-                else:
-                    pending.append((item, pool.submit(function, item)))
-            if pending:
-                item, result = pending.popleft()
-                yield item, result.result()
-    if failure is not None:
-        raise failure

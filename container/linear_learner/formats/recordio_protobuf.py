@@ -22,7 +22,8 @@ from linear_learner.formats.batch import Batch
 from linear_learner.formats.content_type import RECORDIO_PROTOBUF
 from linear_learner.formats.csr import CsrMatrix, Rows, index_type
 from linear_learner.formats.faults import MissingLabel, entries_to_float32, malformed, to_float32
-from linear_learner.formats.native_blocks import RecordBlock, in_order, record_rows, scan_records
+from linear_learner.formats.in_order import in_order
+from linear_learner.formats.native_blocks import RecordBlock, record_rows, scan_records
 from linear_learner.formats.options import DEFAULTS, Options
 from linear_learner.formats.protobuf_record import (
     NUMBERS,
@@ -84,8 +85,7 @@ def decode(
         return
     decode_block = partial(record_rows, label_size=label_size, allow_missing=options.allow_missing, room=room)
     while reader.peek(1):
-        # One processor is left to those who take the rows.
-        for block, found in in_order(decode_block, _whole_records(reader, rows), max(1, threads - 1)):
+        for block, found in in_order(decode_block, _whole_records(reader, rows), threads):
             if found is not None:
                 yield rows.take_decoded(_features_of(found.rows), found.labels)
             else:

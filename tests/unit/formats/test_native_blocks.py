@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import io
 import struct
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,7 +17,6 @@ from linear_learner.errors import ClientError
 from linear_learner.formats import line_blocks, recordio_protobuf, text_csv, text_libsvm
 from linear_learner.formats.csr import CsrMatrix, Rows
 from linear_learner.formats.csv_cells import SPACES
-from linear_learner.formats.native_blocks import in_order
 from linear_learner.formats.options import Options
 from linear_learner.formats.recordio import MAGIC_BYTES
 from linear_learner.formats.sniffing import BYTE_ORDER_MARK
@@ -314,7 +311,7 @@ class TestRecordIO:
         stream = io.BytesIO(file_of(*messages))
         batches = recordio_protobuf.decode(stream, label_size=1, source="a", threads=threads, block_size=1000)
         places = [batch.features.values.ctypes.data for batch in batches]
-        assert len(places) > 50 and len(set(places)) < 20
+        assert len(places) > 100 and len(set(places)) < 50
 
     @pytest.mark.parametrize("sparse", [False, True])
     @pytest.mark.parametrize("kind", ["float32", "float64"])
@@ -391,46 +388,3 @@ class TestLibsvm:
         with patch.object(text_libsvm.Block, "parse", side_effect=AssertionError("read in plain Python")):
             data = b"1 2:3 1:4\n\n0 qid:1 7:1e3 # x\n" * 9
             assert outcome(text_libsvm.decode, data, label_size=1, block_size=20)[1] == ""
-
-
-class TestInOrder:
-    @pytest.mark.parametrize("threads", [1, 2, 5])
-    def test_results_come_in_the_order_of_the_items(self, threads: int) -> None:
-        def slow_at_first(item: int) -> int:
-            time.sleep(0.01 if item == 0 else 0)
-            return item * item
-
-        assert list(in_order(slow_at_first, range(20), threads)) == [(i, i * i) for i in range(20)]
-
-    def test_several_are_worked_on_at_once(self) -> None:
-        meeting = threading.Barrier(3, timeout=10)
-        assert len(list(in_order(lambda item: meeting.wait(), range(3), 3))) == 3
-
-    @pytest.mark.parametrize("threads", [1, 3])
-    def test_few_items_are_taken_ahead(self, threads: int) -> None:
-        taken = []
-
-        def items() -> Iterator[int]:
-            for i in range(100):
-                taken.append(i)
-                yield i
-
-        for done, _ in enumerate(in_order(lambda item: item, items(), threads)):
-            assert len(taken) <= done + 1 + threads
-
-    @pytest.mark.parametrize("threads", [1, 3])
-    def test_an_error_of_the_items_comes_after_the_results_before_it(self, threads: int) -> None:
-        def items() -> Iterator[int]:
-            yield from range(4)
-            raise ClientError("the file is cut short")
-
-        results = in_order(lambda item: item, items(), threads)
-        assert [next(results)[0] for _ in range(4)] == [0, 1, 2, 3]
-        with pytest.raises(ClientError, match="cut short"):
-            next(results)
-
-    def test_threads_end_with_the_reader(self) -> None:
-        results = in_order(lambda item: item, range(100), 3)
-        next(results)
-        results.close()
-        assert not [thread for thread in threading.enumerate() if thread.name.startswith("decoder")]
