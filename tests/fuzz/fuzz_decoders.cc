@@ -23,8 +23,8 @@ int32_t ll_csv_decode(const char*, int64_t, const ll_csv_layout*, float*, float*
 int32_t ll_records_scan(const uint8_t*, int64_t, int64_t, ll_record_scan*);
 int64_t ll_records_sparse_capacity(const ll_record_scan*);
 int32_t ll_records_dense(const uint8_t*, const ll_record_scan*, const ll_record_layout*, float*, float*);
-int32_t ll_records_sparse(const uint8_t*, const ll_record_scan*, const ll_record_layout*, int64_t*, void*, float*,
-                          float*);
+int32_t ll_records_sparse(const uint8_t*, const ll_record_scan*, const ll_record_layout*, int64_t, int64_t*, void*,
+                          float*, float*);
 }
 
 namespace {
@@ -105,7 +105,7 @@ void try_csv(const std::string& block) {
 }
 
 void decode_records(const uint8_t* data, int64_t size, bool is_final, ll_record_layout layout, int64_t force,
-                    const std::string& block) {
+                    int64_t missing, const std::string& block) {
   result.clear();
   ll_record_scan scan;
   is_done(ll_records_scan(data, size, is_final, &scan), "ll_records_scan", block);
@@ -116,7 +116,9 @@ void decode_records(const uint8_t* data, int64_t size, bool is_final, ll_record_
   layout.wide_indices = layout.columns > INT32_MAX || layout.wide_indices;
   const int64_t rows = scan.records;
   if (!sparse && layout.columns > scan.consumed / std::max<int64_t>(1, rows)) return;  // as decoders.py refuses them
-  const int64_t values = sparse ? ll_records_sparse_capacity(&scan) : rows * layout.columns;
+  int64_t values = sparse ? ll_records_sparse_capacity(&scan) : rows * layout.columns;
+  // In the room that the scan has counted, or less: nothing is written behind it.
+  if (sparse && scan.values >= 0 && missing >= 0) values = std::max<int64_t>(0, scan.values - missing);
   if (values > kMostFloats) fail("the rows take more room than the block allows", block);
   auto labels = exactly<float>(layout.label_size ? rows : 0), numbers = exactly<float>(values);
   if (!sparse) {
@@ -126,9 +128,11 @@ void decode_records(const uint8_t* data, int64_t size, bool is_final, ll_record_
   } else {
     auto starts = exactly<int64_t>(rows + 1);
     auto indices = exactly<char>(values * (layout.wide_indices ? 8 : 4));
-    if (!is_done(ll_records_sparse(data, &scan, &layout, starts.get(), indices.get(), numbers.get(), labels.get()),
-                 "ll_records_sparse", block))
+    if (!is_done(
+            ll_records_sparse(data, &scan, &layout, values, starts.get(), indices.get(), numbers.get(), labels.get()),
+            "ll_records_sparse", block))
       return;
+    if (scan.values >= 0 && starts[rows] != scan.values) fail("the scan counts other values", block);
     note(starts.get(), rows + 1);
     for (int64_t i = 0; i < starts[rows]; ++i) {
       const int64_t index = layout.wide_indices ? reinterpret_cast<int64_t*>(indices.get())[i]
@@ -151,12 +155,13 @@ void try_records(const std::string& block) {
   layout.wide_indices = 1;  // every record is read field by field
   const int64_t force = static_cast<int64_t>(below(4) ? 0 : 1 + below(2));
   const bool is_final = below(2);
-  decode_records(data.get(), size, is_final, layout, force, block);
+  const int64_t missing = below(2) ? -1 : below(2) ? 0 : static_cast<int64_t>(below(20));
+  decode_records(data.get(), size, is_final, layout, force, missing, block);
   const std::string first = result;
   layout.wide_indices = 0;
   for (int64_t portable : {0, 1}) {
     layout.portable = portable;
-    decode_records(data.get(), size, is_final, layout, force, block);
+    decode_records(data.get(), size, is_final, layout, force, missing, block);
     if (result != first) fail("record decoders differ", block);
   }
 }

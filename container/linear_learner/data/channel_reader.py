@@ -32,7 +32,7 @@ from linear_learner.formats.csv_cells import NOT_A_NUMBER
 from linear_learner.formats.faults import MISSING_REMEDY, VERIFY, MissingLabel, text_advice
 from linear_learner.formats.imputation import filled
 from linear_learner.formats.line_blocks import LONGEST_LINE
-from linear_learner.formats.options import DEFAULTS, Options
+from linear_learner.formats.options import DEFAULTS, Destination, Options
 from linear_learner.formats.schema_learner import SchemaLearner, TextSettings
 from linear_learner.formats.table_schema import TableSchema
 from linear_learner.formats.width import WrongWidth
@@ -180,9 +180,11 @@ class ChannelReader:
         """The rows of a pass, as many as take no more than ``limit`` bytes, and what follows them; None if nothing
         does."""
         rows = DatasetBuilder(self._source.size, limit)
-        batches = self.batches()
+        is_whole = self._channel.split is None and self._channel.part is None
+        batches = self.batches(destination=rows if is_whole else None)
         for batch, bytes_read in batches:
             if not rows.has_room_for(batch):
+                rows.close()
                 following = itertools.chain([batch], (following for following, _ in batches))
                 # What is missing in them is known once the caller has seen the first rows.
                 return self._dataset(rows), map(self._filled, following)
@@ -198,11 +200,12 @@ class ChannelReader:
         self,
         random: np.random.Generator | None = None,
         on_error: Callable[[ClientError], None] | None = None,
+        destination: Destination | None = None,
     ) -> Iterator[tuple[Batch, int]]:
         """One pass: (batch, bytes read so far), each batch of the channel's columns. Files come in their order, or in
         one drawn by ``random``. Where the width is open, the first pass closes it, so that batches of later ones all
         have the columns of the channel. With ``on_error``, which is told of each file that cannot be read to its end,
-        the pass goes on with the next file."""
+        the pass goes on with the next file. ``destination``: where all rows will stay."""
         bytes_before = rows = 0
         self.unseen.clear()
         begun, self._begun = self._begun or self._source.streams(random), None
@@ -210,7 +213,7 @@ class ChannelReader:
         with contextlib.closing(begun) as streams:
             for opened, source in streams:
                 try:
-                    for batch in self._own(self._decoded(opened.stream, source), source):
+                    for batch in self._own(self._decoded(opened.stream, source, destination), source):
                         if self._ends():
                             raise Stopped
                         self._check_width(batch)
@@ -261,11 +264,12 @@ class ChannelReader:
     def _ends(self) -> bool:
         return self._abandoned.is_set() or self.should_stop()
 
-    def _decoded(self, stream: BinaryIO, source: str) -> Iterator[Batch]:
+    def _decoded(self, stream: BinaryIO, source: str, destination: Destination | None) -> Iterator[Batch]:
         """What a decoder says is told of the channel."""
         decode = decoder_for(self._source.content_type, where=f"channel '{self._channel.name}'")
         with self._told_of_channel():
-            batches = decode(stream, label_size=1, source=source, threads=cpu_count(), options=self._options)
+            options = replace(self._options, destination=destination)
+            batches = decode(stream, label_size=1, source=source, threads=cpu_count(), options=options)
             schema = self._options.schema
             if schema is None or not schema.columns:
                 yield from batches

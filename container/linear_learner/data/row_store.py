@@ -8,15 +8,23 @@ import numpy as np
 
 from linear_learner.data.pages import Pages
 from linear_learner.formats.csr import CsrMatrix, Rows
+from linear_learner.native.decoders import Place
 
 
 class Store(Protocol):
-    """Rows (n, d) of one kind, appended until ``finish``."""
+    """Rows (n, d) of one kind, appended until ``finish``.
+
+    They may be written to their ``place`` before they are appended, several batches at once. Such rows have to be
+    appended in the order of their places, and before all others.
+    """
 
     def __len__(self) -> int: ...
 
     @property
     def width(self) -> int: ...
+
+    def place(self, count: int) -> Place | None:
+        """For so many rows, or values of sparse rows; None if there is no room for them."""
 
     def append(self, rows: Rows, expected: int) -> None:
         """Add rows (m, d). ``expected``: how many rows there will be in all, as far as anyone knows."""
@@ -42,17 +50,28 @@ class RowStore:
         self._empty(capacity)
 
     def _empty(self, capacity: int) -> None:
-        self._rows = 0
+        self._rows = self._given = 0
         self._pages = Pages(self._bytes_of(capacity))
         self._array = self._pages.array(capacity, self.width, self._dtype)
 
     def __len__(self) -> int:
         return self._rows
 
+    def place(self, count: int) -> Place | None:
+        """(count, d), behind the places given before."""
+        start, end = self._given, self._given + count
+        if end > len(self._array):
+            return None
+        self._given = end
+        return (self._array[start:end],)
+
     def append(self, rows: Rows, expected: int) -> None:
         """Add dense rows (m, d)."""
         assert isinstance(rows, np.ndarray)  # noqa: S101 (for the type checker: the caller keeps kinds apart)
         needed = self._rows + len(rows)
+        if self._is_in_place(rows):
+            self._rows = needed
+            return
         if needed > len(self._array):
             # Room alone costs nothing; what is asked for by a wild guess the system may refuse.
             self._make_room(max(needed, min(expected, 2 * needed)))
@@ -65,9 +84,17 @@ class RowStore:
         self._empty(0)
         return rows
 
+    def _is_in_place(self, rows: np.ndarray) -> bool:
+        end = self._array[self._rows : self._rows + len(rows)]
+        return rows.shape == end.shape and rows.__array_interface__ == end.__array_interface__
+
     def _make_room(self, rows: int) -> None:
         self._array = np.empty((0, self.width), self._dtype)  # which looks into no page
-        self._pages.resize(self._bytes_of(rows))
+        try:
+            self._pages.resize(self._bytes_of(rows))
+        except BufferError:  # somebody looks into rows that were written to their place
+            old, self._pages = self._pages, Pages(self._bytes_of(rows))
+            self._pages.array(self._rows, self.width, self._dtype)[:] = old.array(self._rows, self.width, self._dtype)
         self._array = self._pages.array(rows, self.width, self._dtype)
 
     def _bytes_of(self, rows: int) -> int:
@@ -87,6 +114,11 @@ class SparseRowStore:
 
     def __len__(self) -> int:
         return len(self._starts) - 1
+
+    def place(self, count: int) -> Place | None:
+        """Column numbers and values, (count,) each, behind the places given before."""
+        indices, values = self._indices.place(count), self._values.place(count)
+        return None if indices is None or values is None else (indices[0][:, 0], values[0][:, 0])
 
     def append(self, rows: Rows, expected: int) -> None:
         """Add sparse rows (m, d)."""

@@ -13,7 +13,7 @@ from typing import TypeVar
 from linear_learner.formats.in_order import in_order
 from linear_learner.formats.options import Options
 from linear_learner.native import decoders
-from linear_learner.native.decoders import CsvRows, LibsvmRows, RecordRows, RecordScan
+from linear_learner.native.decoders import CsvRows, LibsvmRows, Place, RecordRows, RecordScan
 
 Result = TypeVar("Result")
 
@@ -40,12 +40,14 @@ def in_native_order(
 
 @dataclass(frozen=True)
 class RecordBlock:
-    """Whole records, as a ``scan`` found them. The rows are to be of so many ``columns``, and ``sparse`` or not."""
+    """Whole records, as a ``scan`` found them. The rows are to be of so many ``columns``, and ``sparse`` or not; at
+    ``place``, if they have one."""
 
     data: memoryview
     scan: RecordScan
     columns: int
     sparse: bool
+    place: Place | None
 
 
 def scan_records(block: memoryview, *, is_final: bool) -> RecordScan | None:
@@ -60,7 +62,7 @@ def scan_records(block: memoryview, *, is_final: bool) -> RecordScan | None:
 
 
 def record_rows(block: RecordBlock, *, label_size: int, allow_missing: bool, room: decoders.Room) -> RecordRows | None:
-    """The rows of the records, in ``room``."""
+    """The rows of the records, in ``room`` where they have no place."""
     if not block.columns:
         return None
     try:
@@ -72,6 +74,7 @@ def record_rows(block: RecordBlock, *, label_size: int, allow_missing: bool, roo
             sparse=block.sparse,
             allow_missing=allow_missing,
             room=room,
+            place=block.place,
         )
     except decoders.BadRows:
         return None

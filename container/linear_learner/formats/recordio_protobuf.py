@@ -24,7 +24,7 @@ from linear_learner.formats.csr import CsrMatrix, Rows, index_type
 from linear_learner.formats.faults import MissingLabel, entries_to_float32, malformed, to_float32
 from linear_learner.formats.in_order import in_order
 from linear_learner.formats.native_blocks import RecordBlock, record_rows, scan_records
-from linear_learner.formats.options import DEFAULTS, Options
+from linear_learner.formats.options import DEFAULTS, Destination, Options
 from linear_learner.formats.protobuf_record import (
     NUMBERS,
     TENSORS,
@@ -40,7 +40,7 @@ from linear_learner.formats.protobuf_record import (
 from linear_learner.formats.record_layout import Layout, layout_of
 from linear_learner.formats.recordio import HEADER_SIZE, MAGIC_BYTES, RecordReader, framed, header
 from linear_learner.formats.sniffing import SNIFFED_BYTES, advice
-from linear_learner.native.decoders import DenseRows, Room, SparseRows
+from linear_learner.native.decoders import DenseRows, Place, RecordScan, Room, SparseRows
 
 BLOCK_SIZE = 1 << 20
 _FIRST_ATTEMPT = 8
@@ -85,7 +85,8 @@ def decode(
         return
     decode_block = partial(record_rows, label_size=label_size, allow_missing=options.allow_missing, room=room)
     while reader.peek(1):
-        for block, found in in_order(decode_block, _whole_records(reader, rows), threads):
+        blocks = _whole_records(reader, rows, options.destination)
+        for block, found in in_order(decode_block, blocks, threads):
             if found is not None:
                 yield rows.take_decoded(_features_of(found.rows), found.labels)
             else:
@@ -94,11 +95,13 @@ def decode(
                 )
                 yield rows.take()
         if reader.peek(1):
+            if options.destination is not None:
+                options.destination.close()
             read_plainly(reader, rows, block_size)
             yield rows.take()
 
 
-def _whole_records(reader: RecordReader, rows: _Rows) -> Iterator[RecordBlock]:
+def _whole_records(reader: RecordReader, rows: _Rows, destination: Destination | None) -> Iterator[RecordBlock]:
     """Blocks of records, up to one that the library cannot tell apart, or that is larger than a block."""
     columns, sparse = rows.width, rows.sparse
     while reader.peek(1):
@@ -107,8 +110,18 @@ def _whole_records(reader: RecordReader, rows: _Rows) -> Iterator[RecordBlock]:
         if scan is None:
             return
         columns, sparse = columns or scan.columns, scan.is_sparse if sparse is None else sparse
+        place = None if destination is None else _place(destination, scan, columns, sparse=sparse)
         reader.skip(scan.consumed, scan.records)
-        yield RecordBlock(data[: scan.consumed], scan, columns, sparse)
+        yield RecordBlock(data[: scan.consumed], scan, columns, sparse, place)
+
+
+def _place(destination: Destination, scan: RecordScan, columns: int, *, sparse: bool) -> Place | None:
+    """For the records, if it is known how large they are as rows."""
+    is_known = scan.values >= 0 if sparse else columns * scan.records <= scan.consumed  # a feature takes a byte or more
+    if columns and is_known:
+        return destination.place(scan.records, columns, scan.consumed, scan.values if sparse else None)
+    destination.close()
+    return None
 
 
 def plain_record(record: bytes, width: int) -> np.ndarray | None:

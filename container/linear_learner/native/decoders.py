@@ -19,6 +19,9 @@ import numpy as np
 
 from linear_learner.native import library
 
+Place = tuple[np.ndarray, ...]
+"""Where rows are decoded to: the features (n, d), or the columns and the values of sparse ones, (z,) each."""
+
 Buffer = Any  # what NumPy can look into without a copy; typing has no name for it before Python 3.12
 
 _OUT_OF_MEMORY, _BAD_ROWS = 1, 3
@@ -127,9 +130,10 @@ class _CLibsvmLayout(ctypes.Structure):
 
 class RecordScan(ctypes.Structure):
     """The whole records that a block starts with: ``records`` of them, in ``consumed`` bytes. ``columns``: features of
-    the first one; 0 if it has none or does not say how many."""
+    the first one; 0 if it has none or does not say how many. ``values``: those of all records, if they are sparse and
+    that is soon told; else -1. Then no record that can be read has more or fewer."""
 
-    _fields_ = tuple((name, ctypes.c_int64) for name in ("records", "consumed", "layout", "columns"))
+    _fields_ = tuple((name, ctypes.c_int64) for name in ("records", "consumed", "layout", "columns", "values"))
 
     @property
     def is_sparse(self) -> bool:
@@ -224,36 +228,48 @@ def decode_records(
     sparse: bool,
     allow_missing: bool = False,
     room: Room | None = None,
+    place: Place | None = None,
     portable: bool = False,
 ) -> RecordRows:
-    """Rows of ``columns`` features of the records that ``scan`` found in the block, in ``room`` if it is given.
-    ``portable``: do without the processor's vector instructions. Raises BadRows."""
+    """Rows of ``columns`` features of the records that ``scan`` found in the block, at the ``place`` that was made for
+    them, else in ``room``. ``portable``: do without the processor's vector instructions. Raises BadRows."""
     data = np.frombuffer(block, np.uint8)
     layout = _CRecordLayout(columns, label_size, allow_missing, columns >= _WIDEST_INT32, portable)
     labels = np.empty(scan.records if label_size else 0, np.float32)
-    rows = (_sparse_rows if sparse else _dense_rows)(data, scan, layout, labels, room or Room())
+    rows: DenseRows | SparseRows
+    if sparse:
+        rows = _sparse_rows(data, scan, layout, labels, place or _place_of_entries(scan, layout, room or Room()))
+    else:
+        rows = _dense_rows(data, scan, layout, labels, place or _place_of_features(scan, layout, room or Room()))
     return RecordRows(rows, labels if label_size else None)
 
 
-def _dense_rows(
-    data: np.ndarray, scan: RecordScan, layout: _CRecordLayout, labels: np.ndarray, room: Room
-) -> DenseRows:
+def _place_of_features(scan: RecordScan, layout: _CRecordLayout, room: Room) -> Place:
     if layout.columns * scan.records > scan.consumed:  # a feature takes a byte or more
         raise BadRows
-    features = room.array(scan.records * layout.columns, np.float32).reshape(scan.records, layout.columns)
+    return (room.array(scan.records * layout.columns, np.float32).reshape(scan.records, layout.columns),)
+
+
+def _place_of_entries(scan: RecordScan, layout: _CRecordLayout, room: Room) -> Place:
+    capacity = int(_functions().ll_records_sparse_capacity(scan))
+    return room.array(capacity, np.int64 if layout.wide_indices else np.int32), room.array(capacity, np.float32)
+
+
+def _dense_rows(
+    data: np.ndarray, scan: RecordScan, layout: _CRecordLayout, labels: np.ndarray, place: Place
+) -> DenseRows:
+    (features,) = place
     _check(_functions().ll_records_dense(_address(data), scan, layout, _address(features), _address(labels)))
     return DenseRows(features)
 
 
 def _sparse_rows(
-    data: np.ndarray, scan: RecordScan, layout: _CRecordLayout, labels: np.ndarray, room: Room
+    data: np.ndarray, scan: RecordScan, layout: _CRecordLayout, labels: np.ndarray, place: Place
 ) -> SparseRows:
-    capacity = int(_functions().ll_records_sparse_capacity(scan))
+    columns, values = place
     row_starts = np.empty(scan.records + 1, np.int64)
-    columns = room.array(capacity, np.int64 if layout.wide_indices else np.int32)
-    values = room.array(capacity, np.float32)
     addresses = [_address(array) for array in (row_starts, columns, values, labels)]
-    _check(_functions().ll_records_sparse(_address(data), scan, layout, *addresses))
+    _check(_functions().ll_records_sparse(_address(data), scan, layout, len(values), *addresses))
     count = row_starts[-1]
     return SparseRows(row_starts, columns[:count], values[:count], layout.columns)
 
@@ -299,7 +315,7 @@ def _functions() -> ctypes.CDLL:
         ("ll_records_scan", ctypes.c_int32, (address, size, size, scan)),
         ("ll_records_sparse_capacity", size, (scan,)),
         ("ll_records_dense", ctypes.c_int32, (address, scan, layout, address, address)),
-        ("ll_records_sparse", ctypes.c_int32, (address, scan, layout, address, address, address, address)),
+        ("ll_records_sparse", ctypes.c_int32, (address, scan, layout, size, address, address, address, address)),
     ):
         function = getattr(functions, name)
         function.restype, function.argtypes = returned, taken

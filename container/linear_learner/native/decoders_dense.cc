@@ -26,8 +26,7 @@ class Template {
     frame_ = nullptr;
     const uint8_t* begin = data + frame.begin;
     size_ = frame.end - frame.begin;
-    const bool is_in_place = frame.payload == begin + kHeaderSize;  // else it was joined from parts
-    if (is_in_place && record.label.values.size() <= 1 && find_run(begin, record.features, &features_) &&
+    if (frame.is_in(data) && record.label.values.size() <= 1 && find_run(begin, record.features, &features_) &&
         find_run(begin, record.label, &label_))
       frame_ = begin;
   }

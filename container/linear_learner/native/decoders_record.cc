@@ -325,6 +325,11 @@ inline bool enter_tensor(const uint8_t** at, const uint8_t* end, uint32_t number
 
 }  // namespace
 
+int64_t count_of(const Packed& numbers) {
+  const int bits = numbers.kind == TensorKind::kFloat32 ? 2 : numbers.kind == TensorKind::kFloat64 ? 3 : 0;
+  return numbers.size & ((1 << bits) - 1) ? -1 : numbers.size >> bits;
+}
+
 bool find_plain_record(const uint8_t* data, int64_t size, const uint8_t* readable_end, PlainRecord* record) {
   const uint8_t* p = data;
   const uint8_t* const end = data + size;

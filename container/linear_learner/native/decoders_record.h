@@ -85,6 +85,9 @@ struct Packed {
   int64_t size;  // in bytes
 };
 
+// How many numbers are packed together, if they are all whole and, those that are int32, of one byte each; else -1.
+int64_t count_of(const Packed& numbers);
+
 // The numbers of a sparse record in the layout that most writers give it.
 struct PlainRecord {
   // So many bytes behind the keys may be read.

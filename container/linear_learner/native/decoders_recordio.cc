@@ -93,15 +93,51 @@ void look_at(const Tensor& features, ll_record_scan* scan) {
   scan->columns = scan->layout == kDenseLayout ? features.values.size() : std::max<int64_t>(size_by_shape(features), 0);
 }
 
+// Counts the values of sparse records, as long as that takes much less time than to decode them.
+class ValueCounter {
+ public:
+  ValueCounter(const uint8_t* data, int64_t size) : data_(data), end_(data + size) {}
+
+  void add(const Frame& frame) {
+    if (values_ < 0) return;
+    const int64_t count = count_of(frame);
+    values_ = count < 0 ? -1 : values_ + count;
+  }
+
+  // -1 if it gave up.
+  int64_t values() const { return values_; }
+
+ private:
+  // So many records, and one of so many, are read field by field, such as rows that hold nothing.
+  static constexpr int64_t kFewOthers = 64, kOneOf = 16;
+
+  int64_t count_of(const Frame& frame) {
+    ++records_;
+    PlainRecord plain;
+    if (frame.is_in(data_) && find_plain_record(frame.payload, frame.size, end_, &plain))
+      return plain.values.kind == TensorKind::kInt32 ? -1 : linear_learner::count_of(plain.values);
+    if (++others_ > kFewOthers + records_ / kOneOf || !parse_record(frame.payload, frame.size, &record_)) return -1;
+    return layout_of(record_.features) == kSparseLayout ? record_.features.keys.size() : -1;
+  }
+
+  const uint8_t* data_;
+  const uint8_t* end_;
+  int64_t values_ = 0, records_ = 0, others_ = 0;
+  Record record_;
+};
+
 Status scan_records(const uint8_t* data, int64_t size, bool is_final, ll_record_scan* scan) {
   FrameReader frames(data, size, is_final);
   Record record;
+  ValueCounter counter(data, size);
   Frame frame;
   while (frames.next(&frame)) {
     if (!scan->records && parse_record(frame.payload, frame.size, &record)) look_at(record.features, scan);
+    if (scan->layout == kSparseLayout) counter.add(frame);
     ++scan->records;
     scan->consumed = frame.end;
   }
+  scan->values = scan->layout == kSparseLayout ? counter.values() : -1;
   return frames.is_broken() ? kBadRows : kDone;
 }
 
@@ -140,11 +176,11 @@ int32_t ll_records_dense(const uint8_t* data, const ll_record_scan* scan, const 
 }
 
 // Decodes the records that a scan found into row_starts (records + 1,), indices and values (capacity,) and labels
-// (records,).
+// (records,). kBadRows, too, if there is no room for all.
 int32_t ll_records_sparse(const uint8_t* data, const ll_record_scan* scan, const ll_record_layout* layout,
-                          int64_t* row_starts, void* indices, float* values, float* labels) {
+                          int64_t capacity, int64_t* row_starts, void* indices, float* values, float* labels) {
   if (layout->columns < 0 || (!layout->wide_indices && layout->columns - 1 > INT32_MAX)) return kBadCall;
   const WholeRecords records{data, scan->consumed, *layout, layout->label_size ? labels : nullptr};
-  return unless_out_of_memory([&] { return decode_sparse(records, row_starts, indices, values); });
+  return unless_out_of_memory([&] { return decode_sparse(records, capacity, row_starts, indices, values); });
 }
 }

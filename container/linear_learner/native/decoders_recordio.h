@@ -21,6 +21,7 @@ struct ll_record_scan {
   int64_t consumed;  // their bytes
   int64_t layout;    // of the first record: 0 it has no features, 1 dense, 2 sparse
   int64_t columns;   // of the first record; 0 if its width is not known
+  int64_t values;    // of all records, if they are sparse and it is soon told; else -1
 };
 
 struct ll_record_layout {
@@ -49,9 +50,12 @@ inline int64_t padded(int64_t size) { return (size + 3) / 4 * 4; }
 // One record of a stream.
 struct Frame {
   int64_t begin;
-  int64_t end;             // with its padding
-  const uint8_t* payload;  // in the block, or in ``joined`` if the record was in parts
+  int64_t end;  // with its padding
+  const uint8_t* payload;
   int64_t size;
+
+  // Whether the payload lies in the block that begins at ``data``: that of a record in parts was joined elsewhere.
+  bool is_in(const uint8_t* data) const { return payload == data + begin + kHeaderSize; }
 };
 
 // Finds whole frames in a block.
@@ -128,9 +132,9 @@ bool read_record(const WholeRecords& records, const Frame& frame, Record* record
 bool write_label(const WholeRecords& records, const Record& record, int64_t row);
 
 // Decode all records; kBadRows at the first bad one. Features (records, columns); row starts (records + 1,), indices,
-// int32 or int64, and values (ll_records_sparse_capacity(),).
+// int32 or int64, and values (capacity,), where kBadRows may mean that they are more.
 Status decode_dense(const WholeRecords& records, float* features);
-Status decode_sparse(const WholeRecords& records, int64_t* row_starts, void* indices, float* values);
+Status decode_sparse(const WholeRecords& records, int64_t capacity, int64_t* row_starts, void* indices, float* values);
 
 }  // namespace linear_learner
 

@@ -55,26 +55,19 @@ bool are_row(const Tensor& features, int64_t columns, std::vector<Entry>* sorted
   return std::adjacent_find(sorted->begin(), sorted->end(), is_same_key) == sorted->end();
 }
 
-// How many numbers a record packs together, if they are all whole and, those that are int32, of one byte each.
-int64_t count_of(const Packed& numbers) {
-  const int64_t size_of_one = numbers.kind == TensorKind::kFloat32 ? 4 : numbers.kind == TensorKind::kFloat64 ? 8 : 1;
-  return numbers.size % size_of_one ? -1 : numbers.size / size_of_one;
-}
-
-// Writes a row of a plain record with which nothing is wrong, and how many non-zeros it has. False for any other
-// record.
-//
-// What is written beyond the row stays in the room for the rows: that is half a number for each byte of a record, and a
-// plain one has thirty beside its numbers.
-bool copy_plain_row(const WholeRecords& records, const Frame& frame, const RecordKernels& kernels, int32_t* indices,
-                    float* values, float* label, int64_t* count) {
+// Writes a row of a plain record with which nothing is wrong, and how many non-zeros it has, into ``room`` for so many.
+// False for any other record, and where there is no room for it.
+bool copy_plain_row(const WholeRecords& records, const Frame& frame, const RecordKernels& kernels, int64_t room,
+                    int32_t* indices, float* values, float* label, int64_t* count) {
   PlainRecord record;
   if (!find_plain_record(frame.payload, frame.size, records.end(), &record) ||
       record.columns != static_cast<uint64_t>(records.layout.columns))
     return false;
   const bool is_float32 = record.values.kind == TensorKind::kFloat32;
   *count = count_of(record.values);
-  if (*count < 0 || !kernels.read_keys(record.keys, record.keys_end, *count, records.layout.columns, indices) ||
+  if (*count < 0 || *count > room) return false;
+  const auto read = room - *count < RecordKernels::kOverrun ? linear_learner::read_keys : kernels.read_keys;
+  if (!read(record.keys, record.keys_end, *count, records.layout.columns, indices) ||
       !(is_float32 ? kernels.copy_float32(record.values.begin, *count, values)
                    : copy_numbers(record.values.kind, record.values.begin, record.values.size, values)))
     return false;
@@ -85,7 +78,8 @@ bool copy_plain_row(const WholeRecords& records, const Frame& frame, const Recor
 }
 
 template <class Index>
-Status decode_entries(const WholeRecords& records, int64_t* row_starts, Index* indices, float* values) {
+Status decode_entries(const WholeRecords& records, int64_t capacity, int64_t* row_starts, Index* indices,
+                      float* values) {
   constexpr bool is_wide = sizeof(Index) > 4;
   FrameReader frames(records.data, records.size, true);
   const RecordKernels kernels = record_kernels(records.layout.portable);
@@ -95,15 +89,16 @@ Status decode_entries(const WholeRecords& records, int64_t* row_starts, Index* i
   row_starts[0] = 0;
   for (int64_t row = 0, count; frames.at() < records.size; ++row, indices += count, values += count) {
     frames.next(&frame);  // the scan has seen that it is whole
-    const bool is_in_place = frame.payload == records.data + frame.begin + kHeaderSize;  // else joined from parts
     bool is_done = false;
     if constexpr (!is_wide)
-      is_done = is_in_place && copy_plain_row(records, frame, kernels, indices, values, records.label_of(row), &count);
+      is_done = frame.is_in(records.data) && copy_plain_row(records, frame, kernels, capacity - row_starts[row],
+                                                            indices, values, records.label_of(row), &count);
     if (!is_done) {
       if (!read_record(records, frame, &record) || !are_row(record.features, records.layout.columns, &sorted) ||
           !write_label(records, record, row))
         return kBadRows;
       count = record.features.keys.size();
+      if (count > capacity - row_starts[row]) return kBadRows;
       write_entries(record.features, sorted, indices, values);
     }
     row_starts[row + 1] = row_starts[row] + count;
@@ -113,9 +108,10 @@ Status decode_entries(const WholeRecords& records, int64_t* row_starts, Index* i
 
 }  // namespace
 
-Status decode_sparse(const WholeRecords& records, int64_t* row_starts, void* indices, float* values) {
-  if (records.layout.wide_indices) return decode_entries(records, row_starts, static_cast<int64_t*>(indices), values);
-  return decode_entries(records, row_starts, static_cast<int32_t*>(indices), values);
+Status decode_sparse(const WholeRecords& records, int64_t capacity, int64_t* row_starts, void* indices, float* values) {
+  if (records.layout.wide_indices)
+    return decode_entries(records, capacity, row_starts, static_cast<int64_t*>(indices), values);
+  return decode_entries(records, capacity, row_starts, static_cast<int32_t*>(indices), values);
 }
 
 }  // namespace linear_learner

@@ -5,6 +5,7 @@ import os
 import struct
 import tracemalloc
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,13 @@ from linear_learner.data import channel_reader
 from linear_learner.data.channel_reader import ChannelReader
 from linear_learner.data.dataset import Dataset
 from linear_learner.data.sources import list_files, natural_key
-from linear_learner.environment import ChannelConfig
+from linear_learner.environment import ChannelConfig, Part
 from linear_learner.errors import ClientError, UnsupportedContentType
-from linear_learner.formats.csr import CsrMatrix
+from linear_learner.formats import recordio_protobuf
+from linear_learner.formats.csr import CsrMatrix, Rows
 from linear_learner.formats.options import Options
 from linear_learner.formats.schema_learner import TextSettings
+from linear_learner.native.decoders import Room
 
 
 def read_channel(channel: ChannelConfig, **given: Any) -> Dataset:
@@ -463,3 +466,67 @@ def test_files_of_a_channel_are_all_sparse_or_all_dense(channel: ChannelConfig, 
     expected = "rows are dense, those of the files before are sparse" if sparse_first else "rows are sparse, those of"
     with pytest.raises(ClientError, match=rf"data channel 'train'.*{expected}.*part-1, row 1\)"):
         read_channel(replace(channel, content_type="application/x-recordio-protobuf"))
+
+
+@pytest.fixture(params=["dense", "sparse"])
+def records(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ChannelConfig:
+    """Five files of a thousand rows each, of which the first feature numbers them; read by three threads, in blocks of
+    some fifty rows."""
+    monkeypatch.setattr(channel_reader, "cpu_count", lambda: 3)
+    decode = partial(recordio_protobuf.decode, block_size=3000)
+    monkeypatch.setattr(channel_reader, "decoder_for", lambda *_, **__: decode)
+    folder = tmp_path / "records"
+    folder.mkdir()
+    for part in range(5):
+        numbers = range(1000 * part, 1000 * part + 1000)
+        if request.param == "dense":
+            rows = [one_record(i, [i, 1, 2]) for i in numbers]
+        else:
+            rows = [sparse_record(i, [0, 5, 9][: 1 + i % 3], [i, 1, 2][: 1 + i % 3], 12) for i in numbers]
+        (folder / f"part-{part}").write_bytes(b"".join(rows))
+    return ChannelConfig("train", folder, "application/x-recordio-protobuf")
+
+
+def first_features(features: Rows) -> list[float]:
+    dense = features.toarray() if isinstance(features, CsrMatrix) else features
+    return [float(number) for number in dense[:, 0]]
+
+
+@pytest.mark.parametrize("part", [None, Part(1, 3)])
+def test_records_are_decoded_where_they_stay(
+    records: ChannelConfig, part: Part | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Into no other memory than that of the data set; but not where it keeps a part of them."""
+    asked_for = set()
+    array = Room.array
+
+    def noted(room: Room, size: int, dtype: type) -> np.ndarray:
+        asked_for.add(dtype)
+        return array(room, size, dtype)
+
+    monkeypatch.setattr(Room, "array", noted)
+    data = read_channel(replace(records, part=part))
+    assert first_features(data.features) == data.labels.tolist()
+    if part is None:
+        assert data.labels.tolist() == list(range(5000)) and asked_for == {np.uint8}
+    else:
+        assert 1500 < len(data) < 1800 and np.float32 in asked_for
+
+
+def test_what_follows_the_rows_that_fit_lies_behind_them(records: ChannelConfig) -> None:
+    whole = read_channel(records).features.nbytes
+    for limit in (1, whole // 3, whole // 2):
+        data, rest = ChannelReader(records).read(limit)
+        assert rest is not None
+        head = first_features(data.features)
+        following = [number for batch in rest for number in first_features(batch.features)]
+        assert head + following == list(range(5000))
+        assert first_features(data.features) == head
+
+
+def test_records_whose_number_is_not_known_ahead_follow_those_at_their_place(records: ChannelConfig) -> None:
+    """They are in files that unpack to more than their size."""
+    for part in (1, 3):
+        file = records.path / f"part-{part}"
+        file.write_bytes(gzip.compress(file.read_bytes()))
+    assert first_features(read_channel(records).features) == list(range(5000))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import mmap
 import re
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -120,3 +121,55 @@ def test_the_first_rows_say_what_kind_of_store_it_is() -> None:
         assert store.width == 3
         store.append(rows, 2)
         assert type(store.finish()) is type(rows)
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=12), st.integers(0, 40), st.randoms(use_true_random=False))
+def test_rows_are_written_to_their_places_in_any_order(counts: list[int], capacity: int, random: Random) -> None:
+    """Those without a place follow."""
+    store = RowStore(3, capacity)
+    places, all_rows = [], [np.full((count, 3), i, np.float32) for i, count in enumerate(counts)]
+    for rows in all_rows:
+        place = store.place(len(rows))
+        if place is None:
+            break
+        places.append(place[0])
+    assert len(places) == len(counts) or sum(counts[: len(places) + 1]) > capacity
+    for i in random.sample(range(len(places)), len(places)):
+        places[i][:] = all_rows[i]
+    begin = store._array.ctypes.data
+    for rows in [*places, *all_rows[len(places) :]]:
+        store.append(rows, 0)
+    array = store.finish()
+    np.testing.assert_array_equal(array, np.concatenate(all_rows))
+    assert array.ctypes.data == begin or sum(counts) > capacity
+    np.testing.assert_array_equal(
+        np.concatenate(places or [array[:0]]), np.concatenate([array[:0], *all_rows[: len(places)]])
+    )
+
+
+def test_rows_at_their_place_are_not_copied() -> None:
+    dense, sparse = RowStore(3, 10), SparseRowStore(9, np.dtype(np.int32), 10, 10)
+    (features,) = dense.place(4) or ()
+    columns, values = sparse.place(4) or ()
+    features[:], columns[:], values[:] = 1, 2, 3
+    dense.append(features, 4)
+    sparse.append(CsrMatrix(np.arange(5), columns, values, (4, 9)), 4)
+    features[:], columns[:], values[:] = 4, 5, 6
+    np.testing.assert_array_equal(dense.finish(), np.full((4, 3), 4))
+    rows = sparse.finish()
+    np.testing.assert_array_equal(rows.toarray()[:, 5], [6] * 4)
+
+
+def test_rows_that_begin_at_their_place_and_are_others_are_copied() -> None:
+    store = RowStore(1, 10)
+    (place,) = store.place(6) or ()
+    place[:, 0] = range(6)
+    store.append(place[::2], 6)
+    np.testing.assert_array_equal(store.finish()[:, 0], [0, 2, 4])
+
+
+def test_no_place_reaches_beyond_the_room() -> None:
+    store = SparseRowStore(9, np.dtype(np.int64), 0, 5)
+    columns, values = store.place(5) or ()
+    assert (columns.dtype, columns.shape, values.dtype, values.shape) == (np.int64, (5,), np.float32, (5,))
+    assert store.place(1) is None and RowStore(2, 5).place(6) is None

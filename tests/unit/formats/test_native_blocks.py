@@ -4,6 +4,7 @@ import io
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
@@ -13,11 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from record_judge import TENSORS, UnpackedRecord, file_of, frame, record
 
+from linear_learner.data.dataset_builder import DatasetBuilder
 from linear_learner.errors import ClientError
 from linear_learner.formats import line_blocks, recordio_protobuf, text_csv, text_libsvm
 from linear_learner.formats.csr import CsrMatrix, Rows
 from linear_learner.formats.csv_cells import SPACES
-from linear_learner.formats.options import Options
+from linear_learner.formats.options import DEFAULTS, Options
 from linear_learner.formats.recordio import MAGIC_BYTES
 from linear_learner.formats.sniffing import BYTE_ORDER_MARK
 from linear_learner.native import decoders
@@ -73,6 +75,18 @@ def has_header_in_two_forms(data: bytes) -> bool:
     )
 
 
+def stored(data: bytes, options: Options = DEFAULTS, **how: Any) -> list[Any]:
+    """The rows of some records, with their labels, that are decoded where they stay."""
+    builder = DatasetBuilder(len(data))
+    options = replace(options, destination=builder)
+    for batch in recordio_protobuf.decode(io.BytesIO(data), source="a", options=options, **how):
+        builder.add(batch, 1)
+    if not len(builder):
+        return []
+    rows = builder.dataset("train", None)
+    return [(row_bytes(rows.features, i), rows.labels[i].tobytes()) for i in range(len(rows))]
+
+
 def check_same(decode: Callable[..., Any], data: bytes, **how: Any) -> tuple[list[Any], str]:
     """Plain Python, one native thread and several say the same; before an error some may give a batch more. The library
     refuses a block only where that ends in an error, or where a header comes again in another form."""
@@ -84,6 +98,9 @@ def check_same(decode: Callable[..., Any], data: bytes, **how: Any) -> tuple[lis
         assert error == plain_error
         assert error or not refused or has_header_in_two_forms(data)
         assert said[: len(plain)] == plain if error else said == plain
+        if decode is recordio_protobuf.decode and how["label_size"] and not error:
+            rows = [(row, label) for _, row, label in (one for one in plain if len(one) == 3)]
+            assert stored(data, threads=threads, **how) == rows
     return plain, plain_error
 
 

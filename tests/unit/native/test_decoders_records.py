@@ -240,6 +240,42 @@ class TestSparse:
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(work, range(4)))
 
+    @pytest.mark.parametrize("portable", [False, True])
+    @pytest.mark.parametrize("columns", [300, 2**31])
+    def test_rows_at_their_place_and_nothing_behind_it(self, columns: int, portable: bool) -> None:
+        """Of neighbouring rows, which other threads decode meanwhile."""
+        keys = np.arange(0, 30, 3)
+        block = file_of(*[sparse_record(keys, keys + 1, [columns])] * 9)
+        assert scan_records(block, is_final=True).values == 90
+        kind = np.int64 if columns > 300 else np.int32
+        around = np.full(100, -1, kind), np.full(100, -1, np.float32)
+        place = tuple(array[5:95] for array in around)
+        rows = decode(block, place=place, portable=portable).rows
+        np.testing.assert_array_equal(rows.row_starts, range(0, 91, 10))
+        assert rows.columns.base is not None and np.shares_memory(rows.columns, around[0])
+        np.testing.assert_array_equal(around[0], [-1] * 5 + [*keys] * 9 + [-1] * 5)
+        np.testing.assert_array_equal(around[1], [-1] * 5 + [*(keys + 1)] * 9 + [-1] * 5)
+        for room in (0, 1, 9, 85, 89):
+            around[0][:] = -1
+            assert is_refused(block, place=tuple(array[:room] for array in around), portable=portable)
+            assert (around[0][room:] == -1).all()
+
+    def test_values_are_counted_where_that_is_soon_told(self) -> None:
+        usual, empty = sparse_record([1, 200, 7], [1, 2, 3], [300]), sparse_record([], [], [300])
+        wide = sparse_record([1, 2, 3], [4, 5, 6], [300], kind="float64")
+        small, large = (sparse_record([1, 2], [value, value], [300], kind="int32") for value in (3, 1000))
+        for records, values in (
+            ([usual] * 50, 150),
+            ([usual, wide] * 50, 300),
+            ([usual] * 50 + [empty] * 20, 150),
+            ([empty] * 200, -1),
+            ([usual, small] * 5, -1),
+            ([usual, large] * 5, -1),
+            ([usual, record([1, 2])] * 3, -1),
+            ([record([1, 2])], -1),
+        ):
+            assert scan_records(file_of(*records), is_final=True).values == values
+
     def test_columns_beyond_int32(self) -> None:
         rows = decode(file_of(sparse_record([2**40, 1], [1, 2], [2**40 + 1]))).rows
         assert (rows.columns.dtype, rows.columns.tolist()) == (np.int64, [1, 2**40])
