@@ -117,6 +117,11 @@ static void answer(void)
     putchar('\\n');
 }
 
+static int is_space(int c)
+{
+    return c == ' ' || c == '\\t' || c == '\\r';
+}
+
 int main(void)
 {
     char cell[64];
@@ -125,15 +130,17 @@ int main(void)
     for (;;) {
         int c = getchar();
         if (c != ',' && c != '\\n' && c != EOF) {
-            if (c != ' ' && c != '\\t' && c != '\\r') {
-                if (length == sizeof cell - 1) {
-                    fprintf(stderr, "row %lu, column %lu: the cell is too long\\n", row, (unsigned long)column + 1);
-                    return 2;
-                }
-                cell[length++] = (char)c;
+            if (length == 0 && is_space(c))
+                continue;
+            if (length == sizeof cell - 1) {
+                fprintf(stderr, "row %lu, column %lu: the cell is too long\\n", row, (unsigned long)column + 1);
+                return 2;
             }
+            cell[length++] = (char)c;
             continue;
         }
+        while (length && is_space(cell[length - 1]))
+            length--;
         cell[length] = 0;
         if (column == 0 && length == 0 && c != ',') {
             if (c == EOF)
@@ -143,9 +150,10 @@ int main(void)
         }
         char *end = cell;
         double value = length ? strtod(cell, &end) : NAN;
-        if (*end || column >= LINEAR_MODEL_FEATURES) {
+        int is_number = end == cell + length && !strpbrk(cell, "xX"); /* strtod reads hexadecimal too */
+        if (!is_number || column >= LINEAR_MODEL_FEATURES) {
             fprintf(stderr, "row %lu, column %lu: %s\\n", row, (unsigned long)column + 1,
-                    *end ? "not a number" : "more columns than the model has features");
+                    !is_number ? "not a number" : "more columns than the model has features");
             return 2;
         }
         if (isinf(value)) {

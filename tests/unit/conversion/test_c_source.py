@@ -63,13 +63,16 @@ def test_rows_that_do_not_fit_end_the_program(tmp_path: Path) -> None:
         "1,2,3\n": "row 1: fewer columns",
         "1,2,3,4\n\n1,2,3,4,5\n": "row 3, column 5: more columns",
         "1,x,3,4": "row 1, column 2: not a number",
+        "1,2 3,4,5": "row 1, column 2: not a number",
+        "1,0x10,3,4": "row 1, column 2: not a number",
+        "1,2\0,3,4": "row 1, column 2: not a number",
         "1,,3,4": "row 1, column 2: a value is missing",
         "1,2,-1e400,4": "row 1, column 3: an infinite value",
         "1" * 100 + ",2,3,4": "row 1, column 1: the cell is too long",
     }.items():
         done = run(program, text)
         assert done.returncode == 2 and told in done.stderr
-    assert run(program, "1,2,3,4").stdout == run(program, " 1 ,2,3,4\r\n").stdout != ""
+    assert run(program, "1,2,3,4").stdout == run(program, " 1 ,\t2,3,4 \r\n").stdout != ""
 
 
 @given(st.text())
