@@ -111,12 +111,20 @@ def _numbers(document: dict[str, Any], name: str, where: str) -> np.ndarray:
 def _classes(document: dict[str, Any], where: str) -> list[str | int]:
     """Empty of a regressor."""
     classes = document.get("classes_", [])
+    if isinstance(classes, list):
+        classes = [*map(_class, classes)]
     kinds = {*map(type, classes)} if isinstance(classes, list) else set()
     if not isinstance(classes, list) or not (kinds <= {str} or kinds <= {int}) or len(set(classes)) < len(classes):
         raise _error("classes_ is no list of different texts, or of different whole numbers", where)
     if len(classes) == 1:
         raise _error("classes_ has one class, and there is nothing to tell apart", where)
     return classes
+
+
+def _class(name: Any) -> Any:
+    """scikit-learn keeps the type of the labels: 0.0 and 1.0 as NumPy read them from a file, or False and True."""
+    is_whole = isinstance(name, bool) or (isinstance(name, float) and name.is_integer())
+    return int(name) if is_whole else name
 
 
 def _threshold(document: dict[str, Any], link: str, where: str) -> float:

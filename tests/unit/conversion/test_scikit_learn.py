@@ -64,7 +64,7 @@ def test_what_was_written_is_read_again_to_the_bit(case: tuple[Parts, np.ndarray
         assert_array_equal(getattr(again, name), value)
 
 
-@pytest.mark.parametrize("classes", [[0, 1], ["no", "yes"], [-1, 1], [0, 1, 2], [3, 5, 9]])
+@pytest.mark.parametrize("classes", [[0, 1], ["no", "yes"], [-1, 1], [0, 1, 2], [3, 5, 9], [0.0, 1.0], [-1.0, 1, 2]])
 def test_an_estimator_of_ones_own_becomes_a_model(classes: list[Any]) -> None:
     random = np.random.default_rng(0)
     X = random.normal(size=(200, 3))
@@ -75,10 +75,15 @@ def test_an_estimator_of_ones_own_becomes_a_model(classes: list[Any]) -> None:
     predictions = model.predict(X.astype(np.float32))
     chances = estimator.predict_proba(X)
     assert_allclose(predictions.score, chances if len(classes) > 2 else chances[:, 1], atol=1e-6)
-    texts = ServedModel.of(model).classes or [str(name) for name in classes]
+    texts = ServedModel.of(model).classes or [str(i) for i in range(len(classes))]
     assert predictions.predicted_label is not None
     found = [texts[int(i)] for i in predictions.predicted_label]
-    assert found == [str(name) for name in estimator.predict(X)]
+    assert found == [f"{name:g}" if isinstance(name, float) else str(name) for name in estimator.predict(X)]
+
+
+def test_labels_that_are_booleans_are_those_of_numbers() -> None:
+    model = of_json(json.dumps({**GOOD, "classes_": [False, True]}).encode(), "model.json")
+    assert model.metadata == {}
 
 
 def test_a_regressor_of_ones_own_may_come_as_it_is() -> None:
@@ -105,6 +110,8 @@ GOOD = {"coef_": [[1, 2]], "intercept_": [0], "classes_": [0, 1]}
         ({"coef_": [[1], [2]]}, r"coef_ has the shape \(2, 1\) and not \(1, features\)"),
         ({"classes_": [0, 1, 2]}, r"coef_ has the shape \(1, 2\) and not \(3, features\)"),
         ({"classes_": [0]}, "classes_ has one class"),
+        ({"classes_": [0.5, 1.5]}, "classes_ is no list of different texts, or of different whole numbers"),
+        ({"classes_": [1, 1.0]}, "classes_ is no list of different texts"),
         ({"classes_": [0, "a"]}, "classes_ is no list of different texts"),
         ({"classes_": ["a", "a"]}, "classes_ is no list of different texts"),
         ({"classes_": "ab"}, "classes_ is no list of different texts"),
