@@ -18,6 +18,7 @@ from linear_learner.formats.csv_cells import NOT_A_NUMBER, problem_of
 from linear_learner.formats.csv_header import FirstLine, first_line
 from linear_learner.formats.faults import INFINITE, MISSING, check_utf8, is_moderate, malformed
 from linear_learner.formats.json_records import JSON_DECODERS
+from linear_learner.formats.label_column import labels_skipped
 from linear_learner.formats.options import Options
 from linear_learner.formats.recordio_protobuf import plain_record
 from linear_learner.formats.table_schema import TableSchema
@@ -85,12 +86,12 @@ def decode(
         first, rows = first_line(body, SOURCE)
         order = order_of_features(first, names, label_size)
         body = body if order is None else rows
+    if kind.name == CSV and label_size:
+        body = labels_skipped(body)
     options = Options(
         feature_dim=feature_dim,
         index_base=kind.index_base,
         allow_missing=allow_missing,
-        # Of texts that are labels, which are read and skipped.
-        schema=replace(schema, columns=()) if schema is not None and label_size else None,
         header=False,  # it is gone
     )
     batches = SHARED_DECODERS[kind.name](io.BytesIO(body), label_size=label_size, source=SOURCE, options=options)

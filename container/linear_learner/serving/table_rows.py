@@ -16,6 +16,7 @@ from linear_learner.formats.content_type import CSV, ContentType
 from linear_learner.formats.csv_header import FirstLine, first_line
 from linear_learner.formats.faults import check_utf8
 from linear_learner.formats.json_records import JSON_DECODERS
+from linear_learner.formats.label_column import labels_skipped
 from linear_learner.formats.options import Options
 from linear_learner.formats.table_schema import TableSchema
 from linear_learner.formats.width import WrongWidth
@@ -29,6 +30,8 @@ def decode(body: bytes, kind: ContentType, schema: TableSchema, source: str, *, 
         first, rows = first_line(body, source)
         order = order_of_columns(first, schema.names, label_size)
         body = body if order is None else rows
+        if label_size:
+            body, schema = labels_skipped(body), replace(schema, classes=())
         sent = schema if order is None else schema.in_order([int(i) for i in np.argsort(order)])
         options = Options(allow_missing=allow_missing, schema=sent, header=False)  # it is gone
         batches = SHARED_DECODERS[CSV](io.BytesIO(body), label_size=label_size, source=source, options=options)

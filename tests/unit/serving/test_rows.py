@@ -43,8 +43,29 @@ def test_a_word_in_the_first_row_is_no_header() -> None:
     with pytest.raises(ClientError, match=r"not a number.*row 1, column 2, value 'abc'"):
         rows("20.29,abc,3")
     for names in (NAMES, ()):  # nor is one in place of the label
-        with pytest.raises(ClientError, match=r"not a number.*row 1, column 1, value 'abc'"):
-            rows("abc,1,2,3\n0,1,2,3", "text/csv; label_size=1", names)
+        assert_array_equal(rows("abc,1,2,3\n0,1,2,3", "text/csv; label_size=1", names), [[1, 2, 3], [1, 2, 3]])
+
+
+@pytest.mark.parametrize(
+    "label", ["", " ", "?", "nan", "inf", "1e99", '"a, b"', ' "say ""no""" ', "-", "a b", 'a"b', "\ufeff", "\ufeff'"]
+)
+def test_a_label_is_skipped_whatever_it_is(label: str) -> None:
+    body = f"{label},1,2,3\r\n\n{label},4,5,6"
+    assert_array_equal(rows(body, "text/csv; label_size=1", ()), [[1, 2, 3], [4, 5, 6]])
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("no,1,2,3\n\nno,1,x,3", "row 3, column 3, value 'x'"),
+        ("no,1,2\nno,1,2,3", "row 2: The row has 4 columns|The row has 4 columns, the first one has 3"),
+        ('no,1,2,3\n"no,1,2,3', "row 2, column 1"),
+        ("no\nyes", "row 1, column 1, value 'no'"),
+    ],
+)
+def test_a_row_behind_a_label_is_read_as_any(body: str, message: str) -> None:
+    with pytest.raises(ClientError, match=message):
+        rows(body, "text/csv; label_size=1", ())
 
 
 def test_names_in_json() -> None:

@@ -40,6 +40,8 @@ def instances(*features: object) -> str:
         (CSV, '\ufeffsex,"age",work\r\nf,39,"a, b"\r\n'),
         ("text/csv; label_size=1", 'yes,39,"a, b",f'),
         ("text/csv; label_size=1", 'answer,sex,age,work\nyes,f,39,"a, b"\n'),
+        ("text/csv; label_size=1", '"no, ""never""",39,"a, b",f'),
+        ("text/csv; label_size=1", ',39,"a, b",f\r\n'),
         (JSON, instances([39, "a, b", "f"])),
         (JSON, instances([39, " a, b ", "f\t"])),
         (JSON, instances({"sex": "f", "age": 39, "work": "a, b"})),
@@ -118,6 +120,8 @@ def test_features_come_in_libsvm_as_they_are() -> None:
 def test_a_text_label_is_skipped_where_all_columns_are_numbers() -> None:
     schema = TableSchema((), ("no", "yes"))
     (batch,) = decode(b"yes,1,2\nno,3,4\n", "text/csv; label_size=1", 2, (), schema=schema)
+    assert_array_equal(batch.features, [[1, 2], [3, 4]])
+    (batch,) = decode(b"maybe,1,2\n,3,4\n", "text/csv; label_size=1", 2, (), schema=schema)
     assert_array_equal(batch.features, [[1, 2], [3, 4]])
     (batch,) = decode(b"1,2\n3,4\n", CSV, 2, (), schema=schema)
     assert_array_equal(batch.features, [[1, 2], [3, 4]])
