@@ -62,6 +62,13 @@ def check_output(file: Path) -> None:
         check_place(file)
 
 
+def check_not_over(given: Path, output: Path, problem: str, where: str) -> None:
+    """ClientError, which tells the ``problem``, where what is written to ``output`` would take the place of ``given``,
+    which is read."""
+    if given == output or (output.is_file() and given.is_file() and given.samefile(output)):
+        raise ClientError(problem, where=where, fix="name another file")
+
+
 def add_model(parser: argparse.ArgumentParser, name: str, **more: Any) -> None:
     """An option or an argument: the path of a model."""
     about = "the model: model.tar.gz, model_algo-1, or a folder with its files"

@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from linear_learner import openblas
-from linear_learner.commands.arguments import Commands, add_command, add_model, check_output, number, place
+from linear_learner.commands.arguments import (
+    Commands,
+    add_command,
+    add_model,
+    check_not_over,
+    check_output,
+    number,
+    place,
+)
 from linear_learner.errors import ClientError
 
 if TYPE_CHECKING:
@@ -90,7 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
     accepted = _accepted(arguments)
     if arguments.output is not None:
         check_output(arguments.output)
-        _check_no_input(arguments.output, arguments.data)
+        _check_no_input(arguments.output, arguments.data, arguments.model)
     model = artifact.load(arguments.model)
     reading = Reading(
         arguments.content_type,
@@ -112,17 +120,16 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _check_no_input(output: Path, data: Sequence[Path]) -> None:
-    """ClientError where the predictions would take the place of the rows, or of some of them, or be read as such the
-    next time."""
+def _check_no_input(output: Path, data: Sequence[Path], model: Path) -> None:
+    """ClientError where the predictions would take the place of the model or of the rows, or of some of them, or be
+    read as such the next time."""
+    where = f"--output {output}"
+    check_not_over(model, output, "The predictions would take the place of the model", where)
     for given in data:
-        if given == output or (output.is_file() and given.is_file() and given.samefile(output)):
-            problem, fix = "The predictions would take the place of the data", "name another file"
-        elif given.is_dir() and output.resolve().is_relative_to(given.resolve()):
-            problem, fix = f"The predictions would be read as data of {given} the next time", "write elsewhere"
-        else:
-            continue
-        raise ClientError(problem, where=f"--output {output}", fix=fix)
+        check_not_over(given, output, "The predictions would take the place of the data", where)
+        if given.is_dir() and output.resolve().is_relative_to(given.resolve()):
+            problem = f"The predictions would be read as data of {given} the next time"
+            raise ClientError(problem, where=where, fix="write elsewhere")
 
 
 def _accepted(arguments: argparse.Namespace) -> str:
