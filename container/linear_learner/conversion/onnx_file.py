@@ -1,5 +1,5 @@
 """A model as ONNX: ``features`` float32 (n, d) -> ``score`` and, of a classifier, ``predicted_label``, as the server
-has them. It sums in float64, as the server does, and gives float32.
+has them. It sums in float64, where the server sums in float32, and gives float32.
 """
 
 from __future__ import annotations
