@@ -38,7 +38,7 @@ from linear_learner.serving.multi_model import Entry, Registry
 from linear_learner.serving.request_log import ERROR, RequestLog
 from linear_learner.serving.settings import Settings
 from linear_learner.serving.target_models import HEADER as TARGET_MODEL
-from linear_learner.serving.target_models import TargetModels
+from linear_learner.serving.target_models import TargetModels, name_of
 
 PAGE = 100
 LONGEST_NAME = 256
@@ -109,7 +109,8 @@ def create_multi_model_app(
 
     @app.post("/invocations")
     def invoke_target() -> Response:
-        return _response(invocations.answer(request.environ, targets.get(request.headers.get(TARGET_MODEL, ""))))
+        name = name_of(request.headers.get(TARGET_MODEL, ""))
+        return _response(invocations.answer(request.environ, targets.get(name)))
 
     return _logged(app, app.wsgi_app, settings, measurements)
 

@@ -17,6 +17,15 @@ from linear_learner.serving.multi_model import ModelAlreadyLoaded, ModelNotLoade
 HEADER = "X-Amzn-SageMaker-Target-Model"
 
 
+def name_of(header: str) -> str:
+    """The name that a request wrote in the header, whose bytes WSGI hands on as Latin-1. curl writes UTF-8, as is
+    everywhere else, and Python's clients Latin-1."""
+    try:
+        return header.encode("latin-1").decode()
+    except UnicodeError:
+        return header
+
+
 class TargetModels:
     """The models in ``folder``, by their paths there; each is loaded when it is first asked for."""
 

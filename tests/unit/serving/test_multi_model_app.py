@@ -90,6 +90,14 @@ def test_a_request_may_name_an_archive_in_the_model_folder(client: FlaskClient, 
     assert ask(client, "a").json == {"predictions": [{"score": 1}]}  # a folder
 
 
+def test_a_name_in_the_header_is_utf_8_as_in_a_path_or_latin_1(client: FlaskClient, make_model: MakeModel) -> None:
+    make_model("né", 1)
+    assert ask(client, "né").json == {"predictions": [{"score": 1}]}  # the bytes of Latin-1
+    assert ask(client, "né".encode().decode("latin-1")).json == {"predictions": [{"score": 1}]}
+    load(client, "名", make_model("other", 2))
+    assert ask(client, "名".encode().decode("latin-1")).json == {"predictions": [{"score": 2}]}
+
+
 @pytest.mark.parametrize(
     ("target", "status", "sentence"),
     [
