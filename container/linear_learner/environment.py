@@ -23,6 +23,7 @@ from linear_learner.errors import ClientError, LinearLearnerError
 DEFAULT_BASE = Path("/opt/ml")
 INPUT_MODES = ("File", "FastFile", "Pipe")
 REPLICATED, SHARDED = "FullyReplicated", "ShardedByS3Key"
+NOT_WRAPPED, WRAPPED = "None", "RecordIO"
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ class Part:
 class ChannelConfig:
     """One entry of inputdataconfig.json. ``content_type`` is None where the channel names none. ``path``: a folder, or
     outside the platform perhaps one file. ``split`` is None where all rows are the channel's, ``part`` where all of
-    them are this host's. ``is_sharded``: each host has files of its own."""
+    them are this host's. ``is_sharded``: each host has files of its own. ``is_wrapped``: the platform puts the data
+    that it writes into a pipe in records of RecordIO."""
 
     name: str
     path: Path
@@ -56,6 +58,7 @@ class ChannelConfig:
     split: Split | None = None
     is_sharded: bool = False
     part: Part | None = None
+    is_wrapped: bool = False
 
 
 @dataclass(frozen=True)
@@ -156,7 +159,21 @@ class Environment:
                 where=str(file),
                 fix=f"use one of: {REPLICATED}, {SHARDED}",
             )
-        return ChannelConfig(name, self.data_dir / name, content_type, mode, is_sharded=distribution == SHARDED)
+        wrapper = config.get("RecordWrapperType") or NOT_WRAPPED
+        if wrapper not in (NOT_WRAPPED, WRAPPED):
+            raise ClientError(
+                f"RecordWrapperType {json.dumps(wrapper)} of channel '{name}' is not known",
+                where=str(file),
+                fix=f"use one of: {NOT_WRAPPED}, {WRAPPED}",
+            )
+        return ChannelConfig(
+            name,
+            self.data_dir / name,
+            content_type,
+            mode,
+            is_sharded=distribution == SHARDED,
+            is_wrapped=wrapper == WRAPPED,
+        )
 
     @property
     def resources_file(self) -> Path:

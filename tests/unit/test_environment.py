@@ -106,13 +106,13 @@ class TestChannels:
                     "S3DistributionType": "ShardedByS3Key",
                     "RecordWrapperType": "None",
                 },
-                "test": {"TrainingInputMode": "Pipe"},
+                "test": {"TrainingInputMode": "Pipe", "RecordWrapperType": "RecordIO"},
             },
         )
         data = env.base / "input/data"
         assert env.channels() == {
             "train": ChannelConfig("train", data / "train", "text/csv", "FastFile", is_sharded=True),
-            "test": ChannelConfig("test", data / "test", None, "Pipe"),
+            "test": ChannelConfig("test", data / "test", None, "Pipe", is_wrapped=True),
         }
 
     def test_need_no_key_at_all(self, env: Environment) -> None:
@@ -147,6 +147,11 @@ class TestChannels:
     def test_have_an_input_mode_of_the_service(self, env: Environment, mode: object) -> None:
         write(env, "inputdataconfig", {"train": {"TrainingInputMode": mode}})
         with pytest.raises(ClientError, match=r"of channel 'train' is not known.*Use one of: File, FastFile, Pipe"):
+            env.channels()
+
+    def test_have_a_record_wrapper_of_the_service(self, env: Environment) -> None:
+        write(env, "inputdataconfig", {"train": {"RecordWrapperType": "recordio"}})
+        with pytest.raises(ClientError, match=r"recordio. of channel 'train' is not known.*one of: None, RecordIO"):
             env.channels()
 
 

@@ -10,13 +10,14 @@ import os
 import re
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
 from linear_learner.data.channel_file import ChannelFile, open_channel_file, unpacked
 from linear_learner.data.columns import unreadable
 from linear_learner.data.fifo import Fifo, Patience
+from linear_learner.data.record_wrapping import is_wrapped, unwrapped
 from linear_learner.environment import ChannelConfig
 from linear_learner.errors import ClientError
 from linear_learner.formats.content_type import RECORDIO_PROTOBUF
@@ -72,8 +73,8 @@ class Pipes:
         path = self._path(self._passes)
         self._passes += 1
         with io.BufferedReader(cast(io.RawIOBase, Fifo(path, self._patience))) as packed:
-            opened = unpacked(packed, str(path))
-            stream = opened.stream if opened.stream is packed else io.BufferedReader(cast(io.RawIOBase, opened.stream))
+            opened = unpacked(self._without_wrapping(packed, str(path)), str(path)).stream
+            stream = opened if isinstance(opened, io.BufferedReader) else io.BufferedReader(cast(io.RawIOBase, opened))
             if self._channel.content_type is None:
                 self.content_type = content_type_of(self._head(stream)[:SNIFFED_BYTES])
             yield ChannelFile(cast(BinaryIO, stream), packed), str(path)
@@ -81,7 +82,13 @@ class Pipes:
     def _path(self, number: int) -> Path:
         return self._channel.path.with_name(f"{self._channel.name}_{number}")
 
-    def _head(self, stream: io.BufferedReader) -> bytes:
+    def _without_wrapping(self, stream: io.BufferedReader[Any], source: str) -> io.BufferedReader[Any]:
+        if not self._channel.is_wrapped:
+            return stream
+        head = self._head(stream)[:SNIFFED_BYTES]
+        return unwrapped(stream, head, source) if is_wrapped(head, self._channel.content_type) else stream
+
+    def _head(self, stream: io.BufferedReader[Any]) -> bytes:
         try:
             return stream.peek(SNIFFED_BYTES)
         except ClientError as error:

@@ -6,12 +6,14 @@ import codecs
 import re
 
 from linear_learner.formats.content_type import CSV, LIBSVM, PARQUET, RECORDIO_PROTOBUF
-from linear_learner.formats.recordio import MAGIC_BYTES
+from linear_learner.formats.recordio import HEADER_SIZE, MAGIC_BYTES
 
 SNIFFED_BYTES = 512
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 PARQUET_MAGIC = b"PAR1"
+PART_LENGTH = (1 << 29) - 1
+"""The bits of a length word in RecordIO that are the length of a part; those above mark the part."""
 
 _UNREADABLE = {
     b"PK\x03\x04": "a zip archive or an Excel file: unpack it, or save it as CSV",
@@ -65,6 +67,12 @@ def advice(head: bytes, content_type: str) -> str:
     if head.lstrip().startswith((b"{", b"[")):
         return f"The data looks like JSON, not like {content_type}"
     looks_like = content_type_of(head)
+    wrapped = content_type_of(first_payload(head)) if head.startswith(MAGIC_BYTES) else looks_like
+    if wrapped != looks_like:
+        return (
+            f"The data looks like {wrapped} in records of RecordIO: set this content type, and Pipe mode with "
+            "RecordWrapperType RecordIO; or write it without the records"
+        )
     if looks_like == RECORDIO_PROTOBUF:
         is_certain = head.startswith(MAGIC_BYTES)
     else:
@@ -73,6 +81,13 @@ def advice(head: bytes, content_type: str) -> str:
     return (
         f"The data looks like {looks_like}: set this content type" if is_certain and looks_like != content_type else ""
     )
+
+
+def first_payload(head: bytes) -> bytes:
+    """As much as ``head``, with which records of RecordIO begin, shows of what the first of them holds. One that itself
+    begins with the magic number is written in parts, and the first of these is empty."""
+    length = int.from_bytes(head[4:HEADER_SIZE], "little") & PART_LENGTH
+    return head[HEADER_SIZE : HEADER_SIZE + length] or head[HEADER_SIZE:]
 
 
 def _first_line(text: bytes) -> bytes:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from linear_learner import __version__, hyperparameters
+from linear_learner.environment import WRAPPED
 from linear_learner.errors import ClientError
 from linear_learner.formats.content_type import CSV, JSON_LINES, LIBSVM, RECORDIO_PROTOBUF, parse
 from linear_learner.hyperparameters import HyperParameters
@@ -146,6 +147,9 @@ def _channel(job: Job, name: str, place: str) -> Request:
         channel["ContentType"] = given.content_type
     if given.input_mode != job.channels["train"].input_mode:
         channel["InputMode"] = given.input_mode
+    # In File mode it is to be left out.
+    if given.is_wrapped and given.input_mode == "Pipe":
+        channel["RecordWrapperType"] = WRAPPED
     return channel
 
 

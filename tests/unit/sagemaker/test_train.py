@@ -153,10 +153,10 @@ def test_the_folder_of_a_job_is_run_as_it_is(service: Any, tmp_path: Path, capsy
 
 
 @pytest.mark.parametrize(
-    ("options", "modes", "distributions"),
+    ("options", "modes", "wrappers"),
     [
-        ([], ("Pipe", None, "FastFile"), ("ShardedByS3Key", "FullyReplicated", "ShardedByS3Key")),
-        (["--input-mode", "File"], ("File", None, None), ("ShardedByS3Key", "FullyReplicated", "ShardedByS3Key")),
+        ([], ("Pipe", None, "FastFile"), ("RecordIO", None, None)),
+        (["--input-mode", "File"], ("File", None, None), (None, None, None)),
     ],
 )
 def test_channels_reach_the_machines_as_the_folder_of_a_job_says_unless_told_otherwise(
@@ -165,12 +165,12 @@ def test_channels_reach_the_machines_as_the_folder_of_a_job_says_unless_told_oth
     capsys: pytest.CaptureFixture[str],
     options: list[str],
     modes: tuple[str | None, ...],
-    distributions: tuple[str, ...],
+    wrappers: tuple[str | None, ...],
 ) -> None:
     sharded = {"S3DistributionType": "ShardedByS3Key"}
     config = {
-        "train": {"TrainingInputMode": "Pipe", **sharded},
-        "validation": {"TrainingInputMode": "Pipe"},
+        "train": {"TrainingInputMode": "Pipe", "RecordWrapperType": "RecordIO", **sharded},
+        "validation": {"TrainingInputMode": "Pipe", "RecordWrapperType": "None"},
         "test": {"TrainingInputMode": "FastFile", **sharded},
     }
     for name, content in {
@@ -187,7 +187,12 @@ def test_channels_reach_the_machines_as_the_folder_of_a_job_says_unless_told_oth
     job_mode = request["AlgorithmSpecification"]["TrainingInputMode"]
     assert (job_mode, *(channel.get("InputMode") for channel in others)) == modes
     sources = [channel["DataSource"]["S3DataSource"] for channel in request["InputDataConfig"]]
-    assert tuple(source["S3DataDistributionType"] for source in sources) == distributions
+    assert [source["S3DataDistributionType"] for source in sources] == [
+        "ShardedByS3Key",
+        "FullyReplicated",
+        "ShardedByS3Key",
+    ]
+    assert tuple(channel.get("RecordWrapperType") for channel in request["InputDataConfig"]) == wrappers
 
 
 @pytest.mark.parametrize(
