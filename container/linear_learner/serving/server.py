@@ -19,7 +19,7 @@ from linear_learner.model import artifact
 from linear_learner.serving.app import create_app, create_multi_model_app
 from linear_learner.serving.measurements import Measurements
 from linear_learner.serving.multi_model import Registry
-from linear_learner.serving.settings import Settings
+from linear_learner.serving.settings import MOST_WORKERS, Settings
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +67,14 @@ class _Server(BaseApplication):
         super().__init__()
 
     def run(self) -> None:
-        """ClientError where another program listens on the port."""
+        """ClientError where another program listens on the port, or gunicorn is told to start too many workers."""
+        # It would start them until the machine stops.
+        if self.cfg.workers > MOST_WORKERS:
+            raise ClientError(
+                f"GUNICORN_CMD_ARGS asks for {self.cfg.workers} workers",
+                where="environment",
+                fix=f"ask for {MOST_WORKERS} at most",
+            )
         for address in self.cfg.address:
             if isinstance(address, tuple):
                 _check_port(*address[:2])

@@ -15,6 +15,8 @@ from linear_learner.serving.answers import parse_outputs
 
 MIB = 1 << 20
 LARGEST = 1 << 60
+MOST_WORKERS = 1024
+"""More than any machine has use for. Each is a process, and millions of them would stop the machine."""
 ENDPOINT_MIB = 6
 """The largest request of a real-time endpoint."""
 BATCH_SECONDS = 600
@@ -58,7 +60,7 @@ class Settings:
         """Settings from the variables that SageMaker and its containers' users set. A ClientError names a bad one.
         ``port`` stands before SAGEMAKER_BIND_TO_PORT."""
         batch = environ.get("SAGEMAKER_BATCH", "").lower() == "true"
-        workers = _first_integer(environ, WORKERS, cpu_count())
+        workers = _first_integer(environ, WORKERS, cpu_count(), most=MOST_WORKERS)
         payload_mib = _integer(environ, "SAGEMAKER_MAX_PAYLOAD_IN_MB", 0, least=0)
         body_mib = (payload_mib or BATCH_MIB) if batch else ENDPOINT_MIB
         body_limit = _first_integer(environ, BODY_LIMIT, body_mib * MIB)
@@ -108,10 +110,10 @@ def _batch_strategy(environ: Mapping[str, str]) -> str:
     return spellings.get(strategy, strategy) if environ.get("SAGEMAKER_BATCH") == "True" else strategy
 
 
-def _first_integer(environ: Mapping[str, str], names: Sequence[str], default: int) -> int:
+def _first_integer(environ: Mapping[str, str], names: Sequence[str], default: int, *, most: int = LARGEST) -> int:
     """From 1 on, of the first of these variables that is set."""
     name = next((name for name in names if environ.get(name, "").strip()), names[0])
-    return _integer(environ, name, default, least=1)
+    return _integer(environ, name, default, least=1, most=most)
 
 
 def _integer(environ: Mapping[str, str], name: str, default: int, *, least: int, most: int = LARGEST) -> int:

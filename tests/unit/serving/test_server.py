@@ -23,6 +23,17 @@ def test_a_port_that_another_program_listens_on(tmp_path: Path) -> None:
             serve(tmp_path, Settings.from_environ(port=port))
 
 
+def test_more_workers_than_any_machine_has_use_for_are_not_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GUNICORN_CMD_ARGS", "--workers 1025")
+    # Nothing is started either way: the port is taken.
+    with socket.create_server(("0.0.0.0", 0)) as other:
+        settings = Settings.from_environ(port=other.getsockname()[1])
+        with pytest.raises(ClientError, match=r"GUNICORN_CMD_ARGS asks for 1025 workers.* Ask for 1024 at most"):
+            serve(tmp_path, settings)
+
+
 def test_files_that_cannot_be_read_are_a_model_that_cannot_be_loaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
