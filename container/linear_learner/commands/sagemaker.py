@@ -87,7 +87,7 @@ def add_to(commands: Commands) -> None:
         "without what is given a value)",
     )
     tune.add_argument("--max-jobs", type=count, default=20, metavar="N", help="training jobs (default: %(default)s)")
-    tune.add_argument("--parallel", type=count, default=2, metavar="N", help="of them at a time (default: %(default)s)")
+    tune.add_argument("--parallel", type=count, metavar="N", help="of them at a time (default: 2)")
     _add_job(tune)
     deploy = add_command(own, "deploy", _deploy, summary="answer with a model", examples=DEPLOY_EXAMPLES)
     _add_model(deploy)
@@ -151,7 +151,7 @@ def _add_role(parser: argparse.ArgumentParser, *, required: bool = True) -> None
 
 
 def _add_machines(parser: argparse.ArgumentParser, default: str) -> None:
-    parser.add_argument("--instance-type", metavar="TYPE", help=f"(default: {default})")
+    parser.add_argument("--instance-type", type=_instance_type, metavar="TYPE", help=f"(default: {default})")
     parser.add_argument("--instance-count", type=count, metavar="N", help="(default: 1)")
 
 
@@ -179,6 +179,12 @@ def _add_region(parser: argparse.ArgumentParser) -> None:
 
 def _add_dry_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="print the requests in JSON, and change nothing")
+
+
+def _instance_type(text: str) -> str:
+    if not text.startswith("ml."):
+        raise argparse.ArgumentTypeError(f"SageMaker's machines begin with 'ml.'; did you mean ml.{text}?")
+    return text
 
 
 def _hours(text: str) -> float:
@@ -219,7 +225,8 @@ def _tune(arguments: argparse.Namespace) -> int:
 
     job = _job(arguments)
     objective = arguments.objective or "validation:objective_loss"
-    tuning = Tuning(objective, _ranges(arguments.range), arguments.max_jobs, arguments.parallel)
+    at_a_time = arguments.parallel or min(2, arguments.max_jobs)
+    tuning = Tuning(objective, _ranges(arguments.range), arguments.max_jobs, at_a_time)
     return tune(Account(arguments.region), job, tuning, waits=not arguments.no_wait, dry_run=arguments.dry_run)
 
 

@@ -16,6 +16,8 @@ from linear_learner.hyperparameters.validation import plain_text
 from linear_learner.s3 import S3Path
 
 LONGEST_NAME, LONGEST_TUNING_NAME = 63, 32
+LONGEST_VALUE = 2500
+"""Of a hyperparameter. Source: "HyperParameters" of CreateTrainingJob."""
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/\S+")
 _IN_ECR = re.compile(r"[0-9]{12}\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+)\.")
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*")
@@ -56,6 +58,12 @@ class Job:
         check_name(self.name, LONGEST_TUNING_NAME if watched else LONGEST_NAME)
         if "train" not in self.channels:
             raise ClientError("The job has no channel 'train'", fix="name its files: --train data.csv")
+        for hyperparameter, value in self.hyperparameters.items():
+            if len(value) > LONGEST_VALUE:
+                raise ClientError(
+                    f"The value of '{hyperparameter}' has {len(value)} characters, and SageMaker takes {LONGEST_VALUE}",
+                    fix="shorten it; of columns, numbers are shorter than names, and 'auto' finds those with text",
+                )
         extra = {"_tuning_objective_metric": watched} if watched else {}
         hp = hyperparameters.validate({**self.hyperparameters, **extra})
         hosts = self.machines.instance_count

@@ -187,7 +187,10 @@ def _range(name: str, text: str) -> tuple[str, Request]:
     """Which kind of range it is, and as SageMaker takes it."""
     low, colon, high = (part.strip() for part in text.partition(":"))
     if not colon:
-        return "CategoricalParameterRanges", {"Name": name, "Values": [value.strip() for value in text.split(",")]}
+        values = [value.strip() for value in text.split(",")]
+        if len(set(values)) < len(values):
+            raise ClientError(f"'{name}={text}' has a value twice", where="--range", fix="give each value once")
+        return "CategoricalParameterRanges", {"Name": name, "Values": values}
     try:
         is_positive, is_range = float(low) > 0, float(low) < float(high)
     except ValueError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -34,9 +35,16 @@ def tune(account: Account, job: Job, tuning: Tuning, *, waits: bool, dry_run: bo
             where=f"hyperparameter {WATCHED}",
             fix="leave it out: SageMaker tells them the same",
         )
+    if tuning.at_a_time > tuning.most_jobs:
+        raise ClientError(
+            f"{tuning.at_a_time} training jobs at a time are more than the {tuning.most_jobs} that there are in all",
+            where="--parallel",
+            fix="give at most as many as --max-jobs",
+        )
     hp = job.checked(account.known_region(), watched=tuning.objective)
     places, files = uploads.plan(job.channels, job.output / job.name / "input")
     request = requests.tuning_job(job, hp, places, tuning)
+    _check_combinations(request["HyperParameterTuningJobConfig"]["ParameterRanges"], tuning.most_jobs)
     if dry_run:
         return show_requests({"CreateHyperParameterTuningJob": request}, files)
     create(account, "HyperParameterTuningJob", request, files, f"tuning job {job.name}")
@@ -54,6 +62,27 @@ def tune(account: Account, job: Job, tuning: Tuning, *, waits: bool, dry_run: bo
         )
         return goes_on("tuning job", job.name, account, look=look, stop=f"aws sagemaker {stop}")
     return 0
+
+
+def _check_combinations(ranges: requests.Request, most_jobs: int) -> None:
+    """ClientError where there are fewer combinations of values than training jobs: SageMaker takes no such ranges."""
+    if not ranges:
+        raise ClientError(
+            "Nothing is left to tune: every hyperparameter is given a value",
+            fix="leave out some of the values, or give a --range",
+        )
+    if "ContinuousParameterRanges" in ranges:
+        return
+    whole, words = ranges.get("IntegerParameterRanges", []), ranges.get("CategoricalParameterRanges", [])
+    counts = [int(float(entry["MaxValue"])) - int(float(entry["MinValue"])) + 1 for entry in whole]
+    counts += [len(entry["Values"]) for entry in words]
+    if math.prod(counts) < most_jobs:
+        raise ClientError(
+            f"The ranges have {math.prod(counts)} combinations of values, and {most_jobs} training jobs are to try "
+            "another one each",
+            where="--max-jobs",
+            fix="ask for fewer jobs, or give wider ranges or more of them",
+        )
 
 
 def _counts(answer: dict[str, Any]) -> str:

@@ -328,3 +328,14 @@ def test_a_time_without_a_network_is_waited_out(
     service.steps = [lambda: broken.append(1), *[lambda: None] * watch.MOST_FAILURES]
     assert train(rows) == 3
     assert "What was started goes on." in capsys.readouterr().err
+
+
+def test_a_machine_that_is_none_of_sagemakers_is_told_before_anything_is_sent(
+    service: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["sagemaker", "train", *PLACE, "--train", "s3://a-bucket/train.csv", "--instance-type", "m5.large"])
+    assert (
+        "--instance-type: SageMaker's machines begin with 'ml.'; did you mean ml.m5.large?" in capsys.readouterr().err
+    )
+    assert service.sent == []

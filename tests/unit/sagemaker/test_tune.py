@@ -14,6 +14,8 @@ from linear_learner.cli import main
 PLACE = ["--image", "an-image", "--role", "arn:aws:iam::123456789012:role/SageMaker", "--output", "s3://a-bucket/jobs"]
 ROWS = ["--train", "s3://a-bucket/train.csv", "--validation", "s3://a-bucket/validation.csv"]
 BINARY = ["--predictor-type", "binary_classifier"]
+ALL_GIVEN = ["--wd=0", "--l1=0", "--learning-rate=0.1", "--mini-batch-size=100", "--positive-example-weight-mult=1"]
+"""All that Amazon documents as tunable, but for use_bias."""
 
 
 def tune(*options: str, files: list[str] = ROWS, type_of: list[str] = BINARY) -> int:
@@ -76,6 +78,18 @@ def test_what_is_given_a_value_keeps_it_and_own_ranges_are_taken(
     assert config["TrainingJobEarlyStoppingType"] == "Off"
 
 
+def test_as_many_jobs_as_there_are_combinations_and_no_more_at_a_time_than_in_all(
+    service: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    request = request_of(capsys, *ALL_GIVEN, "--range", "epochs=1:10")
+    assert ranges(request) == {
+        "use_bias": ("Categorical", "True", "False"),
+        "epochs": ("Integer", "1", "10", "Logarithmic"),
+    }
+    limits = request_of(capsys, "--max-jobs", "1")["HyperParameterTuningJobConfig"]["ResourceLimits"]
+    assert limits == {"MaxNumberOfTrainingJobs": 1, "MaxParallelTrainingJobs": 1}
+
+
 def test_jobs_on_spare_machines_share_no_checkpoints(service: Any, capsys: pytest.CaptureFixture[str]) -> None:
     definition = request_of(capsys, "--spot")["TrainingJobDefinition"]
     assert definition["EnableManagedSpotTraining"] is True and "CheckpointConfig" not in definition
@@ -103,6 +117,12 @@ def test_a_regressor_has_no_positive_examples(service: Any, capsys: pytest.Captu
         (["--range", "learning_rate=0:1"], "The value '0' is not valid for the 'learning_rate'"),
         (["--range", "optimizer=adam,adm"], "'adm' is not valid for the 'optimizer'"),
         (["--name", "a" * 33], "use up to 32 letters"),
+        (["--max-jobs", "10", "--parallel", "20"], "20 training jobs at a time are more than the 10 that there are"),
+        ([*ALL_GIVEN, "--use-bias", "true"], "Nothing is left to tune: every hyperparameter is given a value"),
+        (ALL_GIVEN, "The ranges have 2 combinations of values, and 20 training jobs"),
+        ([*ALL_GIVEN, "--range", "epochs=1:9"], "The ranges have 18 combinations of values, and 20 training jobs"),
+        (["--range", "optimizer=adam,adam"], "'optimizer=adam,adam' has a value twice"),
+        (["--categorical-columns", ",".join(f"column-{i}" for i in range(300))], "SageMaker takes 2500. Shorten it"),
     ],
 )
 def test_what_could_not_be_tuned_is_told_before_anything_is_sent(
