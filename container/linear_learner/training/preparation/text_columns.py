@@ -90,8 +90,9 @@ def log_schema(schema: TableSchema, hp: HyperParameters) -> None:
 
 
 def doubtful_categories_notice(schema: TableSchema | None, rows: int, hp: HyperParameters) -> str:
-    """A sentence or two for the log about columns, of ``rows`` rows, that are hardly categories: numbers with a slip
-    among them, which ``auto`` takes for text, and columns with a level for every second row or more. "" without any."""
+    """Sentences for the log about columns, of ``rows`` rows, that are hardly categories: numbers with a slip among
+    them, which ``auto`` takes for text, and columns with a level for every second row or more; and about labels that
+    are hardly classes. "" without any."""
     numbers, keys = [], []
     for column in () if schema is None else schema.columns:
         levels = [level for level in column.levels or () if level != MISSING_LEVEL]
@@ -115,7 +116,22 @@ def doubtful_categories_notice(schema: TableSchema | None, rows: int, hp: HyperP
             f"Columns of categories have a level for every second row or more: {_first(keys)}. A key says nothing of "
             "new rows: leave it out. Write dates and amounts as numbers."
         )
+    if schema is not None and (sentence := _doubtful_classes(schema.classes, rows)):
+        sentences.append(sentence)
     return " ".join(sentences)
+
+
+def _doubtful_classes(classes: tuple[str, ...], rows: int) -> str:
+    """A sentence about labels that look like quantities, or of which there is one for every second row or more."""
+    if len(classes) < _MANY_LEVELS:
+        return ""
+    are_numbers = all(NUMBER.fullmatch(text.encode()) for text in classes)
+    if not (are_numbers and any(not float(text).is_integer() for text in classes)) and 2 * len(classes) <= rows:
+        return ""
+    return (
+        f"The labels, {len(classes)} different ones in {rows} rows, are hardly classes: {_shown(classes[:3])}, ... For "
+        "quantities set predictor_type=regressor and leave out text_labels; or check which column is the label."
+    )
 
 
 def _first(columns: list[str]) -> str:

@@ -39,3 +39,25 @@ def test_both_are_told_one_after_the_other() -> None:
 @pytest.mark.parametrize("levels", [("a", "b"), NUMBERS[:10], KEYS[:10], (*NUMBERS, *KEYS, "x")])
 def test_other_categories_are_nothing_to_wonder_at(levels: tuple[str, ...]) -> None:
     assert notice(levels) == notice(levels[:19], rows=20) == ""
+
+
+def class_notice(*classes: str, rows: int) -> str:
+    hp = hyperparameters.validate({"predictor_type": "multiclass_classifier", "text_labels": "true"})
+    return doubtful_categories_notice(TableSchema((), classes), rows, hp)
+
+
+@pytest.mark.parametrize(
+    ("classes", "rows"),
+    [([f"{i}.25" for i in range(20)], 1000), ([*NUMBERS, "0.5"], 1000), (NUMBERS, 79), (KEYS, 79)],
+)
+def test_labels_that_are_hardly_classes_are_told(classes: list[str], rows: int) -> None:
+    told = class_notice(*classes, rows=rows)
+    assert f"The labels, {len(classes)} different ones in {rows} rows, are hardly classes: {classes[0]}" in told
+    assert "set predictor_type=regressor and leave out text_labels" in told
+
+
+@pytest.mark.parametrize(
+    "classes", [NUMBERS, KEYS, [*NUMBERS, "a", "0.5"], [f"{i}.0" for i in range(40)], ["0.5", "1", "1.5", "2"]]
+)
+def test_other_labels_are_nothing_to_wonder_at(classes: list[str]) -> None:
+    assert class_notice(*classes, rows=100) == ""
