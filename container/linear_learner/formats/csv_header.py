@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence, Set
+from collections.abc import Collection, Sequence, Set
 from dataclasses import dataclass
 
 from linear_learner.formats.csv_cells import NOT_A_NUMBER, NUMBER, SPACES, problem_of
@@ -36,16 +36,22 @@ def header_names(first: bytes, second: bytes | None) -> tuple[str, ...] | None:
     return tuple(names)
 
 
-def table_header_names(first: bytes, others: Sequence[bytes], known: Set[str]) -> tuple[str, ...] | None:
+def table_header_names(
+    first: bytes, others: Sequence[bytes], known: Set[str], classes: Collection[str] = ()
+) -> tuple[str, ...] | None:
     """As ``header_names`` in tables with columns of text, where a row may begin with text as well. ``others`` are the
-    lines after ``first``. A header holds one of the ``known`` names; or words alone, the first of them text, over a
-    number or no line at all."""
+    lines after ``first``, ``classes`` the texts of labels, if they are known. A header holds one of the ``known`` names
+    (a number, which a row may hold too, tells only where all names are known); or words alone, the first of them text,
+    over a number or no line at all; or a text that is no label, and the numbers of the columns after it."""
     names = cells_of(first)
     if len(names) < 2 or _fault(names):
         return None
-    if not known.isdisjoint(names):
+    if set(names) <= known or not known.isdisjoint(filter(_is_word, names)):
         return tuple(names)
-    is_header = _is_text(names[0]) and all(map(_is_word, names)) and _are_over_numbers(names, others)
+    are_words = _is_text(names[0]) and all(map(_is_word, names))
+    is_header = (are_words and _are_over_numbers(names, others)) or (
+        names[0] not in classes and _counts_columns(names, others)
+    )
     return tuple(names) if is_header else None
 
 
@@ -74,6 +80,15 @@ def _are_over_numbers(names: list[str], others: Sequence[bytes]) -> bool:
         if MISSING not in below_texts:
             return False
     return not others
+
+
+def _counts_columns(names: list[str], others: Sequence[bytes]) -> bool:
+    """Whether a text that does not come again below stands before the numbers of two columns or more, from 0 on: a
+    label, and columns without names, as pandas writes them. A line with none below is a row."""
+    is_numbered = len(names) > 2 and names[1:] == [str(number) for number in range(len(names) - 1)]
+    if not is_numbered or not _is_text(names[0]) or not others:
+        return False
+    return all(cells_of(line)[0] != names[0] for line in others)
 
 
 def names_with(name: str, first: bytes) -> tuple[str, ...] | None:

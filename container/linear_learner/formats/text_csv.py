@@ -84,8 +84,13 @@ def decode(
         return
     schema = options.schema
     known = None if schema is None else frozenset({*schema.names, options.label_column} - {""})
+    classes = () if schema is None else schema.classes
     form = replace(
-        form_of(head, first_line, label_size, options.label_column, source, known, may_have_header=options.header),
+        form_of(
+            *(head, first_line, label_size, options.label_column, source, known),
+            classes=classes,
+            may_have_header=options.header,
+        ),
         allow_missing=options.allow_missing,
     )
     if schema is not None:
@@ -206,11 +211,12 @@ def form_of(
     source: str,
     known_names: frozenset[str] | None = None,
     *,
+    classes: tuple[str, ...] = (),
     may_have_header: bool = True,
 ) -> Form:
     """``head``: whole lines, number ``first_line`` the first, among them the first two rows if there are two.
-    ``known_names``: of tables with text, names that only a header holds. ClientError if no column goes by the name
-    ``label_column``."""
+    ``known_names``: of tables with text, names that only a header holds; ``classes``: texts of labels, where they are
+    known. ClientError if no column goes by the name ``label_column``."""
     rows = rows_of(head)
     number, first = next(rows)
     others = [line for _, line in itertools.islice(rows, 1 if known_names is None else _LINES_BELOW_A_HEADER)]
@@ -219,7 +225,7 @@ def form_of(
     elif known_names is None:
         names = header_names(first, others[0] if others else None) or names_with(label_column, first)
     else:
-        names = table_header_names(first, others, known_names)
+        names = table_header_names(first, others, known_names, classes)
     row = first_line + number
     if names is None:
         if label_size and label_column:

@@ -379,6 +379,19 @@ def test_names_of_features_are_kept(channel: ChannelConfig, headers: tuple[str, 
     assert data.where(2) == f"{channel.path}/part-1.csv, row {2 if headers[1] else 1}"
 
 
+def test_columns_that_go_by_their_numbers_beside_texts(channel: ChannelConfig) -> None:
+    """The labels tell a header from a row, and a number that is a column's name may stand in a row."""
+    (channel.path / "part-0.csv").write_text("label,0,1\nyes,red,3\nno,blue,0\nyes,red,1\n")
+    (channel.path / "part-1.csv").write_text("no,blue,1\n")
+    reader = ChannelReader(channel)
+    reader.use_schema(reader.learn_schema(TextSettings(("auto",), text_labels=True)).schema())
+    assert reader.schema is not None and reader.schema.classes == ("no", "yes")
+    data, _ = reader.read()
+    assert data.feature_names == ("0=blue", "0=red", "1")
+    np.testing.assert_array_equal(data.labels, [1, 0, 1, 0])
+    np.testing.assert_array_equal(data.features, [[0, 1, 3], [1, 0, 0], [0, 1, 1], [1, 0, 1]])
+
+
 def test_a_file_may_be_a_header_alone(channel: ChannelConfig) -> None:
     for name in ("part-00.csv", "part-3.csv"):
         (channel.path / name).write_text("y,a,b\n")

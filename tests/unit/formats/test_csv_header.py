@@ -70,11 +70,22 @@ def test_what_gives_no_names(first: bytes, second: bytes | None) -> None:
         (b"Na,kind,RI", b"1,float,1.52", False),
         (b"yes,NA,red", b"no,4.5,blue", False),  # a missing number
         (b"kind,RI,2.5", b"float,1.52,1", False),
+        (b"label,0,1", b"1,red,0.5", True),
+        (b"label,0,1", b"yes,4,0.5", True),
+        (b"label,0,1", b"label,4,0.5", False),  # a label
+        (b"label,0,1", None, False),
+        (b"maybe,0,1", b"yes,4,0.5", False),  # one of the classes
+        (b"label,1,2", b"yes,4,0.5", False),
+        (b"label,0", b"yes,4", False),
+        (b"0,1,2", b"1,red,0.5", False),
+        (b"2024,0.5,red", b"1,1.5,blue", False),  # a known name that a row may hold too
+        (b"2024,2025", b"red,0.5", True),  # all of them known
     ],
 )
 def test_headers_of_tables_with_text(first: bytes, second: bytes | None, is_header: bool) -> None:
     others = [] if second is None else [second]
-    assert (table_header_names(first, others, {"job"}) is not None) == is_header
+    found = table_header_names(first, others, {"job", "2024", "2025"}, ("maybe", "yes"))
+    assert (found is not None) == is_header
 
 
 @pytest.mark.parametrize(
