@@ -12,8 +12,8 @@ from typing import Any, BinaryIO
 
 from linear_learner.errors import ClientError
 from linear_learner.formats.content_type import CSV, LIBSVM, RECORDIO_PROTOBUF, parse
-from linear_learner.formats.recordio import HEADER_SIZE, MAGIC_BYTES
-from linear_learner.formats.sniffing import PART_LENGTH, content_type_of, first_payload
+from linear_learner.formats.recordio import HEADER_SIZE, MAGIC_BYTES, PART_LENGTH
+from linear_learner.formats.sniffing import content_type_of, first_payload
 
 _PARTS_THAT_GO_ON = (1, 2)
 """Marks of a part that another one follows: the first, and those in the middle."""

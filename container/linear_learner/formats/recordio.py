@@ -23,7 +23,8 @@ from linear_learner.native.decoders import Room
 MAGIC = 0xCED7230A
 MAGIC_BYTES = struct.pack("<I", MAGIC)
 HEADER_SIZE = 8
-_LENGTH_BITS = 29
+PART_LENGTH = (1 << 29) - 1
+"""The bits of a length word that are the length of a part; those above mark the part."""
 _WHOLE, _FIRST, _MIDDLE, _LAST = range(4)
 
 
@@ -130,7 +131,7 @@ class RecordReader:
         if len(head) < HEADER_SIZE:
             raise self._error(f"is cut short: its header has {len(head)} of {HEADER_SIZE} bytes", begin)
         word = struct.unpack("<I", head[4:])[0]
-        flag, length = word >> _LENGTH_BITS, word & ((1 << _LENGTH_BITS) - 1)
+        flag, length = divmod(word, PART_LENGTH + 1)
         self._fill(HEADER_SIZE + padded(length))
         available = len(self._data) - self._position - HEADER_SIZE
         if available < length:

@@ -6,14 +6,12 @@ import codecs
 import re
 
 from linear_learner.formats.content_type import CSV, LIBSVM, PARQUET, RECORDIO_PROTOBUF
-from linear_learner.formats.recordio import HEADER_SIZE, MAGIC_BYTES
+from linear_learner.formats.recordio import HEADER_SIZE, MAGIC_BYTES, PART_LENGTH
 
 SNIFFED_BYTES = 512
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 PARQUET_MAGIC = b"PAR1"
-PART_LENGTH = (1 << 29) - 1
-"""The bits of a length word in RecordIO that are the length of a part; those above mark the part."""
 
 _UNREADABLE = {
     b"PK\x03\x04": "a zip archive or an Excel file: unpack it, or save it as CSV",
