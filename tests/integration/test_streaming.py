@@ -259,6 +259,20 @@ def test_an_empty_pass_is_an_error(rows: Rows, make_job: MakeJob) -> None:
         assert f"train_{len(passes) - 1}" in outcome.failure
 
 
+@pytest.mark.parametrize("balanced", ["true", "false"])
+def test_a_bad_label_in_a_later_pass_is_told_by_pipe_and_row(balanced: str, rows: Rows, job: JobFolder) -> None:
+    classes = np.arange(len(rows[1])) % 3
+    bad = classes.copy()
+    bad[20_000] = 7
+    settings = {"num_classes": 3, "balance_multiclass_weights": balanced, "num_models": 1}
+    piped(job.hyperparameters("multiclass_classifier", memory_mb=1, epochs=2, **settings), RECORDIO)
+    Writer(job, "train", iter([recordio(rows[0], classes), recordio(rows[0], bad)]))
+    outcome = job.run()
+    assert outcome.code == 2 and outcome.failure is not None
+    assert "Label 7 of channel 'train' is not one of 0, 1, ... 2" in outcome.failure
+    assert "train_1, row 20001" in outcome.failure
+
+
 def test_a_pipe_that_never_comes_is_an_error(job: JobFolder) -> None:
     (job.base / "input/data").mkdir(parents=True)
     outcome = piped(job.hyperparameters("regressor", pipe_timeout=1)).run()

@@ -69,7 +69,9 @@ class Stream:
         for batch, _ in self._reader.batches(random):
             if len(batch):  # a file may be a header alone, or hold none of this host's rows
                 rows += len(batch)
-                yield Dataset.of_batch(self.name, batch)
+                data = Dataset.of_batch(self.name, batch)
+                self.survey.check(data)
+                yield data
         if not rows:
             raise ClientError(
                 f"Channel '{self.name}' has no rows in epoch {epoch}, and {self.rows} in the first",

@@ -15,7 +15,8 @@ from linear_learner.formats.csr import CsrMatrix
 
 
 class Survey:
-    """Sees every row of the channel once. ``check`` raises ClientError for rows with a bad label.
+    """Sees every row of the channel once. ``check`` raises ClientError for rows with a bad label; rows of later passes
+    need it, too, since what comes through a pipe may differ.
 
     ``classes``: how many there are, 0 for a regressor; ``class_counts`` is int64 (classes,). The sample has as many
     rows as take ``sample_size`` bytes, ``sample_rows`` at most, and never more than are added first. ``ranges``: of
@@ -34,7 +35,7 @@ class Survey:
         self.rows = 0
         self.ranges: FeatureRanges | None = None
         self.class_counts = np.zeros(classes, np.int64)
-        self._check = check
+        self.check = check
         self._is_shard = is_shard
         self._sample_rows = sample_rows
         self._sample_size = sample_size
@@ -44,7 +45,7 @@ class Survey:
 
     def add(self, data: Dataset) -> None:
         """The next rows of the channel, one at least. Nothing of ``data`` is held."""
-        self._check(data)
+        self.check(data)
         self.rows += len(data)
         self.class_counts += data.class_counts(len(self.class_counts))
         if data.feature_dim <= MOST_RANGES:
