@@ -21,7 +21,7 @@ import zstandard
 from finished_job import MakeJob
 from flask.testing import FlaskClient
 from hosts import Hosts, all_well
-from job_folder import JobFolder, Outcome
+from job_folder import JobFolder, Outcome, recordio
 from pyarrow import parquet
 from saved_model import SavedModel
 from sklearn.compose import make_column_transformer
@@ -435,8 +435,8 @@ def test_a_model_of_another_schema_is_no_start(
     assert message in (outcome.failure or "")
 
 
-def through_pipes(job: JobFolder, content: bytes, content_type: str = "text/csv") -> JobFolder:
-    """A train channel whose every pass has this content."""
+def through_pipes(job: JobFolder, content: bytes, content_type: str | None = "text/csv") -> JobFolder:
+    """A train channel whose every pass has this content; with no content type, the bytes tell it."""
     folder = job.base / "input/data"
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -447,17 +447,18 @@ def through_pipes(job: JobFolder, content: bytes, content_type: str = "text/csv"
                 pipe.write(content)
 
     threading.Thread(target=write, daemon=True).start()
-    train = {"ContentType": content_type, "TrainingInputMode": "Pipe"}
+    train = {"TrainingInputMode": "Pipe"} | ({} if content_type is None else {"ContentType": content_type})
     return job.config("inputdataconfig", {"train": train, "validation": {"ContentType": "text/csv"}})
 
 
+@pytest.mark.parametrize("content_type", ["text/csv", None])
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 def test_a_pipe_that_fits_gives_the_model_of_the_file(
-    pack: Callable[[bytes], bytes], finished: Outcome, job: JobFolder
+    pack: Callable[[bytes], bytes], content_type: str | None, finished: Outcome, job: JobFolder
 ) -> None:
     job.file("input/data/validation/a.csv", as_csv(PEOPLE["validation"]))
     job.hyperparameters("binary_classifier", epochs=10, num_models=4, **TEXTS)
-    outcome = through_pipes(job, pack(as_csv(PEOPLE["train"]))).run()
+    outcome = through_pipes(job, pack(as_csv(PEOPLE["train"])), content_type).run()
     assert outcome.code == 0, outcome.failure
     assert outcome.found("(Channel 'train': its first [0-9]+ bytes tell categories and labels)")
     np.testing.assert_array_equal(SavedModel.of(outcome.model_dir).weights, SavedModel.of(finished.model_dir).weights)
@@ -491,6 +492,18 @@ def test_parquet_cannot_be_looked_at_first_in_a_pipe(job: JobFolder) -> None:
     outcome = through_pipes(job, b"", "application/x-parquet").run()
     assert outcome.code == 2
     assert "Please use File mode, or CSV" in (outcome.failure or "")
+
+
+@pytest.mark.parametrize("settings", [{"label_column": "income"}, {"text_labels": "true"}])
+def test_records_in_a_pipe_without_a_content_type_have_no_names_and_no_text(
+    settings: dict[str, str], job: JobFolder
+) -> None:
+    job.file("input/data/validation/a.csv", b"income,age,hours\n0,1,2\n1,2,1\n")
+    job.hyperparameters("binary_classifier", **settings)
+    outcome = through_pipes(job, recordio(np.eye(2), np.arange(2)), None).run()
+    assert outcome.code == 2
+    assert "Unable to read data channel 'train'. Its columns h" in (outcome.failure or "")
+    assert "(content type 'application/x-recordio-protobuf')" in (outcome.failure or "")
 
 
 @pytest.mark.parametrize("mode", ["File", "Pipe"])

@@ -82,15 +82,8 @@ class ChannelReader:
         self._options = replace(options, index_base=parsed.index_base)
         if parsed.label_size == 0:
             raise _unlabeled(channel, 0, where=f"content type '{content_type}'", but="; or leave label_size=0 out")
-        if options.schema is not None:
-            self._learner()
-        if options.label_column and parsed.name not in HAVE_COLUMN_NAMES:
-            raise unreadable(
-                channel.name,
-                f"Its columns have no names, and label_column names the column '{options.label_column}'",
-                where=f"content type '{content_type}'",
-                fix="Please leave label_column out: every row carries its label",
-            )
+        if self._source.knows_content_type:
+            self._check_content_type()
 
     @property
     def can_begin_anew(self) -> bool:
@@ -110,13 +103,17 @@ class ChannelReader:
     def learn_schema(self, settings: TextSettings) -> SchemaLearner:
         """What the columns mean. Files are read once for it. Of a pipe, which gives its rows once, it is the first
         HEAD_BYTES that tell."""
-        learn, learner = self._learner(), SchemaLearner(settings)
+        learner = SchemaLearner(settings)
         if isinstance(self._source, Pipes):
+            if self._source.knows_content_type:
+                self._learner()
             with self._told_of_channel():
                 head, source = self._look_ahead(self._source)
+            learn = self._learner()
+            with self._told_of_channel():
                 self._learn(learn(io.BytesIO(head), learner, source=source), 0)
         else:
-            rows = 0
+            learn, rows = self._learner(), 0
             with contextlib.closing(self._source.streams(None)) as streams:
                 for opened, source in streams:
                     with self._told_of_channel():
@@ -147,6 +144,19 @@ class ChannelReader:
         again = ChannelFile(rejoined(head, opened.stream), opened.packed)
         self._begun = _with_first((again, source), streams)
         return head, source
+
+    def _check_content_type(self) -> None:
+        """ClientError for one that has no names or no text for the settings that speak of them."""
+        content_type = self._source.content_type
+        if self.schema is not None:
+            self._learner()
+        if self._options.label_column and parse(content_type).name not in HAVE_COLUMN_NAMES:
+            raise unreadable(
+                self._channel.name,
+                f"Its columns have no names, and label_column names the column '{self._options.label_column}'",
+                where=f"content type '{content_type}'",
+                fix="Please leave label_column out: every row carries its label",
+            )
 
     def _learner(self) -> Learn:
         """ClientError for a content type whose columns hold no text."""
@@ -266,6 +276,7 @@ class ChannelReader:
 
     def _decoded(self, stream: BinaryIO, source: str, destination: Destination | None) -> Iterator[Batch]:
         """What a decoder says is told of the channel."""
+        self._check_content_type()  # of a pipe, its first bytes may have told it only now
         decode = decoder_for(self._source.content_type, where=f"channel '{self._channel.name}'")
         with self._told_of_channel():
             options = replace(self._options, destination=destination)

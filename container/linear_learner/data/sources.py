@@ -38,6 +38,8 @@ class EmptyChannelError(ClientError):
 class Files:
     """Every file below the channel's folder; they hold ``size`` bytes together. FastFile mode looks the same."""
 
+    knows_content_type = True
+
     def __init__(self, channel: ChannelConfig) -> None:
         self.place = str(channel.path)
         self._files = list_files(channel)
@@ -53,12 +55,14 @@ class Files:
 
 
 class Pipes:
-    """``<channel>_0``, ``<channel>_1`` and so on, one for each pass. How much comes through them is not known."""
+    """``<channel>_0``, ``<channel>_1`` and so on, one for each pass. How much comes through them is not known, nor is,
+    before the first one is open, a content type that the channel does not give."""
 
     size: int | None = None
 
     def __init__(self, channel: ChannelConfig, patience: Patience) -> None:
         self.content_type = channel.content_type or RECORDIO_PROTOBUF
+        self.knows_content_type = channel.content_type is not None
         self._channel = channel
         self._patience = patience
         self._passes = 0
@@ -77,6 +81,7 @@ class Pipes:
             stream = opened if isinstance(opened, io.BufferedReader) else io.BufferedReader(cast(io.RawIOBase, opened))
             if self._channel.content_type is None:
                 self.content_type = content_type_of(self._head(stream)[:SNIFFED_BYTES])
+                self.knows_content_type = True
             yield ChannelFile(cast(BinaryIO, stream), packed), str(path)
 
     def _path(self, number: int) -> Path:
