@@ -92,8 +92,9 @@ class Checkpoints:
             try:
                 with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                     packed = {name: arrays[name] for name in arrays.files}
-            # RuntimeError: a damaged zip file may say that it is encrypted, or packed in an unknown way.
-            except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
+            # RuntimeError: a damaged zip file may say that it is encrypted, or packed in an unknown way. TypeError: the
+            # file is no zip file but one array, as NumPy writes it.
+            except (OSError, ValueError, EOFError, RuntimeError, TypeError, zipfile.BadZipFile) as error:
                 logger.warning("The checkpoint %s cannot be read (%s); an older one is looked for.", path, error)
                 continue
             self._check_job(path, packed.get("job", np.empty(0, np.uint8)))
@@ -105,7 +106,7 @@ class Checkpoints:
         return None
 
     def _newest_first(self) -> list[Path]:
-        return sorted(self._folder.glob("checkpoint-*-*.npz"), reverse=True) if self._folder.is_dir() else []
+        return sorted(filter(Path.is_file, self._folder.glob("checkpoint-*-*.npz")), reverse=True)
 
     def _check_job(self, path: Path, job: np.ndarray) -> None:
         try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import io
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -135,7 +137,14 @@ def test_nothing_is_restored_where_nothing_is(tmp_path: Path) -> None:
     assert Checkpoints(tmp_path / "missing", JOB).restore(start()) is None
 
 
-@pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 but no zip", None])
+def one_array() -> bytes:
+    """A file of the other kind that NumPy writes."""
+    file = io.BytesIO()
+    np.save(file, np.zeros(3))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 but no zip", one_array(), None])
 def test_a_damaged_one_gives_way_to_the_one_before(damage: bytes | None, tmp_path: Path) -> None:
     checkpoints, progress = Checkpoints(tmp_path, JOB), start()
     checkpoints.save(progress)
@@ -160,6 +169,18 @@ def test_so_does_one_that_seems_encrypted_or_packed_in_an_unknown_way(place: int
     content[content.index(b"PK\x01\x02") + place] = byte
     newer.write_bytes(content)
     assert checkpoints.restore(start()) == older
+
+
+def test_what_is_no_file_is_neither_opened_nor_removed(tmp_path: Path) -> None:
+    """Opening a FIFO would wait for ever."""
+    os.mkfifo(tmp_path / "checkpoint-000009-000000000000000.npz")
+    (tmp_path / "checkpoint-000000-000000000000000.npz").mkdir()
+    checkpoints, progress = Checkpoints(tmp_path, JOB), start()
+    for epoch in range(1, KEPT + 2):
+        progress.begin_epoch(epoch)
+        checkpoints.save(progress)
+    assert checkpoints.restore(start()) == tmp_path / f"checkpoint-{KEPT + 1:06d}-000000000000000.npz"
+    assert len(list(tmp_path.iterdir())) == KEPT + 2
 
 
 def test_a_part_that_was_being_written_is_not_looked_at_and_goes(tmp_path: Path) -> None:
