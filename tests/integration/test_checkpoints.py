@@ -86,6 +86,19 @@ def test_a_checkpoint_of_other_hyperparameters_or_data_is_refused(rows: Rows, jo
     assert "scaler was" in (job.run().failure or "")
 
 
+def test_a_checkpoint_of_other_labels_or_another_judge_is_refused(rows: Rows, job: JobFolder) -> None:
+    """Its losses and its best epochs are those of other rows."""
+    features, labels = rows
+    with_checkpoints(job, rows).hyperparameters("binary_classifier", epochs=2)
+    assert job.run().code == 0
+    mended = labels.copy()
+    mended[np.flatnonzero(labels == 0)[:5]] = 1
+    job.channel("train", features, mended)
+    assert "of another job: rows by class was [" in (job.run().failure or "")
+    job.channel("train", features, labels).channel("validation", features, labels)
+    assert "of another job: judging channel was train there and is validation here" in (job.run().failure or "")
+
+
 def test_a_job_that_had_ended_only_writes_its_model(rows: Rows, job: JobFolder) -> None:
     with_checkpoints(job, rows).hyperparameters("binary_classifier", epochs=2)
     first = job.run()

@@ -162,7 +162,7 @@ def train_job(env: Environment, should_stop: Callable[[], bool]) -> None:
             )
             requirements.check_confidence(hp, channels.get("validation"), len(candidates), cluster)
         job = TrainingJob(env, hp, channels, task, candidates, log, should_stop, cluster)
-        trained = train_candidates(job, timers, make_checkpoints(job, start), start)
+        trained = train_candidates(job, timers, make_checkpoints(job, start, found.class_counts), start)
         if not trained.epochs:
             raise Stopped
         with timers.measure("finalize.time"):
@@ -223,9 +223,9 @@ def model_to_start_from(env: Environment, hp: HyperParameters, names: Sequence[s
     return model
 
 
-def make_checkpoints(job: TrainingJob, start: LinearModel | None) -> Checkpoints | None:
+def make_checkpoints(job: TrainingJob, start: LinearModel | None, class_counts: np.ndarray) -> Checkpoints | None:
     """The checkpoints of this job, None without a folder for them, and on any host but the first, which keeps them for
-    all. What the scaler came to stands for the data."""
+    all. What the scaler came to stands for the data, and ``class_counts``, of all hosts, for the labels."""
     folder, rows = job.env.checkpoint_dir(), job.cluster.gather(job.task.train.rows)
     if folder is None or not job.cluster.is_first:
         return None
@@ -236,6 +236,8 @@ def make_checkpoints(job: TrainingJob, start: LinearModel | None) -> Checkpoints
         "rows": rows[0] if job.cluster.size == 1 else rows,
         "scaler": _checksum(scaler.mean, scaler.std),
         "label scaler": [scaler.label_mean, scaler.label_std],
+        "rows by class": class_counts.tolist(),
+        "judging channel": job.task.judge_channel,
         "model channel": None if start is None else _checksum(start.weights, start.bias),
     }
     return Checkpoints(folder, same)
