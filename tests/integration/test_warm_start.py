@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from finished_job import MakeJob
-from job_folder import JobFolder, Outcome
+from job_folder import CSV, JobFolder, Outcome
 
 from linear_learner.model import artifact
 from linear_learner.model.linear_model import LinearModel
@@ -91,6 +91,16 @@ def test_a_model_of_another_task_is_refused(settings: dict[str, str], d: int, re
     outcome = job.run()
     assert outcome.code == 2
     assert f"cannot be the start of this job: {reason}" in (outcome.failure or "")
+
+
+def test_a_model_that_comes_through_pipes_is_refused(job: JobFolder) -> None:
+    """As it does where the input mode is that of the whole job."""
+    job.hyperparameters("binary_classifier").channel("train", *some_rows(2, 0))
+    job.config("inputdataconfig", {"train": {"ContentType": CSV}, "model": {"TrainingInputMode": "Pipe"}})
+    outcome = job.run()
+    assert outcome.code == 2
+    assert "Channel 'model' comes through pipes, and a model is files" in (outcome.failure or "")
+    assert "Give the channel 'model' the input mode File" in (outcome.failure or "")
 
 
 def test_a_channel_without_a_model_is_refused(job: JobFolder) -> None:

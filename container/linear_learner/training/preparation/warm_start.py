@@ -10,7 +10,7 @@ from linear_learner.errors import ClientError
 from linear_learner.formats.table_schema import TableSchema
 from linear_learner.hyperparameters import HyperParameters
 from linear_learner.model import artifact
-from linear_learner.model.linear_model import LinearModel
+from linear_learner.model.linear_model import LinearModel, Model
 from linear_learner.model.losses import LOSSES
 from linear_learner.training.engines.state import State
 from linear_learner.training.preparation.task import Task
@@ -23,7 +23,7 @@ def read_model(channel: ChannelConfig, hp: HyperParameters, feature_names: Seque
     those of the train channel. ClientError if it cannot be read, or is not of the same task and columns as the job. Its
     loss may be another."""
     outputs = hp.num_classes if LOSSES[hp.predictor_type, hp.loss].coupled else 1
-    model = artifact.load(channel.path)
+    model = _load(channel)
     if not isinstance(model, LinearModel):
         raise _unfit(channel, "its graph is not that of a linear model")
     if model.predictor_type != hp.predictor_type:
@@ -40,7 +40,7 @@ def read_model(channel: ChannelConfig, hp: HyperParameters, feature_names: Seque
 
 def schema_of(channel: ChannelConfig) -> TableSchema | None:
     """What the columns of tables mean to the model of the channel; None where it was trained on numbers."""
-    content = artifact.load(channel.path).metadata.get("schema")
+    content = _load(channel).metadata.get("schema")
     return None if content is None else TableSchema.of_json(content)
 
 
@@ -50,6 +50,16 @@ def start_from(model: LinearModel, task: Task, state: State) -> None:
     if task.columns is not None:
         weights = weights[task.columns]
     state.set_every_candidate(weights, bias)
+
+
+def _load(channel: ChannelConfig) -> Model:
+    if channel.input_mode == "Pipe":
+        raise ClientError(
+            f"Channel '{channel.name}' comes through pipes, and a model is files",
+            where=str(channel.path),
+            fix=f"give the channel '{channel.name}' the input mode File",
+        )
+    return artifact.load(channel.path)
 
 
 def _unfit(channel: ChannelConfig, reason: str) -> ClientError:
