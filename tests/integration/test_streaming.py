@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -128,6 +129,15 @@ def test_held_out_channels_that_do_not_fit_are_sampled(rows: Rows, job: JobFolde
     accuracy = np.mean(SavedModel.of(outcome.model_dir).labels(rows[0]) == rows[1])
     for channel in ("validation", "test"):
         assert outcome.final(channel, "binary_classification_accuracy") == pytest.approx(accuracy, abs=0.03)
+
+
+def test_held_out_channels_leave_a_part_of_the_smallest_budget(rows: Rows, job: JobFolder) -> None:
+    """Their first blocks alone take more than it; a scaler fitted on one row would leave all columns as they are."""
+    job.channel("validation", *rows).channel("test", *rows)
+    outcome = job.train("regressor", rows, memory_mb=1, epochs=1, num_models=1)
+    (scaler,) = outcome.found("'stdev_weight': (.*)")
+    found = [float(number) for number in re.findall(r"[0-9.]+(?:e[-+]\d+)?", scaler)[:10]]
+    assert found == pytest.approx(rows[0].std(axis=0).tolist(), rel=0.3)
 
 
 def test_classes_are_balanced_by_all_rows_of_files(rows: Rows, make_job: MakeJob) -> None:

@@ -63,7 +63,8 @@ def read_channels(
     in memory, and the others are samples then. Of several hosts, each has its rows of them, which may be none.
 
     Of the budget, the validation channel, which is held twice, takes at most half, the test channel a quarter, and the
-    train channel what is left. Raises Stopped once ``should_stop`` says yes.
+    train channel what is left. The first block of a channel is held whatever it takes: a quarter is left in any case.
+    Raises Stopped once ``should_stop`` says yes.
     """
     configs = configs_of(env, cluster)
     if "train" not in configs:
@@ -103,7 +104,7 @@ def read_channels(
         if name in configs:
             held_out_reader = reader(name, options)
             data = held_out[name] = read_held_out(name, held_out_reader, budget // 4, check, hp, cluster)
-            left -= copies * bytes_of(data.features)
+            left = max(left - copies * bytes_of(data.features), budget // 4)
             if isinstance(held_out_reader, ChannelReader) and (
                 found := unseen_notice(f"Channel '{name}'", held_out_reader.unseen)
             ):
