@@ -165,27 +165,34 @@ def test_every_optimizer(optimizer: str, run: Callable[..., tuple[Outcome, Outco
     assert_alike(*run(channels(FEATURES, SIGNAL), "regressor", optimizer=optimizer))
 
 
-def test_missing_values_get_the_means_of_all_hosts(run: Callable[..., tuple[Outcome, Outcome]]) -> None:
+def with_missing_values(folder: JobFolder, rows: np.ndarray) -> None:
+    """The later a row is, the larger are its values."""
     features = FEATURES + np.linspace(0, 3, ROWS)[:, np.newaxis]
+    for name, parts in {"train": (0, 1), "validation": (2,), "test": (3,)}.items():
+        own = rows[np.isin(HELD_OUT[rows], parts)]
+        lines = [
+            [f"{label:.5f}", *(f"{x:.5f}" for x in row)] for label, row in zip(SIGNAL[own], features[own], strict=True)
+        ]
+        for i, line in enumerate(lines):
+            line[1 + i % 10] = "" if i % 3 == 0 else line[1 + i % 10]
+        if lines:
+            header = ",".join(["y", *(f"x{i}" for i in range(10))])
+            text = "\n".join([header, *map(",".join, lines)])
+            folder.file(f"input/data/{name}/rows.csv", text.encode())
 
-    def fill(folder: JobFolder, rows: np.ndarray) -> None:
-        for name, parts in {"train": (0, 1), "validation": (2,), "test": (3,)}.items():
-            own = rows[np.isin(HELD_OUT[rows], parts)]
-            lines = [
-                [f"{label:.5f}", *(f"{x:.5f}" for x in row)]
-                for label, row in zip(SIGNAL[own], features[own], strict=True)
-            ]
-            for i, line in enumerate(lines):
-                line[1 + i % 10] = "" if i % 3 == 0 else line[1 + i % 10]
-            if lines:
-                header = ",".join(["y", *(f"x{i}" for i in range(10))])
-                text = "\n".join([header, *map(",".join, lines)])
-                folder.file(f"input/data/{name}/rows.csv", text.encode())
 
-    one, several = run(fill, "regressor", content_type=CSV, missing_values="mean")
+def test_missing_values_get_the_means_of_all_hosts(run: Callable[..., tuple[Outcome, Outcome]]) -> None:
+    one, several = run(with_missing_values, "regressor", content_type=CSV, missing_values="mean")
     np.testing.assert_allclose(several.facts["feature_fills"], one.facts["feature_fills"], rtol=1e-6)
     assert several.facts["feature_names"] == [f"x{i}" for i in range(10)]
     assert several.objective("validation") == pytest.approx(one.objective("validation"), rel=0.05)
+
+
+def test_a_host_counts_by_its_rows_in_the_sample_for_such_means(run: Callable[..., tuple[Outcome, Outcome]]) -> None:
+    settings = {"missing_values": "mean", "num_point_for_scaler": 150, "epochs": 1}
+    one, several = run(with_missing_values, "regressor", content_type=CSV, **settings)
+    fills = [np.mean(outcome.facts["feature_fills"]) for outcome in (one, several)]
+    assert fills[1] == pytest.approx(fills[0], abs=0.1)
 
 
 def sparse(folder: JobFolder, rows: np.ndarray) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -271,7 +272,9 @@ def read_train(
     data, rest, shape = read_rows("train", reader, budget // 2 if is_judge else budget * 5 // 8, cluster)
     check = partial(check_labels, predictor_type=hp.predictor_type, num_classes=hp.num_classes)
     if hp.missing_values == "mean":
-        sample = data.features[sample_rows(len(data), hp.num_point_for_scaler)]
+        (rows_of_all,) = cluster.sum(np.array([float(len(data))]))
+        share = len(data) / max(1.0, rows_of_all)
+        sample = data.features[sample_rows(len(data), math.ceil(hp.num_point_for_scaler * share))]
         fills = imputation.means_of(cluster.sum(imputation.column_sums(sample)))
         data = fill_missing(data, fills)
         if isinstance(reader, ChannelReader):
