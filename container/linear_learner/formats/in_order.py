@@ -10,17 +10,21 @@ from typing import Generic, TypeVar, cast
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+_SPARE = 4
+"""Items beyond one for each thread. With fewer, a thread that is late with the first of them keeps the others waiting.
+"""
+
 
 def in_order(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[tuple[Item, Result]]:
     """(item, function(item)) of each item, in their order, by so many ``threads``.
 
     The thread that asks for them is one of these: where it would wait, it works. ``items`` are taken by whoever is
-    free, one at a time, ``threads + 1`` ahead at most. An error of either comes after the results before it.
+    free, one at a time; so many and a few are held. An error of either comes after the results before it.
     """
     if threads == 1:
         yield from ((item, function(item)) for item in items)
         return
-    tasks = _Tasks(function, iter(items), threads + 1)
+    tasks = _Tasks(function, iter(items), threads + _SPARE)
     helpers = [threading.Thread(target=tasks.help, name=f"decoder-{i + 1}") for i in range(threads - 1)]
     for helper in helpers:
         helper.start()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -30,6 +30,7 @@ from linear_learner.formats.faults import (
     problem_of_number,
     text_advice,
 )
+from linear_learner.formats.in_order import in_order
 from linear_learner.formats.label_column import label_position
 from linear_learner.formats.options import DEFAULTS, Options
 from linear_learner.formats.parquet_texts import codes_for, is_text, may_be_category, texts_of
@@ -72,10 +73,9 @@ def decode(
         columns = _Columns(table.schema_arrow, label_size, source, options)
         if not table.metadata.num_rows:
             yield columns.no_rows()
-        first_row = 1
-        for rows in _record_batches(table, columns.names, block_cells, threads):
-            yield columns.batch(rows, first_row)
-            first_row += len(rows)
+        batches = _numbered(_record_batches(table, columns.names, block_cells, threads))
+        for _, batch in in_order(columns.batch, batches, threads):
+            yield batch
 
 
 def learn(stream: BinaryIO, learner: SchemaLearner, *, source: str, block_cells: int = BLOCK_CELLS) -> Iterator[int]:
@@ -128,8 +128,9 @@ class _Columns:
             else:
                 self._check_type(name, types[i])
 
-    def batch(self, rows: pa.RecordBatch, first_row: int) -> Batch:
-        """The rows of a record batch, of which ``first_row`` is the number of the first."""
+    def batch(self, numbered: tuple[pa.RecordBatch, int]) -> Batch:
+        """The rows of a record batch, which comes with the number of the first."""
+        rows, first_row = numbered
         positions = range(len(self.names))
         others = [i for i in positions if i != self._label]
         features = self._numbers(rows, others, first_row, self._allow_missing)
@@ -291,6 +292,14 @@ def _record_batches(table: ParquetFile, names: list[str], block_cells: int, thre
         yield from table.iter_batches(
             max(1, block_cells // len(names)), row_groups=[group], columns=names, use_threads=threads > 1
         )
+
+
+def _numbered(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[pa.RecordBatch, int]]:
+    """Each with the number of its first row."""
+    first_row = 1
+    for rows in batches:
+        yield rows, first_row
+        first_row += len(rows)
 
 
 def _as_numpy(column: pa.Array) -> np.ndarray:

@@ -61,9 +61,9 @@ def decode(
     """Batches of rows, all of one width. With ``label_size`` 1 every record must have one label; with 0 (a request)
     labels are ignored, and the stream may be one bare Record without its frame, as the SDK's batch transform sends it.
 
-    A batch is the whole records of the next ``block_size`` bytes, or one record where that is larger. ``threads + 2``
-    such blocks are held, and what is decoded of them. ClientError names file and row; for a broken frame also the byte
-    at which it begins.
+    A batch is the whole records of the next ``block_size`` bytes, or one record where that is larger. A few more such
+    blocks than ``threads`` are held, and what is decoded of them. ClientError names file and row; for a broken frame
+    also the byte at which it begins.
     """
     room = Room()
     reader = RecordReader(stream, source=source, block_size=block_size, room=room)

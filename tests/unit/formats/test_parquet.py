@@ -28,11 +28,11 @@ def written(columns: dict[str, Any] | pa.Table, **how: Any) -> bytes:
     return file.getvalue()
 
 
-def batches(data: bytes, *, label_size: int = 1, block_cells: int = 1 << 18, **wishes: Any) -> list[Batch]:
-    options = Options(**wishes)
-    return list(
-        decode(io.BytesIO(data), label_size=label_size, source="a.pq", block_cells=block_cells, options=options)
-    )
+def batches(
+    data: bytes, *, label_size: int = 1, block_cells: int = 1 << 18, threads: int = 1, **wishes: Any
+) -> list[Batch]:
+    how = {"label_size": label_size, "block_cells": block_cells, "threads": threads, "options": Options(**wishes)}
+    return list(decode(io.BytesIO(data), source="a.pq", **how))
 
 
 def error(data: bytes, **how: Any) -> str:
@@ -91,14 +91,15 @@ def test_booleans_are_0_and_1() -> None:
     values=st.lists(st.integers(-(2**63), 2**63 - 1) | st.floats(-1e38, 1e38), min_size=1, max_size=30),
     rows_of_a_group=st.integers(1, 9),
     block_cells=st.integers(1, 20),
+    threads=st.sampled_from([1, 3]),
 )
 def test_values_are_the_nearest_float32_whatever_the_groups_and_blocks(
-    values: list[float], rows_of_a_group: int, block_cells: int
+    values: list[float], rows_of_a_group: int, block_cells: int, threads: int
 ) -> None:
     whole = [value for value in values if isinstance(value, int)]
     column = pa.array(whole, pa.int64()) if len(whole) == len(values) else pa.array(map(float, values), pa.float64())
     table = pa.table({"y": range(len(values)), "a": column})
-    found = batches(written(table, row_group_size=rows_of_a_group), block_cells=block_cells)
+    found = batches(written(table, row_group_size=rows_of_a_group), block_cells=block_cells, threads=threads)
     numbers = np.concatenate([batch.features[:, 0] for batch in found])
     np.testing.assert_array_equal(numbers, np.array(column.to_pylist()).astype(np.float32))
     assert [batch.where(0) for batch in found] == [f"a.pq, row {int(batch.labels[0]) + 1}" for batch in found]
