@@ -69,7 +69,7 @@ class RowStore:
         """Add dense rows (m, d)."""
         assert isinstance(rows, np.ndarray)  # noqa: S101 (for the type checker: the caller keeps kinds apart)
         needed = self._rows + len(rows)
-        if self._is_in_place(rows):
+        if self._given > self._rows and self._is_in_place(rows):
             self._rows = needed
             return
         if needed > len(self._array):
