@@ -51,7 +51,8 @@ def decode(
     options: Options = DEFAULTS,
 ) -> Iterator[Batch]:
     """Batches of sparse rows. With ``label_size`` 1 every row begins with its label; with 0 (a request) a label may be
-    there and is skipped.
+    there and is skipped whatever it is, as in requests of CSV. Only where no pair follows must it be a number: else
+    text of any other kind would be rows of zeros.
 
     The rows have ``options.feature_dim`` columns; where that is None, each batch has as many as the largest of its
     indices says, and its ``width_is_open``. ClientError names file, row (the number of the line, from 1), index and
@@ -152,7 +153,9 @@ def _add(tokens: list[bytes], number: int, rows: _Rows, label_size: int, options
     label = 0.0
     pairs = tokens
     if label_size or b":" not in tokens[0]:
-        label, pairs = _label(tokens[0]), tokens[1:]
+        pairs = tokens[1:]
+        if label_size or not pairs:
+            label = _label(tokens[0])
     if pairs and pairs[0].startswith(b"qid:"):
         pairs = pairs[1:]
     row: dict[int, float] = {}

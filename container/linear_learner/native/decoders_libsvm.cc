@@ -56,10 +56,11 @@ class Decoder {
     const int64_t start = written_;
     const char* first_end = token_end(p, end);
     if (layout_.label_size || find(':', p, first_end) == first_end) {
+      const char* pairs = skip_spaces(first_end, end);
       float skipped;
-      p = read_value(p, end, false, label ? label : &skipped);
-      if (!p) return false;
-      p = skip_spaces(p, end);
+      // A request's label counts for nothing where pairs follow.
+      if ((label || pairs == end) && !read_value(p, end, false, label ? label : &skipped)) return false;
+      p = pairs;
     }
     if (end - p >= 4 && !std::memcmp(p, "qid:", 4)) p = skip_spaces(token_end(p, end), end);
     bool ascending = true;

@@ -357,7 +357,9 @@ class TestRecordIO:
 
 
 PAIRS = st.sampled_from(["1:2", "2:-0.5", "7:1e-3", "9:+.5", "12:3.", "003:0"])
-ODD_PAIRS = st.sampled_from(["1:x", "0:1", "7", ":1", "1:", "1:nan", "5:inf", "2:1e39", "qid:1", "1:2:3", "-1:2", "x"])
+ODD_PAIRS = st.sampled_from(
+    ["1:x", "0:1", "7", ":1", "1:", "1:nan", "5:inf", "2:1e39", "qid:1", "1:2:3", "-1:2", "x", "nan", "1e99"]
+)
 LABELED = st.tuples(st.sampled_from(["1", "-1", "0.5"]), st.lists(PAIRS, max_size=5, unique=True))
 LIBSVM_LINES = LABELED.map(lambda row: " ".join([row[0], *row[1]])) | st.sampled_from(["", " # x", "1 qid:3 1:2 # 4:5"])
 ODD_LIBSVM_LINES = st.lists(PAIRS | ODD_PAIRS, max_size=4).map(" ".join)

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from sklearn.datasets import dump_svmlight_file, load_svmlight_file
 
 from linear_learner.errors import ClientError
+from linear_learner.formats import text_libsvm
 from linear_learner.formats.batch import Batch
 from linear_learner.formats.csr import CsrMatrix
 from linear_learner.formats.options import Options
 from linear_learner.formats.text_libsvm import LARGEST_COLUMN, decode
+from linear_learner.native import decoders
 
 VALID = b"1 1:0.5 3:2\n0 2:-1e-3\n1\n"
 TABLE = [[0.5, 0, 2], [0, -1e-3, 0], [0, 0, 0]]
@@ -87,6 +89,24 @@ def test_a_request_may_have_labels_or_not() -> None:
     for data in (b"1:0.5 3:2\n2:-1e-3\n", b"1 1:0.5 3:2\n0 2:-1e-3\n", b"qid:1 1:0.5 3:2\n0 qid:1 2:-1e-3"):
         np.testing.assert_array_equal(dense(data, feature_dim=3, label_size=0), np.float32(TABLE[:2]))
     assert batches(VALID, label_size=0)[0].labels is None
+
+
+@pytest.mark.parametrize("label", [b"nan", b"abc", b"-inf", b"1e99", b"?", b"1,2", b"\xff", b"1x", b"x qid:7"])
+@pytest.mark.parametrize("plain", [False, True])
+def test_the_label_of_a_request_is_skipped_whatever_it_is(
+    label: bytes, plain: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if plain:
+        monkeypatch.setattr(text_libsvm, "libsvm_rows", lambda *_, **__: None)
+    elif decoders.available():
+        monkeypatch.setattr(text_libsvm.Block, "parse", None)
+    data = b"%s 1:0.5 3:2\n0 2:-1e-3\n" % label
+    np.testing.assert_array_equal(dense(data, feature_dim=3, label_size=0), np.float32(TABLE[:2]))
+
+
+@pytest.mark.parametrize("row", [b"abc", b"nan", b"1,2,3", b"1e99", b"1 2", b"x # 1:1"])
+def test_what_has_no_pair_is_no_row_of_zeros(row: bytes) -> None:
+    assert "(a.svm, row 2, " in error(b"1 1:1\n" + row + b"\n", label_size=0)
 
 
 @pytest.mark.parametrize(
