@@ -12,7 +12,7 @@ import io
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, NoReturn
 
@@ -52,8 +52,7 @@ def read_files(place: Path) -> tuple[dict[str, bytes], str]:
             raise ClientError(
                 "The file holds no model", where=str(place), fix=f"name a {TAR}, a model_algo-1 or a folder"
             )
-        read = _read_tar if start[:2] == GZIP else _read_zip
-        return _complete(read(place), str(place)), place.name
+        return _unpacked(place, _read_tar if start[:2] == GZIP else _read_zip)
     if not place.is_dir():
         raise ClientError("There is no such folder or file", where=str(place), fix="name the folder of a trained model")
     loose = [name for name in LARGEST if (place / name).exists()]
@@ -61,7 +60,7 @@ def read_files(place: Path) -> tuple[dict[str, bytes], str]:
         return {name: _read_loose(place, name) for name in loose}, place.name
     for archive, read in ((_zip_in(place), _read_zip), (place / TAR, _read_tar)):
         if archive is not None and archive.is_file():
-            return _complete(read(archive), str(archive)), archive.name
+            return _unpacked(archive, read)
     if loose:
         _complete(dict.fromkeys(loose, b""), str(place))
     raise ClientError(
@@ -69,6 +68,12 @@ def read_files(place: Path) -> tuple[dict[str, bytes], str]:
         where=str(place),
         fix=f"put {', '.join(NEEDED)}, or model_algo-1, or {TAR} there",
     )
+
+
+def _unpacked(archive: Path, read: Callable[[Path], dict[str, bytes]]) -> tuple[dict[str, bytes], str]:
+    if not archive.stat().st_size:
+        _refuse("The file is empty", str(archive))
+    return _complete(read(archive), str(archive)), archive.name
 
 
 def _complete(files: dict[str, bytes], where: str) -> dict[str, bytes]:

@@ -145,6 +145,12 @@ class TestMissing:
         with pytest.raises(ClientError, match=r"There is no such folder or file .*nowhere"):
             read_files(tmp_path / "nowhere")
 
+    @pytest.mark.parametrize("name", ["model.tar.gz", "model_algo-1", "mine.tgz"])
+    def test_an_empty_file_is_called_so(self, tmp_path: Path, name: str) -> None:
+        (tmp_path / name).touch()
+        with pytest.raises(ClientError, match=rf"The file is empty \(.*{name}\)"):
+            read_files(tmp_path / name)
+
 
 def encrypted_zip() -> bytes:
     """With the flag that says so."""
@@ -185,7 +191,7 @@ def sparse_tar() -> bytes:
 MANY = {f"{number}.txt": b"" for number in range(archive.MOST_MEMBERS + 1)}
 HOSTILE: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "zip: not one": ("model_algo-1", lambda: b"not a zip", "zip archive cannot be read"),
-    "zip: empty": ("model_algo-1", lambda: b"", "zip archive cannot be read"),
+    "zip: empty": ("model_algo-1", lambda: b"", "The file is empty"),
     "zip: cut": ("model_algo-1", lambda: ZIP[:-30], "zip archive cannot be read"),
     "zip: wrong checksum": ("model_algo-1", lambda: ZIP.replace(b"jsonsymbol", b"jsonSymbol"), "Bad CRC-32"),
     "zip: encrypted": ("model_algo-1", encrypted_zip, "zip archive cannot be read: .*encrypted"),
@@ -205,6 +211,7 @@ HOSTILE: dict[str, tuple[str, Callable[[], bytes], str]] = {
         lambda: zip_of({**FILES, PARAMS: bytes(5 << 20)}, zipfile.ZIP_DEFLATED),
         "unpacks to more than 4194304 bytes",
     ),
+    "tar: empty": ("model.tar.gz", lambda: b"", "The file is empty"),
     "tar: not one": ("model.tar.gz", lambda: b"not a tar", "tar archive cannot be read"),
     "tar: not gzipped": ("model.tar.gz", lambda: gzip.decompress(TAR), "tar archive cannot be read"),
     "tar: cut": ("model.tar.gz", lambda: TAR[:-30], "tar archive cannot be read"),
