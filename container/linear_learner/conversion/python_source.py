@@ -60,18 +60,25 @@ def logistic(value):
     return power / (1 + power)
 
 
+def number(cell):
+    """That of a cell of CSV, None of an empty one."""
+    if "_" in cell or not cell.isascii():  # float() would take 1_0 for 10, and the digits of any script
+        raise ValueError(f"could not convert string to float: {cell!r}")
+    return float(cell) if cell.strip() else None
+
+
 def main():
+    sys.stdin.reconfigure(errors="replace")  # bytes that are no text are no numbers
     writer = csv.writer(sys.stdout, lineterminator="\\n")
     reader = csv.reader(sys.stdin)
-    for row in reader:
-        if row:
-            try:
-                answer = score([float(cell) if cell.strip() else None for cell in row])
-            except ValueError as error:
-                print(f"row {reader.line_num}: {error}", file=sys.stderr)
-                return 2
+    try:
+        for row in filter(None, reader):
+            answer = score([number(cell) for cell in row])
             label = predicted_label(answer)
             writer.writerow([*(answer if isinstance(answer, list) else [answer]), *([] if label is None else [label])])
+    except (ValueError, csv.Error) as error:
+        print(f"row {reader.line_num}: {error}", file=sys.stderr)
+        return 2
     return 0
 
 

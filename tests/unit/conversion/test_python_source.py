@@ -69,10 +69,15 @@ def test_rows_that_do_not_fit_end_the_program(tmp_path: Path) -> None:
         "1,x,3,4": "row 1: could not convert string to float: 'x'\n",
         "1,2,3,4\n1,,3,4": "row 2: feature 2 is missing\n",
         "1,2,1e400,4": "row 1: feature 3 is infinite\n",
+        "1,2,3,4\n1,2_0,3,4": "row 2: could not convert string to float: '2_0'\n",
+        "1,2,\u0663,4": "row 1: could not convert string to float: '\u0663'\n",
+        "1,2,3,4\n1,\udcff,3,4": "row 2: could not convert string to float: '\ufffd'\n",
+        f"1,2,3,4\n1,2,3,{'4' * 200_000}": "row 2: field larger than field limit (131072)\n",
     }.items():
         command = [sys.executable, "model.py"]
-        done = subprocess.run(command, cwd=tmp_path, input=text, capture_output=True, text=True, check=False)
-        assert (done.returncode, done.stderr) == (2, told)
+        given, encoding = text.encode("utf-8", "surrogateescape"), {"PYTHONIOENCODING": "utf-8:strict"}
+        done = subprocess.run(command, cwd=tmp_path, input=given, capture_output=True, env=encoding, check=False)
+        assert (done.returncode, done.stderr.decode()) == (2, told)
 
 
 @given(st.lists(st.text(), min_size=4, max_size=4), st.lists(st.text(), min_size=2, max_size=2, unique=True))
