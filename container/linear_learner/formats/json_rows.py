@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -84,6 +85,20 @@ class Sparse:
 Row = list[float] | Sparse
 
 
+class Repetitive(dict[str, Any]):
+    """An object in which ``twice`` is a name more than once, and has its last value."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+
+
+def object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of a document, by its names and values as they stand there."""
+    found = dict(pairs)
+    return found if len(found) == len(pairs) else Repetitive(pairs)
+
+
 def row_of(record: Any, where: str, layout: Layout) -> Row:
     """The features of one record, checked for form and width but not yet for the size of their values."""
     features = _features(record, where)
@@ -149,6 +164,8 @@ def _named(features: dict[str, Any], where: str, layout: Layout) -> list[float]:
     """Features given by name, put into the model's order. Every name the model knows must be there, and no other."""
     if not layout.position:
         raise ClientError("The record has no values, and the model knows no names", where=where, fix=RECORD_FIX)
+    if isinstance(features, Repetitive):
+        raise ClientError(f"The record has the feature {_shown(features.twice)} twice", where=where)
     for name in features:
         if name not in layout.position:
             raise ClientError(f"The model has no feature {_shown(name)}", where=where)
@@ -191,6 +208,7 @@ def _kind(value: Any) -> str:
 
 
 _KINDS = {str: "a string", bool: "a boolean", type(None): "null", list: "a list", dict: "an object"}
+_KINDS[Repetitive] = _KINDS[dict]
 
 
 def _shown(value: Any) -> str:

@@ -250,6 +250,23 @@ def test_names_must_be_those_of_the_model(given_features: object, message: str) 
         rows(features(given_features), feature_names=["a", "b", "c"])
 
 
+@pytest.mark.parametrize("names", ['"a": 1, "b": 2, "a": 3', '"c": 0, "b": 2, "b": 2, "a": 1', '"a": 1, "\\u0061": 1'])
+def test_a_record_names_a_feature_once(names: str) -> None:
+    twice = "b" if names.startswith('"c') else "a"
+    good, bad = json.dumps(DENSE), f'{{"features": {{{names}}}}}'
+    with pytest.raises(ClientError, match=rf'has the feature "{twice}" twice \(request, instances\[1\]\)'):
+        rows(f'{{"instances": [{good}, {bad}]}}', feature_names=["a", "b", "c"])
+    with pytest.raises(ClientError, match=rf'has the feature "{twice}" twice \(request, line 2\)'):
+        rows(f"{good}\n{bad}", "application/jsonlines", feature_names=["a", "b", "c"])
+
+
+def test_what_is_skipped_may_hold_a_name_twice_and_a_value_that_does_is_an_object() -> None:
+    record = '{"features": {"a": 1.5, "b": -2, "c": %s}, "configuration": {"x": 1, "x": 2}}'
+    assert_array_equal(rows(record % 0, "application/jsonlines", feature_names=["a", "b", "c"]), [ROW])
+    with pytest.raises(ClientError, match="is an object, not a number"):
+        rows(record % '{"x": 1, "x": 2}', "application/jsonlines", feature_names=["a", "b", "c"])
+
+
 def test_without_a_known_width_the_first_row_gives_it() -> None:
     assert_array_equal(rows(features([1, 2]), feature_dim=None), [[1, 2]])
     assert_array_equal(rows(sparse(), feature_dim=None), [ROW])
