@@ -97,7 +97,8 @@ class Environment:
 
     def checkpoint_dir(self) -> Path | None:
         """Where checkpoints are kept: LocalPath of checkpointconfig.json, or /opt/ml/checkpoints where that file names
-        none or is missing but the folder is there; None where the job has no checkpoints."""
+        none or is missing but the folder is there; None where the job has no checkpoints. ClientError where no such
+        folder can be made, which else were told only when the first epoch is over."""
         if self.results is not None:
             return None  # the folder of the results is gone with the process
         file, usual = self.base / "input/config/checkpointconfig.json", self.base / "checkpoints"
@@ -111,7 +112,16 @@ class Environment:
                 fix='write {"LocalPath": "/opt/ml/checkpoints"}, or leave LocalPath out',
             )
         path = Path(local)
-        return self.base / path.relative_to(DEFAULT_BASE) if path.is_relative_to(DEFAULT_BASE) else path
+        folder = self.base / path.relative_to(DEFAULT_BASE) if path.is_relative_to(DEFAULT_BASE) else path
+        there = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
+        if not os.path.isdir(there):  # noqa: PTH112 (Path.is_dir raises where it may not look)
+            what = "is a link that leads to no folder" if there.is_symlink() else "is no folder"
+            raise ClientError(
+                f"The folder for checkpoints, {folder}, cannot be made: {there} {what}",
+                where=f"LocalPath of {file}",
+                fix="remove it, or name another folder",
+            )
+        return folder
 
     def unwritable_folders(self) -> list[Path]:
         """Of those that a job writes to."""

@@ -274,6 +274,15 @@ CONFIG_FILES = {
         "checkpointconfig.json",
         "leave LocalPath out",
     ),
+    "a file where the folder for checkpoints should be": (
+        both(
+            config("checkpointconfig", {"LocalPath": "/opt/ml/checkpoints/of/this"}),
+            lambda job: (job.base / "checkpoints").write_text("a file"),
+        ),
+        "The folder for checkpoints, ",
+        "/checkpoints is no folder (LocalPath of ",
+        "checkpointconfig.json). Remove it, or name another folder",
+    ),
     "hosts that are no list": (
         config("resourceconfig", {"current_host": "algo-1", "hosts": "algo-1"}),
         "current_host or hosts is not what it should be",

@@ -352,6 +352,24 @@ class TestAvailableMemory:
         assert self.available(tmp_path, {}, meminfo="MemTotal: 3 kB\n") is None
 
 
+class TestCheckpoints:
+    @pytest.mark.parametrize(("local", "told"), [
+        ("/opt/ml/model/x/y", "model/x/y"), (None, "checkpoints"), ("/opt/ml/file", None), ("/opt/ml/file/in", None),
+        ("/opt/ml/nowhere", None), ("/opt/ml/nowhere/in", None), ("/opt/ml/elsewhere/in", "elsewhere/in"),
+    ])  # fmt: skip
+    def test_are_where_a_folder_is_or_can_be(self, env: Environment, local: str | None, told: str | None) -> None:
+        (env.base / "file").touch()
+        (env.base / "nowhere").symlink_to("not there")
+        (env.base / "elsewhere").symlink_to(".")
+        write(env, "checkpointconfig", {} if local is None else {"LocalPath": local})
+        if told is not None:
+            assert env.checkpoint_dir() == env.base / told
+        else:
+            what = "is a link that leads to no folder" if "nowhere" in str(local) else "is no folder"
+            with pytest.raises(ClientError, match=rf"cannot be made: \S* {what} \(LocalPath of .*config.json\)"):
+                env.checkpoint_dir()
+
+
 def test_what_lies_below_a_folder_that_may_not_be_looked_into_cannot_be_written_to(
     env: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
