@@ -34,6 +34,9 @@ written less often."""
 NOTHING = 0.05
 """Seconds of writing that nobody minds, however short an epoch is."""
 
+MOST_SHOWN, MOST_CHARACTERS = 10, 80
+"""Of a list and of any value, where what differs is told: the rows by class may be millions of numbers."""
+
 NAME = "checkpoint-{epoch:06d}-{rows:015d}.npz"
 FORMAT = 2
 
@@ -131,10 +134,19 @@ def _write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
 def _differences(found: Mapping[str, object], wanted: Mapping[str, object]) -> Iterator[str]:
     """The numbers of all models, which would fill a page, come last and are not told."""
     for name in sorted((found.keys() | wanted.keys()) - {"models"}):
-        if found.get(name) != wanted.get(name):
-            yield f"{name} was {found.get(name)} there and is {wanted.get(name)} here"
+        there, here = found.get(name), wanted.get(name)
+        if there != here:
+            if isinstance(there, list) and isinstance(here, list) and len(there) == len(here) > MOST_SHOWN:
+                first = next(i for i, (one, other) in enumerate(zip(there, here, strict=True)) if one != other)
+                name, there, here = f"{name}[{first}]", there[first], here[first]
+            yield f"{name} was {_shown(there)} there and is {_shown(here)} here"
     if found.get("models") != wanted.get("models"):
         yield "its models differ"
+
+
+def _shown(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}..."
 
 
 def _of_another_job(path: Path, reason: str) -> ClientError:

@@ -251,6 +251,15 @@ def test_what_was_given_is_told_before_the_models_that_follow_from_it(tmp_path: 
         Checkpoints(tmp_path, JOB | {"models": [{"wd": 0.1}] * 32, "wd": 0.1}).restore(start())
 
 
+def test_of_long_lists_the_first_difference_is_told(tmp_path: Path) -> None:
+    counts = [7] * 1_000_000
+    Checkpoints(tmp_path, JOB | {"rows by class": counts}).save(start())
+    with pytest.raises(ClientError, match=r"of another job: rows by class\[999999\] was 7 there and is 8 here \("):
+        Checkpoints(tmp_path, JOB | {"rows by class": [*counts[:-1], 8]}).restore(start())
+    with pytest.raises(ClientError, match=r"of another job: rows by class was \[7[7, ]*\.\.\. there and is \[7\] here"):
+        Checkpoints(tmp_path, JOB | {"rows by class": [7]}).restore(start())
+
+
 def test_one_of_another_shape_is_refused(tmp_path: Path) -> None:
     Checkpoints(tmp_path, JOB).save(start())
     other = Progress.at_the_start(State.zeros(CANDIDATES, 1, FEATURES + 1), start().stopping)
