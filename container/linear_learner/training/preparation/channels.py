@@ -295,9 +295,9 @@ def read_train(
         is_shard=cluster.size > 1,
     )
     logger.info(
-        "Channel '%s': %d rows of %d features and more, which do not fit in the %d MiB that there are for them. They "
+        "Channel '%s': %d rows of %d features and more, which do not fit in the %.1f MiB that there are for them. They "
         "are streamed: read anew in every epoch.",
-        *(data.name, len(data), data.feature_dim, budget // MIB),
+        *(data.name, len(data), data.feature_dim, budget / MIB),
     )
     stream = Stream(reader, data, rest, survey, window_size=max(1, budget // 4))
     if stream.rows is not None:

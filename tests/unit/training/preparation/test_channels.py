@@ -61,10 +61,12 @@ def env(tmp_path: Path) -> Environment:
     return Environment(tmp_path)
 
 
-def test_what_fits_in_half_the_budget_is_held(env: Environment) -> None:
+def test_what_fits_in_half_the_budget_is_held(env: Environment, caplog: pytest.LogCaptureFixture) -> None:
     """In half of it, as the train channel judges as well; five eighths suffice where there is a validation channel."""
+    caplog.set_level("INFO")
     assert isinstance(read_channels(env, hyperparameters(memory_mb="2"))["train"], Dataset)
     assert isinstance(read_channels(env, hyperparameters(memory_mb="1"))["train"], Stream)
+    assert "do not fit in the 1.0 MiB that there are for them" in caplog.text  # less the test channel
     (env.base / "input/data/test").rename(env.base / "input/data/validation")
     stream = read_channels(env, hyperparameters(memory_mb="1"))["train"]
     assert isinstance(stream, Stream)
