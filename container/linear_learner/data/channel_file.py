@@ -20,6 +20,7 @@ GZIP_MAGIC = b"\x1f\x8b\x08"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 ZSTD_SKIPPABLE = tuple(bytes([0x50 + i]) + b"\x2a\x4d\x18" for i in range(16))
 """What zstd files begin with: a frame of data, or (those of pzstd) one of notes, which is skipped."""
+PACKED_MAGIC = (GZIP_MAGIC, ZSTD_MAGIC, *ZSTD_SKIPPABLE)
 ZSTD_WINDOW = 1 << 27
 """The furthest that a zstd file may refer back to, which much must be held: 128 MiB, as the zstd program has it."""
 _ZSTD_PIECE = 1 << 10

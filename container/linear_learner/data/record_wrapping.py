@@ -10,6 +10,7 @@ import io
 import struct
 from typing import Any, BinaryIO
 
+from linear_learner.data.channel_file import PACKED_MAGIC
 from linear_learner.errors import ClientError
 from linear_learner.formats.content_type import CSV, LIBSVM, RECORDIO_PROTOBUF, parse
 from linear_learner.formats.recordio import HEADER_SIZE, MAGIC_BYTES, PART_LENGTH
@@ -21,12 +22,13 @@ _PARTS_THAT_GO_ON = (1, 2)
 
 def is_wrapped(head: bytes, content_type: str | None) -> bool:
     """Whether records, of which the first ``head`` shows the beginning, hold data of this content type, or (if it is
-    None) of one that their bytes tell. Records of RecordIO-protobuf that are not wrapped are as they should be."""
+    None) of one that their bytes tell, packed or not. Records of RecordIO-protobuf that are not wrapped are as they
+    should be; none of these begins as packed data do."""
     if not head.startswith(MAGIC_BYTES):
         return False
     payload = first_payload(head)
     name = content_type_of(payload) if content_type is None else parse(content_type).name
-    return name != RECORDIO_PROTOBUF or payload.startswith(MAGIC_BYTES)
+    return name != RECORDIO_PROTOBUF or payload.startswith((MAGIC_BYTES, *PACKED_MAGIC))
 
 
 def unwrapped(records: BinaryIO, head: bytes, source: str) -> io.BufferedReader:

@@ -6,10 +6,12 @@ import os
 import struct
 import threading
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import zstandard
 
 from linear_learner.data.channel_reader import ChannelReader
 from linear_learner.data.record_wrapping import is_wrapped, unwrapped
@@ -70,9 +72,19 @@ def test_csv_is_taken_out_of_records(tmp_path: Path, content: bytes, content_typ
     assert read(tmp_path, content, content_type) == [[1, 2], [0, 3], [1, 4]]
 
 
-def test_packed_objects_are_taken_out_of_records(tmp_path: Path) -> None:
-    content = record(gzip.compress(b"1,2\n0,3\n")) + record(gzip.compress(b"1,4\n"))
-    assert read(tmp_path, content, CSV) == [[1, 2], [0, 3], [1, 4]]
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress])
+@pytest.mark.parametrize("content_type", [CSV, None])
+def test_packed_objects_are_taken_out_of_records(
+    tmp_path: Path, content_type: str | None, pack: Callable[[bytes], bytes]
+) -> None:
+    content = record(pack(b"1,2\n0,3\n")) + record(pack(b"1,4\n"))
+    assert read(tmp_path, content, content_type) == [[1, 2], [0, 3], [1, 4]]
+
+
+@pytest.mark.parametrize("content_type", [RECORDIO, None])
+def test_so_are_packed_records_of_protobuf(tmp_path: Path, content_type: str | None) -> None:
+    content = record(gzip.compress(dense_record(1, 2) + dense_record(0, 3))) + record(gzip.compress(dense_record(1, 4)))
+    assert read(tmp_path, content, content_type) == [[1, 2], [0, 3], [1, 4]]
 
 
 @pytest.mark.parametrize("content_type", [RECORDIO, None])
