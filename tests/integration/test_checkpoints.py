@@ -124,14 +124,24 @@ def test_without_a_folder_nothing_is_written(rows: Rows, job: JobFolder) -> None
 
 
 class Pipes:
-    """Gives a job the same rows through ``train_0``, ``train_1`` and so on, anew for every start of it."""
+    """Inside the ``with``, a job gets the same rows through ``train_0``, ``train_1`` and so on."""
 
     def __init__(self, job: JobFolder, content: bytes) -> None:
         self._folder, self._content = job.base / "input/data", content
+        self._thread = threading.Thread(target=self._write, daemon=True)
+
+    def __enter__(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        for old in self._folder.glob("train_*"):
-            old.unlink()
-        threading.Thread(target=self._write, daemon=True).start()
+        self._thread.start()
+
+    def __exit__(self, *error: object) -> None:
+        """Until the writer has ended: its next pipe would stand in the way of those for the next start of the job."""
+        while self._thread.is_alive():
+            for path in self._folder.glob("train_*"):
+                os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+            self._thread.join(0.01)
+        for path in self._folder.glob("train_*"):
+            path.unlink()
 
     def _write(self) -> None:
         for number in itertools.count():
@@ -155,16 +165,16 @@ def test_a_job_in_pipe_mode_ends_with_the_same_bits(lines: int, make_job: MakeJo
         job.hyperparameters("binary_classifier", epochs=7, memory_mb=1, num_models=4, early_stopping_patience=9)
         job.config("inputdataconfig", {"train": {"ContentType": CSV, "TrainingInputMode": "Pipe"}})
         (job.base / "checkpoints").mkdir()
-    Pipes(whole, content)
-    expected = whole.run_process()
+    with Pipes(whole, content):
+        expected = whole.run_process()
     assert expected.code == 0, expected.log
     for number, after in ((signal.SIGTERM, lines), (signal.SIGKILL, 1)):
-        Pipes(cut, content)
-        assert run_until(cut, after, number)
+        with Pipes(cut, content):
+            assert run_until(cut, after, number)
     # The second of these finds that training has ended.
     for _ in range(2):
-        Pipes(cut, content)
-        outcome = cut.run_process()
+        with Pipes(cut, content):
+            outcome = cut.run_process()
         assert outcome.code == 0, outcome.log
         assert "Going on from" in outcome.log
         for name in ("mx-mod-0000.params", "additional-params.json"):
