@@ -46,7 +46,7 @@ ANYTHING_BELOW_IT = {"cli", "commands", "__main__"}
 MAY_IMPORT_IN_TRAINING = {
     "sigterm": set(),
     "engines": set(),
-    "cluster": {"engines"},
+    "cluster": {"engines", "sigterm"},
     "epochs": {"engines", "cluster"},
     "preparation": {"engines", "cluster", "epochs", "sigterm"},
     "evaluation": {"engines", "cluster", "epochs", "preparation"},

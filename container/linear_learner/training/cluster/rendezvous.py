@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 
 from linear_learner.errors import ClientError, PlatformError, Stopped
 from linear_learner.training.cluster.wire import Link
+from linear_learner.training.sigterm import later
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +25,9 @@ PORT = 29417
 """Where the first host listens."""
 PATIENCE = 600.0
 """Seconds to wait for hosts that have not come yet."""
+
+SECONDS_TO_SAY_SO = 5.0
+"""A host that is to end before it has met the first one goes on trying for so long: who hears of it need not wait."""
 
 _LOOK_AGAIN = 0.5
 _ANSWER = 10.0
@@ -65,8 +69,9 @@ def secret_of(job: Sequence[str]) -> bytes:
 def connect_to_first(
     names: Sequence[str], rank: int, secret: bytes, should_stop: Callable[[], bool], patience: float = PATIENCE
 ) -> Link:
-    """The connection of host ``rank`` to host 0. Stopped if the job is to end; PlatformError when patience does."""
-    first, end = names[0], time.monotonic() + patience
+    """The connection of host ``rank`` to host 0. Stopped if the job is to end, and host 0 cannot be told;
+    PlatformError when patience ends."""
+    first, end, should_stop = names[0], time.monotonic() + patience, later(should_stop, SECONDS_TO_SAY_SO)
     while True:
         problem = "its name is not known"
         address = resolve(first)

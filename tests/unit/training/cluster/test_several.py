@@ -249,10 +249,27 @@ class TestMeeting:
         job.close()
 
     @pytest.mark.parametrize("rank", [0, 1])
-    def test_a_stop_ends_the_waiting(self, rank: int) -> None:
+    def test_a_stop_ends_the_waiting(self, rank: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(rendezvous, "SECONDS_TO_SAY_SO", 1.0)
         job = Job(addresses(2))
         with pytest.raises(Stopped):
             job.hosts[rank].join(lambda: True)
+
+    def test_a_host_that_is_stopped_before_it_has_met_the_first_one_tells_it(self) -> None:
+        """Which would wait for it until its patience ends."""
+        job = Job(addresses(3))
+        with ThreadPoolExecutor(2) as pool:
+            stopped = pool.submit(job.hosts[1].join, lambda: True)
+            time.sleep(1.0)
+            first = pool.submit(job.hosts[0].join, job.failed[0].is_set)
+            error = stopped.exception(10)
+            assert isinstance(error, Stopped)
+            job.hosts[1].abort(143, error)
+            assert job.failed[0].wait(5)
+            assert isinstance(first.exception(10), Stopped)
+        assert isinstance(job.failures[0], HostFailed)
+        assert job.failures[0].code == 143
+        job.leave()
 
     def test_a_host_of_another_job_is_sent_away(self) -> None:
         names = addresses(2)
