@@ -8,7 +8,6 @@ is the column that ``Options.label_column`` names, or else the first. The index 
 from __future__ import annotations
 
 import re
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -35,7 +34,7 @@ from linear_learner.formats.label_column import label_position
 from linear_learner.formats.options import DEFAULTS, Options
 from linear_learner.formats.parquet_texts import codes_for, is_text, may_be_category, texts_of
 from linear_learner.formats.schema_learner import SchemaLearner
-from linear_learner.formats.sniffing import SNIFFED_BYTES, advice
+from linear_learner.formats.sniffing import PARQUET_MAGIC, SNIFFED_BYTES, advice
 from linear_learner.formats.table_schema import MISSING_LEVEL, UNSEEN, is_no_label
 from linear_learner.formats.width import check_width
 
@@ -47,6 +46,10 @@ BLOCK_CELLS = 1 << 18
 """Cells of a batch: few enough that the columns of its table are filled in the processor's cache."""
 READ_AHEAD = 1 << 24
 """Bytes that are read at a time of all columns together, so that not a whole row group is held."""
+COPIED_BYTES = 1 << 20
+"""At a time, of a stream that has no way back."""
+JOINT = 2 * PARQUET_MAGIC
+"""Where one file ends and another begins."""
 
 _LEAST_AHEAD = 1 << 12
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
@@ -270,7 +273,7 @@ def _opened(stream: BinaryIO, source: str) -> Iterator[ParquetFile | None]:
     import pyarrow as pa
     from pyarrow.parquet import ParquetFile, read_metadata
 
-    with _seekable(stream) as file:
+    with _seekable(stream, source) as file:
         head = file.read(SNIFFED_BYTES)
         if not head:
             yield None
@@ -317,12 +320,23 @@ def _as_numpy(column: pa.Array) -> np.ndarray:
 
 
 @contextmanager
-def _seekable(stream: BinaryIO) -> Iterator[Any]:
-    """The bytes of the stream as a file that one can go back in."""
+def _seekable(stream: BinaryIO, source: str) -> Iterator[Any]:
+    """The bytes of the stream as a file that one can go back in. ClientError where they are those of several files, as
+    a pipe may bring them: the end of the last would be taken for that of all."""
     if stream.seekable():
         yield stream
         return
     with tempfile.TemporaryFile() as file:
-        shutil.copyfileobj(stream, file, 1 << 20)
+        before = b""
+        while piece := stream.read(COPIED_BYTES):
+            if JOINT in before + piece:
+                raise malformed(
+                    "Several Parquet files come one after the other, and only the end of each tells what is in it",
+                    where=source,
+                    content_type=PARQUET,
+                    fix="Please use File mode, with each of them as a file of its own",
+                )
+            before = (before + piece)[1 - len(JOINT) :]
+            file.write(piece)
         file.seek(0)
         yield file

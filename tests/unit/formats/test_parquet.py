@@ -244,6 +244,23 @@ def test_a_stream_without_a_way_back_is_read_too() -> None:
     assert len(list(decode(packed, label_size=1, source="a.pq"))) == 1
 
 
+@pytest.mark.parametrize("at_once", [3, 1 << 20])
+def test_several_files_one_after_the_other_are_refused(at_once: int) -> None:
+    """As a pipe brings those of a prefix in S3. By the end of the last alone, rows of the first would be all."""
+
+    class Pipe(io.BytesIO):
+        def seekable(self) -> bool:
+            return False
+
+        def read(self, size: int | None = -1) -> bytes:
+            return super().read(at_once)
+
+    with pytest.raises(ClientError, match=r"Several Parquet files come one after the other.*\(a\.pq\)"):
+        list(decode(Pipe(2 * written(VALID)), label_size=1, source="a.pq"))
+    (one,) = decode(Pipe(written(VALID)), label_size=1, source="a.pq")
+    assert len(one) == 3
+
+
 def test_memory_follows_the_batches_and_not_the_row_groups() -> None:
     random = np.random.default_rng(0)
     table = pa.table({f"c{i}": random.standard_normal(1 << 20) for i in range(16)})
