@@ -33,7 +33,14 @@ from linear_learner.training.checks import requirements
 from linear_learner.training.checks.memory import ModelSize, candidates_that_fit, fewer_notice
 from linear_learner.training.engines.candidates import make_candidates
 from linear_learner.training.preparation import warm_start
-from linear_learner.training.preparation.channels import given_schema, memory_budget
+from linear_learner.training.preparation.channels import (
+    COPIES,
+    given_schema,
+    left_for_train,
+    memory_budget,
+    room_for_held_out,
+    room_for_train,
+)
 from linear_learner.training.preparation.class_weights import positive_weights
 from linear_learner.training.preparation.text_columns import doubtful_categories_notice, text_settings, with_classes
 
@@ -65,8 +72,9 @@ class Channel:
 
 @dataclass
 class Estimate:
-    """``megabytes`` that the job takes, of which ``free_megabytes`` may be rows; ``is_streamed``: they do not fit.
-    ``seconds`` are those of all epochs, at most; ``reading_seconds`` those of the channels."""
+    """``megabytes`` that the job takes, of which ``free_megabytes`` may be rows; ``is_streamed``: those of the train
+    channel do not fit; ``sampled``: of these channels a sample is held. ``seconds`` are those of all epochs, at most;
+    ``reading_seconds`` those of the channels."""
 
     models: int
     epochs: int
@@ -74,6 +82,7 @@ class Estimate:
     megabytes: float
     free_megabytes: float
     is_streamed: bool
+    sampled: list[str]
     seconds: float
     reading_seconds: float
 
@@ -276,6 +285,9 @@ def _estimate(hp: HyperParameters, configs: Mapping[str, ChannelConfig], found: 
     rows = train.profile.rows
     judge = found.channels.get("validation", train)
     budget = memory_budget(hp, configs)
+    held_out = {name: found.channels[name].held_bytes for name in COPIES if name in found.channels}
+    room = room_for_held_out(budget)
+    left = left_for_train(budget, {name: min(taken, room) for name, taken in held_out.items()})
     held = sum(channel.held_bytes for channel in found.channels.values()) + judge.held_bytes
     try:
         resolved = hyperparameters.resolve(hp, feature_dim=train.features, rows=rows, seen=rows)
@@ -299,7 +311,8 @@ def _estimate(hp: HyperParameters, configs: Mapping[str, ChannelConfig], found: 
         processors=cpu_count(),
         megabytes=round((min(held, budget) + size.bytes_of(models) + size.bytes_of_the_model) / 1e6, 1),
         free_megabytes=round(budget / 1e6, 1),
-        is_streamed=held > budget,
+        is_streamed=train.held_bytes > room_for_train(left, is_judge=judge is train),
+        sampled=[name for name, taken in held_out.items() if taken > room],
         seconds=round(operations / (rate * cpu_count()), 1),
         reading_seconds=round(sum(channel.seconds for channel in found.channels.values()), 1),
     )

@@ -91,7 +91,9 @@ def _levels(channel: Channel) -> dict[str, int]:
 
 
 def _about_estimate(estimate: Estimate) -> Iterator[str]:
-    place = "the train channel is streamed" if estimate.is_streamed else "all rows fit"
+    misfits = ["the train channel is streamed"] if estimate.is_streamed else []
+    misfits += [f"a sample of channel '{name}' stands for all of it" for name in estimate.sampled]
+    place = ", and ".join(misfits) or "all rows fit"
     yield f"memory: about {estimate.megabytes:g} MB; {estimate.free_megabytes:g} MB are for rows, and {place}"
     yield (
         f"time: about {_seconds(estimate.seconds)} at most for {estimate.epochs} epochs of {estimate.models} models "

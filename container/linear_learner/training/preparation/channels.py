@@ -50,6 +50,8 @@ LARGEST_BUDGET_IN_PIPE_MODE = 256 * MIB
 FILLED = 0.5
 """The share of values stored from which sparse rows are held as dense ones: half, so that they take no more memory. A
 stored value takes eight bytes with its column, a dense one four."""
+COPIES = {"validation": 2, "test": 1}
+"""How many times held-out rows are held: those of validation as they are and normalised."""
 BUDGET_UNKNOWN = 1024 * MIB
 """Where neither the machine nor its control group tells what is free."""
 
@@ -64,8 +66,7 @@ def read_channels(
     in memory, and the others are samples then. Of several hosts, each has its rows of them, which may be none.
 
     Of the budget, the validation channel, which is held twice, takes at most half, the test channel a quarter, and the
-    train channel what is left. The first block of a channel is held whatever it takes: a quarter is left in any case.
-    Raises Stopped once ``should_stop`` says yes.
+    train channel what is left. Raises Stopped once ``should_stop`` says yes.
     """
     configs = configs_of(env, cluster)
     if "train" not in configs:
@@ -100,16 +101,15 @@ def read_channels(
     # Rows that name only some of their columns have those of the train channel.
     options = replace(options, feature_dim=width or given_width)
     held_out: dict[str, Dataset] = {}
-    left = budget
-    for name, copies in (("validation", 2), ("test", 1)):
+    for name in COPIES:
         if name in configs:
             held_out_reader = reader(name, options)
-            data = held_out[name] = read_held_out(name, held_out_reader, budget // 4, check, hp, cluster)
-            left = max(left - copies * bytes_of(data.features), budget // 4)
+            held_out[name] = read_held_out(name, held_out_reader, room_for_held_out(budget), check, hp, cluster)
             if isinstance(held_out_reader, ChannelReader) and (
                 found := unseen_notice(f"Channel '{name}'", held_out_reader.unseen)
             ):
                 logger.warning("%s", found)
+    left = left_for_train(budget, {name: bytes_of(data.features) for name, data in held_out.items()})
     train = read_train(train_reader, left, hp, cluster, is_judge="validation" not in held_out)
     if cluster.size > 1 and isinstance(train_reader, ChannelReader):
         train_reader.should_stop = later(should_stop, SECONDS_TO_A_JOIN)
@@ -233,6 +233,23 @@ def memory_budget(hp: HyperParameters, configs: Mapping[str, ChannelConfig]) -> 
     return budget
 
 
+def room_for_held_out(budget: int) -> int:
+    """Bytes of a channel that is held as a whole; of a larger one it is a sample of so many."""
+    return budget // 4
+
+
+def left_for_train(budget: int, held_out: Mapping[str, int]) -> int:
+    """What is left of a budget where channels, by name, take so many bytes. As the first block of a channel is held
+    whatever it takes, they may take more than all of it; a quarter is left in any case."""
+    return max(budget - sum(COPIES[name] * taken for name, taken in held_out.items()), budget // 4)
+
+
+def room_for_train(left: int, *, is_judge: bool) -> int:
+    """Of what is ``left`` for the train channel, in bytes, what its rows may take to be held as a whole: five eighths,
+    or half where the channel ``is_judge`` as well, since they are held twice then."""
+    return left // 2 if is_judge else left * 5 // 8
+
+
 def read_held_out(
     name: str,
     reader: ChannelReader | EmptyChannelError,
@@ -266,10 +283,9 @@ def read_held_out(
 def read_train(
     reader: ChannelReader | EmptyChannelError, budget: int, hp: HyperParameters, cluster: Cluster, *, is_judge: bool
 ) -> Dataset | Stream:
-    """All rows of the train channel, if five eighths of ``budget`` bytes hold them, or half of it where the channel
-    ``is_judge`` as well: its rows are held twice then. Else a stream of them, whose windows are a quarter of the
-    budget. An eighth is for the sample that the scaler is fitted on, or that judges."""
-    data, rest, shape = read_rows("train", reader, budget // 2 if is_judge else budget * 5 // 8, cluster)
+    """All rows of the train channel, if there is room for them in ``budget`` bytes. Else a stream of them, whose
+    windows are a quarter of the budget. An eighth is for the sample that the scaler is fitted on, or that judges."""
+    data, rest, shape = read_rows("train", reader, room_for_train(budget, is_judge=is_judge), cluster)
     check = partial(check_labels, predictor_type=hp.predictor_type, num_classes=hp.num_classes)
     if hp.missing_values == "mean":
         (rows_of_all,) = cluster.sum(np.array([float(len(data))]))

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from linear_learner.data.stream import Stream
 from linear_learner.environment import Environment
+from linear_learner.hyperparameters import validate
 from linear_learner.training.checks import job_check
 from linear_learner.training.checks.job_check import JobCheck, check_job
 from linear_learner.training.checks.job_check_report import as_json, as_text
 from linear_learner.training.checks.memory import ModelSize
+from linear_learner.training.preparation.channels import read_channels
 
 BINARY = {"predictor_type": "binary_classifier"}
 TRAIN = "label,age,flat,income\n" + "0,1,5,2\n1,2,5,3\n" * 50
@@ -200,6 +203,25 @@ def test_a_channel_that_does_not_fit_is_streamed(base: Path) -> None:
     channel(base, "train", "0,1,2,3\n1,2,3,4\n" * 60_000)
     estimate = found_in(base).estimate
     assert estimate is not None and estimate.is_streamed
+
+
+def test_a_channel_that_fits_in_the_budget_and_not_in_its_share_is_streamed(base: Path) -> None:
+    """As in the job: 60,000 rows of 28 bytes are more than five eighths of 2 MiB, and fewer than 2 MiB."""
+    hyperparameters(base, **BINARY, memory_mb="2")
+    channel(base, "train", "0,1.000000000,2.000000000,3\n1,2.000000000,3.000000000,4\n" * 30_000)
+    channel(base, "validation", "0,1,2,3\n1,2,3,4\n")
+    found = found_in(base)
+    assert found.estimate is not None and found.estimate.is_streamed and not found.estimate.sampled
+    assert "2.1 MB are for rows, and the train channel is streamed" in as_text(found, "Job")
+    assert isinstance(read_channels(Environment(base), validate({**BINARY, "memory_mb": "2"}))["train"], Stream)
+
+
+def test_a_held_out_channel_that_does_not_fit_is_sampled(base: Path) -> None:
+    hyperparameters(base, **BINARY, memory_mb="2")
+    channel(base, "test", "0,1,2,3\n1,2,3,4\n" * 10_000)
+    found = found_in(base)
+    assert found.estimate is not None and (found.estimate.is_streamed, found.estimate.sampled) == (False, ["test"])
+    assert "for rows, and a sample of channel 'test' stands for all of it" in as_text(found, "Job")
 
 
 PEOPLE = "income,age,work\n" + "high,39,nurse\nlow,20,clerk\n" * 20
