@@ -19,7 +19,13 @@ from linear_learner.data.columns import unseen_notice
 from linear_learner.data.dataset import Dataset, check_same_columns
 from linear_learner.data.dataset_builder import BESIDE_FEATURES
 from linear_learner.data.feature_ranges import coarse_columns_notice, far_columns_notice
-from linear_learner.data.labels import absent_classes_notice, check_labels, one_label_notice, only_one_class
+from linear_learner.data.labels import (
+    absent_classes_notice,
+    check_labels,
+    constant_label_notice,
+    one_label_notice,
+    only_one_class,
+)
 from linear_learner.data.profile import Profile
 from linear_learner.environment import ChannelConfig, Environment, available_memory, cpu_count
 from linear_learner.errors import ClientError
@@ -253,11 +259,12 @@ def _first_missing(data: Dataset) -> str:
 def _judge(channel: Channel, hp: HyperParameters | None, found: JobCheck) -> None:
     """What all labels of a channel together say, and its columns."""
     labels = channel.profile.labels
-    if hp is not None and hp.predictor_type != REGRESSOR and labels is not None and len(labels) == 1:
+    if hp is not None and labels is not None and len(labels) == 1:
         (one_label,) = labels
-        if channel.name == "train":
+        notice_of = constant_label_notice if channel.name == "train" else one_label_notice
+        if channel.name == "train" and hp.predictor_type != REGRESSOR:
             found.add(only_one_class(channel.name, one_label, channel.profile.rows))
-        elif notice := one_label_notice(channel.name, one_label, predictor_type=hp.predictor_type):
+        elif notice := notice_of(channel.name, one_label, predictor_type=hp.predictor_type):
             found.warnings.append(notice)
     if channel.name == "train" and (
         notice := coarse_columns_notice(channel.name, *channel.profile.extremes(), channel.names)

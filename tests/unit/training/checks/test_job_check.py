@@ -224,6 +224,16 @@ def test_a_held_out_channel_that_does_not_fit_is_sampled(base: Path) -> None:
     assert "for rows, and a sample of channel 'test' stands for all of it" in as_text(found, "Job")
 
 
+def test_labels_of_a_regressor_that_are_all_the_same_are_a_warning(base: Path) -> None:
+    hyperparameters(base, predictor_type="regressor")
+    channel(base, "train", "3,1\n3,2\n")
+    channel(base, "validation", "4,1\n4,2\n")
+    found = found_in(base)
+    (warning,) = found.warnings
+    assert warning.startswith("Every label of channel 'train' is 3: there is nothing to learn")
+    assert not found.problems
+
+
 PEOPLE = "income,age,work\n" + "high,39,nurse\nlow,20,clerk\n" * 20
 TEXT = {**BINARY, "categorical_columns": "auto", "text_labels": "true"}
 
