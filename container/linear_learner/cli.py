@@ -21,7 +21,7 @@ COMMANDS = (train, predict, inspect, convert, serve, validate, sagemaker)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code (0 done, 1 a bug of ours, 2 the user's mistake, 3 the machine's fault, 130
-    ended by Ctrl-C)."""
+    ended by Ctrl-C, 141 nobody reads the output, 143 ended by SIGTERM before there was a model)."""
     _escape_what_has_no_bytes()
     arguments = _arguments(argv)
     try:

@@ -134,7 +134,8 @@ class Measurements:
         )
         yield CounterMetricFamily(
             "linear_learner_values_outside_training_range",
-            "Values of features below the least or above the greatest of the training data, if known to the model.",
+            "Values of features below the least or above the greatest of the training data, if known to the model, and "
+            "categories that it lacked.",
             value=cells[_OUTSIDE],
         )
 
