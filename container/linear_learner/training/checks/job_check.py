@@ -72,8 +72,9 @@ class Channel:
 
     @property
     def held_bytes(self) -> int:
-        """What its rows take in memory."""
-        return self.profile.stored * (8 if self.is_sparse else 4) + BESIDE_FEATURES * self.profile.rows
+        """What its rows take in memory. Of sparse ones each value has a column, and each row a beginning."""
+        of_value, of_row = (8, BESIDE_FEATURES + 8) if self.is_sparse else (4, BESIDE_FEATURES)
+        return of_value * self.profile.stored + of_row * self.profile.rows
 
 
 @dataclass

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from linear_learner.data.dataset import Dataset
+from linear_learner.data.dataset_builder import bytes_of
 from linear_learner.data.stream import Stream
 from linear_learner.environment import Environment
 from linear_learner.hyperparameters import validate
@@ -222,6 +224,17 @@ def test_a_held_out_channel_that_does_not_fit_is_sampled(base: Path) -> None:
     found = found_in(base)
     assert found.estimate is not None and (found.estimate.is_streamed, found.estimate.sampled) == (False, ["test"])
     assert "for rows, and a sample of channel 'test' stands for all of it" in as_text(found, "Job")
+
+
+@pytest.mark.parametrize("rows", ["0,1.5,2\n1,2,3\n", "0 1:1.5 9:2\n1 9:3\n"])
+def test_rows_take_what_they_take_in_the_job(base: Path, rows: str) -> None:
+    channel(base, "train", rows * 50)
+    train = read_channels(Environment(base), validate({**BINARY}))["train"]
+    assert isinstance(train, Dataset)
+    end_of_the_last_row = 8
+    assert found_in(base).channels["train"].held_bytes == pytest.approx(
+        bytes_of(train.features), abs=end_of_the_last_row
+    )
 
 
 def test_labels_of_a_regressor_that_are_all_the_same_are_a_warning(base: Path) -> None:
