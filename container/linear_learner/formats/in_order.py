@@ -114,7 +114,9 @@ class _Tasks(Generic[Item, Result]):
             self._is_ended = True
             return None
         except BaseException as error:
-            self._is_ended = True
             task = _Task[Item, Result](None, error)
+            self._taken.append(task)
+            self._is_ended = True  # not before, see next_done
+            return task
         self._taken.append(task)
         return task
