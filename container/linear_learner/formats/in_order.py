@@ -25,10 +25,13 @@ def in_order(function: Callable[[Item], Result], items: Iterable[Item], threads:
         yield from ((item, function(item)) for item in items)
         return
     tasks = _Tasks(function, iter(items), threads + _SPARE)
-    helpers = [threading.Thread(target=tasks.help, name=f"decoder-{i + 1}") for i in range(threads - 1)]
-    for helper in helpers:
-        helper.start()
+    helpers: list[threading.Thread] = []
     try:
+        for i in range(threads - 1):
+            # A daemon, for an error that nobody catches holds this iterator while the interpreter waits for the others.
+            helper = threading.Thread(target=tasks.help, name=f"decoder-{i + 1}", daemon=True)
+            helper.start()
+            helpers.append(helper)
         while (task := tasks.next_done()) is not None:
             yield task.outcome()
     finally:

@@ -6,15 +6,32 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from types import FrameType
+from typing import NoReturn
 
 
 def stop_on_sigterm() -> Callable[[], bool]:
     """SageMaker sends SIGTERM, waits 120 s and kills. Returns a function that says whether it came. As PID 1 of a
-    container a process without a handler would not hear it at all."""
-    stopped = threading.Event()
+    container a process without a handler would not hear it at all.
+
+    After Ctrl-C the function raises KeyboardInterrupt in any thread: the main one, which is interrupted, may have to
+    wait for another one that waits for a pipe."""
+    stopped, interrupted = threading.Event(), threading.Event()
+
+    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+        interrupted.set()
+        raise KeyboardInterrupt
+
+    def should_stop() -> bool:
+        if interrupted.is_set():
+            raise KeyboardInterrupt
+        return stopped.is_set()
+
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda number, frame: stopped.set())
-    return stopped.is_set
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where it is ignored
+            signal.signal(signal.SIGINT, interrupt)
+    return should_stop
 
 
 def ignore_sigterm() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import subprocess
 import sys
 import threading
 import time
@@ -131,3 +132,29 @@ def test_threads_end_with_whoever_asks() -> None:
     next(results)
     results.close()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("decoder")]
+
+
+def test_a_program_ends_by_an_error_while_its_results_are_asked_for() -> None:
+    program = """
+from linear_learner.formats.in_order import in_order
+results = in_order(lambda item: item, range(100), 3)
+next(results)
+raise KeyError("nobody catches it")
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=30, check=False)
+    assert ended.returncode == 1 and b"nobody catches it" in ended.stderr
+
+
+def test_threads_end_where_the_system_has_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    start, started = threading.Thread.start, []
+
+    def start_one(thread: threading.Thread) -> None:
+        if started:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_one)
+    with pytest.raises(RuntimeError, match="new thread"):
+        next(in_order(lambda item: item, range(100), 3))
+    assert not started[0].is_alive()
