@@ -24,20 +24,12 @@ def in_order(function: Callable[[Item], Result], items: Iterable[Item], threads:
     if threads == 1:
         yield from ((item, function(item)) for item in items)
         return
-    tasks = _Tasks(function, iter(items), threads + _SPARE)
-    helpers: list[threading.Thread] = []
+    tasks = _Tasks(function, iter(items), threads)
     try:
-        for i in range(threads - 1):
-            # A daemon, for an error that nobody catches holds this iterator while the interpreter waits for the others.
-            helper = threading.Thread(target=tasks.help, name=f"decoder-{i + 1}", daemon=True)
-            helper.start()
-            helpers.append(helper)
         while (task := tasks.next_done()) is not None:
             yield task.outcome()
     finally:
-        tasks.end(len(helpers))
-        for helper in helpers:
-            helper.join()
+        tasks.end()
 
 
 class _Task(Generic[Item, Result]):
@@ -70,13 +62,19 @@ class _Task(Generic[Item, Result]):
 
 
 class _Tasks(Generic[Item, Result]):
-    """Tasks of the items, no more than ``most`` taken that were not asked for."""
+    """Tasks of the items, no more than ``threads + _SPARE`` taken that were not asked for.
 
-    def __init__(self, function: Callable[[Item], Result], items: Iterator[Item], most: int) -> None:
+    A thread that has taken an item starts another one, up to so many ``threads`` with the one that asks: small files
+    come by the thousand, and to start all threads for each would take longer than to read it.
+    """
+
+    def __init__(self, function: Callable[[Item], Result], items: Iterator[Item], threads: int) -> None:
         self._function = function
         self._items = items
+        self._most_helpers = threads - 1
+        self._helpers: list[threading.Thread] = []
         self._turn = threading.Lock()  # of the thread that takes an item
-        self._room = threading.Semaphore(most)
+        self._room = threading.Semaphore(threads + _SPARE)
         self._taken: deque[_Task[Item, Result]] = deque()
         self._is_ended = False
 
@@ -93,22 +91,36 @@ class _Tasks(Generic[Item, Result]):
         self._room.release()
         return self._taken.popleft()
 
-    def help(self) -> None:
+    def end(self) -> None:
+        """Nobody asks any more: the helpers, who may wait for room, are to leave."""
+        self._is_ended = True
+        self._room.release(self._most_helpers)
+        for helper in self._helpers:  # where one starts another, that is before it leaves
+            helper.join()
+
+    def _help(self) -> None:
         """Work on items until there are none."""
         while not self._is_ended:
             self._room.acquire()
             self._take_and_run()
 
-    def end(self, helpers: int) -> None:
-        """Nobody asks any more: so many helpers, who may wait for room, are to leave."""
-        self._is_ended = True
-        self._room.release(helpers)
-
     def _take_and_run(self) -> None:
         with self._turn:
             task = None if self._is_ended else self._take()
+            if not self._is_ended and len(self._helpers) < self._most_helpers:
+                self._start_helper()
         if task is not None:
             task.run(self._function)
+
+    def _start_helper(self) -> None:
+        # A daemon: an error that nobody catches holds the results, and the interpreter would wait for other threads.
+        helper = threading.Thread(target=self._help, name=f"decoder-{len(self._helpers) + 1}", daemon=True)
+        try:
+            helper.start()
+        except RuntimeError:  # the system has no more threads: those that there are do the work
+            self._most_helpers = len(self._helpers)
+        else:
+            self._helpers.append(helper)
 
     def _take(self) -> _Task[Item, Result] | None:
         try:

@@ -145,7 +145,7 @@ raise KeyError("nobody catches it")
     assert ended.returncode == 1 and b"nobody catches it" in ended.stderr
 
 
-def test_threads_end_where_the_system_has_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_those_do_the_work_that_the_system_lets_start(monkeypatch: pytest.MonkeyPatch) -> None:
     start, started = threading.Thread.start, []
 
     def start_one(thread: threading.Thread) -> None:
@@ -155,6 +155,18 @@ def test_threads_end_where_the_system_has_no_more(monkeypatch: pytest.MonkeyPatc
         start(thread)
 
     monkeypatch.setattr(threading.Thread, "start", start_one)
-    with pytest.raises(RuntimeError, match="new thread"):
-        next(in_order(lambda item: item, range(100), 3))
-    assert not started[0].is_alive()
+    assert [item for item, _ in in_order(lambda item: item, range(100), 4)] == list(range(100))
+    assert len(started) == 1 and not started[0].is_alive()
+
+
+@pytest.mark.parametrize("items", [0, 1, 2])
+def test_few_items_start_few_threads(monkeypatch: pytest.MonkeyPatch, items: int) -> None:
+    start, started = threading.Thread.start, []
+
+    def count(thread: threading.Thread) -> None:
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", count)
+    assert len(list(in_order(lambda item: item, range(items), 50))) == items
+    assert len(started) <= items
