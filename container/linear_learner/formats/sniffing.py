@@ -6,7 +6,7 @@ import codecs
 import re
 
 from linear_learner.formats.content_type import CSV, LIBSVM, PARQUET, RECORDIO_PROTOBUF
-from linear_learner.formats.recordio import HEADER_SIZE, MAGIC_BYTES, PART_LENGTH
+from linear_learner.formats.recordio import HEADER_SIZE, MAGIC_BYTES, PART_LENGTH, header
 
 SNIFFED_BYTES = 512
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -82,8 +82,11 @@ def advice(head: bytes, content_type: str) -> str:
 
 
 def first_payload(head: bytes) -> bytes:
-    """As much as ``head``, with which records of RecordIO begin, shows of what the first of them holds. One that itself
-    begins with the magic number is written in parts, and the first of these is empty."""
+    """As much as ``head``, with which records of RecordIO begin, shows of what the first of them holds that holds
+    something: S3 has empty objects for folders. One that itself begins with the magic number is written in parts, and
+    the first of these is empty."""
+    while head.startswith(header(0)):
+        head = head[HEADER_SIZE:]
     length = int.from_bytes(head[4:HEADER_SIZE], "little") & PART_LENGTH
     return head[HEADER_SIZE : HEADER_SIZE + length] or head[HEADER_SIZE:]
 

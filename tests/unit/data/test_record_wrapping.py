@@ -65,6 +65,7 @@ def read(tmp_path: Path, content: bytes, content_type: str | None, *, is_wrapped
         record(b"1,2\n0,3") + record(b"1,4"),  # objects whose last line does not end
         record(b"1,2") + record(b"0,3") + record(b"1,4"),  # one line each
         record(b"y,x\n1,2\n0,3") + record(b"") + record(b"y,x\r\n1,4\r\n"),
+        record(b"") + record(b"1,2\n0,3") + record(b"1,4"),  # S3 lists an empty object for the folder first
         b"1,2\n0,3\n1,4\n",  # which nobody wrapped
     ],
 )
