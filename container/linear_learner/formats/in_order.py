@@ -94,7 +94,7 @@ class _Tasks(Generic[Item, Result]):
     def end(self) -> None:
         """Nobody asks any more: the helpers, who may wait for room, are to leave."""
         self._is_ended = True
-        self._room.release(self._most_helpers)
+        self._room.release(1 + self._most_helpers)  # of which there may be none
         for helper in self._helpers:  # where one starts another, that is before it leaves
             helper.join()
 
