@@ -29,7 +29,7 @@ def stop_on_sigterm() -> Callable[[], bool]:
 
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda number, frame: stopped.set())
-        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where it is ignored
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as it is of a shell's background jobs
             signal.signal(signal.SIGINT, interrupt)
     return should_stop
 

@@ -14,6 +14,7 @@ from linear_learner.training.sigterm import later, stop_on_sigterm
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever has started the tests may ignore it
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -27,6 +28,7 @@ def test_sigterm_is_told_when_asked_for() -> None:
 
 
 def test_an_interrupt_ends_what_other_threads_wait_for() -> None:
+    stop_on_sigterm()  # of a job before
     should_stop = stop_on_sigterm()
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
