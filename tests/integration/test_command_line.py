@@ -244,6 +244,10 @@ def test_a_dash_is_standard_output_and_an_ending_is_overruled(
             "The predictions would take the place of the model (--output out/model_algo-1)",
         ),
         (
+            "--model out train.csv --has-label --output out/model_algo-1",
+            "The predictions would take the place of the model (--output out/model_algo-1)",
+        ),
+        (
             "--model out . --output below.csv",
             "The predictions would be read as data of . the next time (--output below.csv)",
         ),
@@ -327,6 +331,10 @@ def test_inspect_tells_what_training_did(trained: subprocess.CompletedProcess[st
         (
             "convert out/model.tar.gz --to c out/../out/model.tar.gz",
             "The converted model would take the place of the model (out/../out/model.tar.gz). Name another file",
+        ),
+        (
+            "convert out --to c out/model_algo-1",
+            "The converted model would take the place of the model (out/model_algo-1). Name another file",
         ),
         ("convert broken.json --to c model.c", "This is no JSON document"),
     ],

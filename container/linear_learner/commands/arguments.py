@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from linear_learner import s3
 from linear_learner.environment import DEFAULT_BASE
 from linear_learner.errors import ClientError
+from linear_learner.model.archive import files_in
 from linear_learner.whole_file import check_place
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -67,6 +68,12 @@ def check_not_over(given: Path, output: Path, problem: str, where: str) -> None:
     which is read."""
     if given == output or (output.is_file() and given.is_file() and given.samefile(output)):
         raise ClientError(problem, where=where, fix="name another file")
+
+
+def check_not_over_model(model: Path, output: Path, problem: str, where: str) -> None:
+    """As ``check_not_over``, of a model and of the files of one that is a folder."""
+    for given in (model, *files_in(model)):
+        check_not_over(given, output, problem, where)
 
 
 def add_model(parser: argparse.ArgumentParser, name: str, **more: Any) -> None:

@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from linear_learner import openblas
-from linear_learner.commands.arguments import Commands, add_command, check_not_over, check_output, place
+from linear_learner.commands.arguments import Commands, add_command, check_not_over_model, check_output, place
 from linear_learner.errors import ClientError
 from linear_learner.s3 import gathered
 
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.to != "linear-learner":
         check_output(arguments.out)
         problem = "The converted model would take the place of the model"
-        check_not_over(arguments.model, arguments.out, problem, str(arguments.out))
+        check_not_over_model(arguments.model, arguments.out, problem, str(arguments.out))
     model, form = read(arguments.model), FORMS[arguments.to]
     if not isinstance(model, LinearModel):
         raise ClientError("The graph of this model is none of a linear model", where=str(arguments.model))

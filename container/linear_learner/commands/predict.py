@@ -14,6 +14,7 @@ from linear_learner.commands.arguments import (
     add_command,
     add_model,
     check_not_over,
+    check_not_over_model,
     check_output,
     number,
     place,
@@ -124,7 +125,7 @@ def _check_no_input(output: Path, data: Sequence[Path], model: Path) -> None:
     """ClientError where the predictions would take the place of the model or of the rows, or of some of them, or be
     read as such the next time."""
     where = f"--output {output}"
-    check_not_over(model, output, "The predictions would take the place of the model", where)
+    check_not_over_model(model, output, "The predictions would take the place of the model", where)
     for given in data:
         check_not_over(given, output, "The predictions would take the place of the data", where)
         if given.is_dir() and output.resolve().is_relative_to(given.resolve()):

@@ -70,6 +70,12 @@ def read_files(place: Path) -> tuple[dict[str, bytes], str]:
     )
 
 
+def files_in(folder: Path) -> list[Path]:
+    """The files that hold a model, or a part of one, where this is a folder."""
+    places = (*(folder / name for name in LARGEST), _zip_in(folder), folder / TAR)
+    return [place for place in places if place is not None and place.is_file()]
+
+
 def _unpacked(archive: Path, read: Callable[[Path], dict[str, bytes]]) -> tuple[dict[str, bytes], str]:
     if not archive.stat().st_size:
         _refuse("The file is empty", str(archive))
