@@ -93,7 +93,7 @@ class Room:
     """Memory for block after block, and the rows of each. An array is used again once nobody looks into it any more,
     because new memory costs more time than decoding into it. Several threads may ask for arrays."""
 
-    _MOST_IDLE = 8
+    _MOST_IDLE = 24
 
     def __init__(self) -> None:
         self._arrays: list[np.ndarray] = []

@@ -328,7 +328,7 @@ class TestRecordIO:
         stream = io.BytesIO(file_of(*messages))
         batches = recordio_protobuf.decode(stream, label_size=1, source="a", threads=threads, block_size=1000)
         places = [batch.features.values.ctypes.data for batch in batches]
-        assert len(places) > 100 and len(set(places)) < 50
+        assert len(places) > 100 and len(set(places)) < len(places) // 2
 
     @pytest.mark.parametrize("sparse", [False, True])
     @pytest.mark.parametrize("kind", ["float32", "float64"])

@@ -225,7 +225,7 @@ class TestSparse:
         assert {array.ctypes.data for array in again} < begins - still_used
         assert [len(array) for array in again] == [10, 5, 10]
         assert room.array(10, np.int32).dtype == np.int32 and len(room.array(12, np.float32)) == 12
-        assert len(room._arrays) <= 2 + len(again) + 8 + 1
+        assert len(room._arrays) <= 2 + len(again) + room._MOST_IDLE + 1
 
     def test_threads_that_ask_for_room_get_arrays_of_their_own(self) -> None:
         room = decoders.Room()
