@@ -149,40 +149,32 @@ class Environment:
                 where=str(file),
                 fix=f'write "{name}": {{"ContentType": "text/csv"}}',
             )
-        content_type, mode = config.get("ContentType"), config.get("TrainingInputMode") or "File"
+        content_type = config.get("ContentType")
         if not isinstance(content_type, str | None):
             raise ClientError(
                 f"ContentType {json.dumps(content_type)} of channel '{name}' is not a string",
                 where=str(file),
                 fix='write "text/csv" or "application/x-recordio-protobuf"',
             )
-        if mode not in INPUT_MODES:
-            raise ClientError(
-                f"TrainingInputMode {json.dumps(mode)} of channel '{name}' is not known",
-                where=str(file),
-                fix=f"use one of: {', '.join(INPUT_MODES)}",
-            )
-        distribution = config.get("S3DistributionType") or REPLICATED
-        if distribution not in (REPLICATED, SHARDED):
-            raise ClientError(
-                f"S3DistributionType {json.dumps(distribution)} of channel '{name}' is not known",
-                where=str(file),
-                fix=f"use one of: {REPLICATED}, {SHARDED}",
-            )
-        wrapper = config.get("RecordWrapperType") or NOT_WRAPPED
-        if wrapper not in (NOT_WRAPPED, WRAPPED):
-            raise ClientError(
-                f"RecordWrapperType {json.dumps(wrapper)} of channel '{name}' is not known",
-                where=str(file),
-                fix=f"use one of: {NOT_WRAPPED}, {WRAPPED}",
-            )
+
+        def one_of(key: str, values: tuple[str, ...]) -> str:
+            """What the channel says, the first of the values if nothing."""
+            found = config.get(key) or values[0]
+            if found not in values:
+                raise ClientError(
+                    f"{key} {json.dumps(found)} of channel '{name}' is not known",
+                    where=str(file),
+                    fix=f"use one of: {', '.join(values)}",
+                )
+            return str(found)
+
         return ChannelConfig(
             name,
             self.data_dir / name,
             content_type,
-            mode,
-            is_sharded=distribution == SHARDED,
-            is_wrapped=wrapper == WRAPPED,
+            one_of("TrainingInputMode", INPUT_MODES),
+            is_sharded=one_of("S3DistributionType", (REPLICATED, SHARDED)) == SHARDED,
+            is_wrapped=one_of("RecordWrapperType", (NOT_WRAPPED, WRAPPED)) == WRAPPED,
         )
 
     @property

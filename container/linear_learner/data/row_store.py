@@ -42,7 +42,7 @@ def store_for(rows: Rows, expected: int) -> Store:
 
 class RowStore:
     """Rows of numbers, (n, d), float32 unless said otherwise, appended until ``finish``. Two copies of the data never
-    exist at once, and room that is not used takes no memory."""
+    exist at once where nobody looks into the rows, and room that is not used takes no memory."""
 
     def __init__(self, width: int, capacity: int, dtype: type | np.dtype = np.float32) -> None:
         self.width = width
